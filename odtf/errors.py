@@ -1,0 +1,9 @@
+"""The one exception that means "the input is at fault, not the program"."""
+
+
+class UserError(Exception):
+    """Bad input: one line that says what is wrong, what was received and what would be right.
+
+    The command lines print the line and exit with status 2, without a traceback; every other exception is a bug and
+    keeps its traceback.
+    """

@@ -1,0 +1,50 @@
+"""Files appear whole or not at all."""
+
+import contextlib
+import json
+import os
+import pathlib
+
+from odtf.errors import UserError
+
+
+@contextlib.contextmanager
+def disk_errors(path):
+    """Turns what a disk refuses (full, read-only, no permission) into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror or error}. What was there is untouched.") from error
+
+
+def write_text(path, text):
+    """Writes `text` to `path` by way of a file beside it, so that a reader sees the old file or the new one."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_errors(path):
+        try:
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path, data):
+    """Writes JSON with one key a line, as `write_text` does."""
+    write_text(path, json.dumps(data, indent=2) + "\n")
+
+
+def make_directory(path):
+    """Makes the directory and shows that it can be written to."""
+    path = pathlib.Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"The directory {path} cannot be written to: {error.strerror or error}.") from error
+    return path

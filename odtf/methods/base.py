@@ -1,0 +1,232 @@
+"""The base of every method: a cohort is one Keras model, and this is its training step."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+
+def peer_seed(seed, index):
+    """Returns the initialisation seed of peer `index`: a different one for every peer of every cohort seed.
+
+    Peers that start equal stay equal for ever when they see the same batch, and then teach each other nothing.
+    """
+    return int(np.random.SeedSequence([int(seed), int(index)]).generate_state(1)[0] & 0x7FFFFFFF)
+
+
+def last_map(taps):
+    """Returns the feature map before pooling, `[batch, height, width, channels]`: the last of the taps "stageN"."""
+    return taps[max(name for name in taps if name.startswith("stage"))]
+
+
+class Method(keras.Model):
+    """A cohort of peers, the online teacher built from them, and what they minimise together.
+
+    A subclass builds its peers in the constructor and returns the named terms of its loss from `loss_terms`; if it has
+    a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here: one forward pass per peer,
+    one gradient tape, weight decay, the scaling by replicas, metrics.
+
+    Args:
+        peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps with at
+            least "logits" `[batch, classes]`. Every peer can be deployed.
+        weight_decay: float; `weight_decay * w` is added to the gradient of every trainable variable, batch
+            normalisation and biases included, before the momentum: the coupled decay of PyTorch's SGD, not the
+            decoupled one of Keras' optimizers.
+        label_smoothing: float in [0, 1), for the cross-entropy terms.
+
+    Raises:
+        ValueError: if there is no peer, or `weight_decay` is negative.
+
+    Example:
+
+    >>> network = functools.partial(odtf.models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise")
+    >>> cohort = odtf.methods.OnlineDistillationCheap(network, num_peers=2)
+    >>> cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+    >>> cohort.fit(images_and_labels, epochs=3)
+    >>> student = odtf.models.deploy(cohort.peers["peer_0"])
+    """
+
+    def __init__(self, peers, *, weight_decay=0.0, label_smoothing=0.0, name=None):
+        super().__init__(name=name)
+        if not peers:
+            raise ValueError("A method needs at least one peer. Received: none.")
+        if weight_decay < 0:
+            raise ValueError(f"Weight decay must not be negative. Received: weight_decay={weight_decay}.")
+        self.peers = dict(peers)
+        self.weight_decay = float(weight_decay)
+        self.label_smoothing = float(label_smoothing)
+        # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
+        self.built = True
+
+    # What a method defines ------------------------------------------------------------------------------------------
+
+    def call_teacher(self, outputs, training):
+        """Returns the teacher's taps (at least "logits") from the peers' outputs, or None if there is no teacher.
+
+        Args:
+            outputs: dict from a peer's name to its dict of taps.
+            training: bool.
+        """
+        return None
+
+    def loss_terms(self, labels, outputs):
+        """Returns the named terms of the loss, each a float32 tensor `[batch]`; the loss is the sum of their means.
+
+        Args:
+            labels: integer tensor `[batch]`.
+            outputs: what `call` returned: a dict from the name of each peer, and "teacher", to its dict of taps.
+        """
+        raise NotImplementedError
+
+    # The forward pass -----------------------------------------------------------------------------------------------
+
+    def call(self, images, training=False):
+        """Runs every peer once, then the teacher.
+
+        Args:
+            images: float tensor `[batch, height, width, channels]`, the same for all peers, or
+                `[batch, views, height, width, channels]`: peer j sees view j (modulo the number of views).
+            training: bool.
+
+        Returns:
+            dict: the name of each peer, and "teacher" where there is one, to a dict of taps.
+        """
+        outputs = {
+            name: network(self.view(images, index), training=training)
+            for index, (name, network) in enumerate(self.peers.items())
+        }
+        teacher = self.call_teacher(outputs, training)
+        if teacher is not None:
+            outputs["teacher"] = teacher
+        return outputs
+
+    @staticmethod
+    def view(images, index):
+        """Returns the images that peer `index` sees."""
+        return images if len(images.shape) == 4 else images[:, index % images.shape[1]]
+
+    # The training step ----------------------------------------------------------------------------------------------
+
+    def compile(self, optimizer, jit_compile=False, **kwargs):
+        """As `keras.Model.compile`, for an optimizer alone: the loss belongs to the method.
+
+        XLA is off unless it is asked for: on a CPU it makes depthwise convolutions 28 times slower.
+        """
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        # Slots are made here, under the strategy's scope, since a step inside `strategy.run` cannot make them.
+        self.optimizer.build(self.trainable_variables)
+
+    def train_step(self, data):
+        """One step on one replica's share of a batch.
+
+        Args:
+            data: pair of images and integer labels `[batch]`.
+
+        Returns:
+            dict of scalars: "loss", the mean of every term by its name, and "NAME/top1" of every peer and the teacher.
+        """
+        images, labels = data[:2]
+        # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
+        # must reach the decay too.
+        scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
+        with tf.GradientTape() as tape:
+            outputs = self(images, training=True)
+            terms = {name: ops.mean(term) for name, term in self.loss_terms(labels, outputs).items()}
+            loss = sum(terms.values())
+            scaled_loss = loss * scale
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled_loss, [v.value for v in variables])
+        if self.weight_decay:
+            gradients = [
+                decay if g is None else g + decay
+                for g, decay in ((g, self.weight_decay * scale * v) for g, v in zip(gradients, variables, strict=True))
+            ]
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return {"loss": loss, **terms, **self.accuracy(labels, outputs)}
+
+    @staticmethod
+    def accuracy(labels, outputs):
+        """Returns "NAME/top1": the mean top-1 accuracy of everything in `outputs` that has logits."""
+        labels = ops.cast(labels, "int32")
+        return {
+            f"{name}/top1": ops.mean(ops.cast(ops.equal(ops.argmax(taps["logits"], axis=-1), labels), "float32"))
+            for name, taps in outputs.items()
+        }
+
+    def make_train_function(self, force=False):
+        """Keras' documented hook: each call takes one batch from an iterator, on every replica.
+
+        The stock one fails under `MultiWorkerMirroredStrategy` (keras issue 20585); reduced explicitly, the logged
+        values are those of the global batch.
+        """
+        if self.train_function is None or force:
+            self.train_function = self._distribute(self.train_step, tf.distribute.ReduceOp.MEAN)
+        return self.train_function
+
+    def _distribute(self, step, reduction):
+        """Returns a function of an iterator that runs `step` on every replica and reduces the scalars it returns."""
+        strategy = self.distribute_strategy
+        if self.jit_compile:
+            step = tf.function(step, jit_compile=True)
+
+        def run(iterator):
+            values = strategy.run(step, args=(next(iterator),))
+            return {name: strategy.reduce(reduction, value, axis=None) for name, value in values.items()}
+
+        return run if self.run_eagerly else tf.function(run)
+
+    # Evaluation -----------------------------------------------------------------------------------------------------
+
+    def test_step(self, data):
+        """Sums over one replica's share of a batch: "NAME/top1" counts hits, "count" counts examples.
+
+        Args:
+            data: images, integer labels `[batch]` and optionally weights `[batch]`: 0 for padding, else 1.
+        """
+        images, labels = data[:2]
+        weights = ops.cast(data[2], "float32") if len(data) > 2 else ops.ones(ops.shape(labels)[:1])
+        outputs = self(images, training=False)
+        labels = ops.cast(labels, "int32")
+        sums = {
+            f"{name}/top1": ops.sum(weights * ops.cast(ops.equal(ops.argmax(taps["logits"], -1), labels), "float32"))
+            for name, taps in outputs.items()
+        }
+        return {"count": ops.sum(weights), **sums}
+
+    def make_test_function(self, force=False):
+        """As `make_train_function`, for `test_step`; sums over replicas."""
+        if self.test_function is None or force:
+            self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM)
+        return self.test_function
+
+    def evaluate(self, x, y=None, batch_size=None, **kwargs):
+        """Returns the exact top-1 accuracy of every peer and the teacher over a finite set of examples.
+
+        Args:
+            x: finite `tf.data.Dataset`, or a distributed one, of (images, labels) or (images, labels, weights); or
+                the images themselves, with labels `y`.
+            y: integer labels `[examples]` where `x` is images.
+            batch_size: int, for images; 128 by default.
+            **kwargs: what else `fit` passes to its validation; ignored.
+
+        Returns:
+            dict "NAME/top1" -> float in [0, 1].
+
+        Raises:
+            ValueError: if there is no example.
+        """
+        if y is not None:
+            x = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size or 128)
+        test_function = self.make_test_function()
+        iterator, totals = iter(x), {}
+        while True:
+            try:
+                sums = test_function(iterator)
+            except (tf.errors.OutOfRangeError, StopIteration):
+                break
+            for name, value in sums.items():
+                totals[name] = totals.get(name, 0.0) + float(value)
+        count = totals.pop("count", 0.0)
+        if not count:
+            raise ValueError("There is nothing to evaluate on: the data set is empty.")
+        return {name: value / count for name, value in totals.items()}

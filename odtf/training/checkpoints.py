@@ -1,0 +1,145 @@
+"""Checkpoints: the newest whole one is found again after a kill at any moment."""
+
+import json
+import os
+import pathlib
+import shutil
+
+import tensorflow as tf
+
+from odtf.errors import UserError
+from odtf.files import disk_errors, write_json
+
+
+class Checkpoints:
+    """The checkpoints of one run, and the weights that validation has chosen.
+
+    A checkpoint is a directory `checkpoints/step-N` with the variables (the method's and its optimizer's, by
+    `tf.train.Checkpoint`) and `progress.json` (the step, what validation has chosen). It is written beside its place
+    and renamed into it, so that it is there whole or not at all. The chosen weights are `chosen/step-N.weights.h5`,
+    kept as long as a checkpoint refers to them.
+
+    Args:
+        workdir: directory of the run.
+        method: the `Method`, compiled.
+        keep: int, how many checkpoints to keep.
+        is_chief: bool; only the chief writes, all workers read.
+        log: callable that takes one line of text.
+    """
+
+    def __init__(self, workdir, method, *, keep=3, is_chief=True, log=print):
+        self._method = method
+        self._directory = pathlib.Path(workdir) / "checkpoints"
+        self._chosen = pathlib.Path(workdir) / "chosen"
+        self._keep = keep
+        self._is_chief = is_chief
+        self._log = log
+        self._variables = tf.train.Checkpoint(method=method, optimizer=method.optimizer)
+
+    def save(self, progress):
+        """Writes a checkpoint of this moment.
+
+        Args:
+            progress: mapping with "step", "chosen" (None or a mapping with "step") and what else JSON can hold.
+        """
+        if not self._is_chief:
+            return
+        final = self._directory / f"step-{progress['step']}"
+        temporary = self._directory / f".step-{progress['step']}.tmp"
+        with disk_errors(final):
+            self._sweep_temporary()
+            temporary.mkdir(parents=True)
+            try:
+                self._variables.write(str(temporary / "variables"))
+                write_json(temporary / "progress.json", progress)
+            except tf.errors.OpError as error:
+                raise OSError(0, error.message) from error
+            if final.exists():
+                final.rename(self._directory / f".step-{progress['step']}.old.tmp")
+            temporary.rename(final)
+            self._forget()
+
+    def restore(self):
+        """Restores the newest checkpoint that can be read; a damaged one is passed over with a warning.
+
+        Returns:
+            The mapping that was saved with it, or None where there is no checkpoint.
+
+        Raises:
+            UserError: if there are checkpoints and none can be read.
+        """
+        steps = self._steps()
+        for step in reversed(steps):
+            try:
+                progress = json.loads((self._directory / f"step-{step}" / "progress.json").read_text("utf-8"))
+                status = self._variables.read(str(self._directory / f"step-{step}" / "variables"))
+                status.assert_consumed()
+                return progress
+            except (OSError, ValueError, AssertionError, tf.errors.OpError) as error:
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                self._log(f"warning: the checkpoint of step {step} is damaged; the one before it is tried ({reason})")
+        if steps:
+            raise UserError(
+                f"No checkpoint in {self._directory} can be read; another workdir, or this one removed, starts anew. "
+                f"Received: damaged checkpoints of step {', '.join(map(str, steps))}."
+            )
+        return None
+
+    def save_chosen(self, step):
+        """Writes the weights of this moment as those that validation has chosen."""
+        if not self._is_chief:
+            return
+        final = self._chosen_path(step)
+        temporary = final.with_name(f".{final.name}")
+        with disk_errors(final):
+            self._chosen.mkdir(parents=True, exist_ok=True)
+            self._method.save_weights(temporary)
+            os.replace(temporary, final)
+
+    def load_chosen(self, step):
+        """Loads the weights that validation chose at `step`."""
+        load_weights(self._method, self._chosen_path(step))
+
+    def last_step(self):
+        """Returns the step of the newest checkpoint, or None."""
+        return self._steps()[-1] if self._steps() else None
+
+    def _steps(self):
+        return sorted(int(path.name.removeprefix("step-")) for path in self._directory.glob("step-*"))
+
+    def _chosen_path(self, step):
+        return self._chosen / f"step-{step}.weights.h5"
+
+    def _sweep_temporary(self):
+        for path in self._directory.glob(".step-*.tmp"):
+            shutil.rmtree(path)
+
+    def _forget(self):
+        """Removes checkpoints beyond `keep`, and chosen weights that no checkpoint refers to any more."""
+        self._sweep_temporary()
+        steps = self._steps()
+        for step in steps[: -self._keep]:
+            doomed = self._directory / f".step-{step}.tmp"
+            (self._directory / f"step-{step}").rename(doomed)
+            shutil.rmtree(doomed)
+        referred = set()
+        for step in steps[-self._keep :]:
+            text = (self._directory / f"step-{step}" / "progress.json").read_text("utf-8")
+            referred.add((json.loads(text)["chosen"] or {}).get("step"))
+        for path in self._chosen.glob("*.weights.h5"):
+            if path not in {self._chosen_path(step) for step in referred}:
+                path.unlink()
+
+
+def load_weights(method, path):
+    """Loads weights that `save_weights` wrote into a method or a network of the same form.
+
+    Raises:
+        UserError: if the file is absent, damaged or of another network.
+    """
+    if not pathlib.Path(path).exists():
+        raise UserError(f"There are no weights at {path}: has the training of this workdir ended?")
+    try:
+        method.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"The weights in {path} do not fit the network of the config: {error}".splitlines()[0]) from error

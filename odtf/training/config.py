@@ -1,0 +1,179 @@
+"""The configuration of an experiment: its defaults, its check, its text form. Nothing here imports TensorFlow."""
+
+import json
+
+import ml_collections
+
+from odtf.errors import UserError
+
+# What may change between two runs on one workdir: it alters neither the data, the network nor the course of training.
+RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export")
+
+
+def default_config():
+    """Returns the configuration with every key and its default, locked against new top-level keys.
+
+    `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
+    """
+    config = ml_collections.ConfigDict()
+    config.seed = 0
+    # True makes a run repeatable bit by bit, also across a kill and resume, at some cost in speed.
+    config.deterministic = False
+    config.batch_size = 128  # The global batch, over all replicas and workers.
+    config.epochs = 1
+    config.label_smoothing = 0.0
+    config.weight_decay = 0.0  # Coupled, on all trainable variables; see odtf.methods.Method.
+    config.precision = "float32"  # Or "mixed_bfloat16", "mixed_float16".
+    config.jit = False  # XLA; refused on a CPU, where it makes cheap convolutions many times slower.
+    config.sync_batch_norm = True  # Statistics over all replicas, where there is more than one.
+    config.log_every_steps = 50
+
+    config.data = ml_collections.ConfigDict()
+    config.data.name = "digits"  # "digits", "folder:PATH" or the name of a TFDS data set.
+    config.data.data_dir = ml_collections.config_dict.placeholder(str)
+    config.data.image_size = ml_collections.config_dict.placeholder(object)  # (height, width), or None: as it is.
+    config.data.validation_fraction = 0.1
+    config.data.memory_budget_mb = 2048
+    config.data.max_train_examples = ml_collections.config_dict.placeholder(int)
+    config.data.skip_corrupt = False
+    config.data.mean = ml_collections.config_dict.placeholder(object)  # Of pixels in [0, 1]; None: measured.
+    config.data.std = ml_collections.config_dict.placeholder(object)
+    config.data.num_views = 1
+    config.data.augment = ml_collections.ConfigDict({"pad": 0, "pad_mode": "zero", "flip": False, "cutout": 0})
+
+    config.network = ml_collections.ConfigDict({"name": "cifar_resnet", "depth": 8})
+    config.method = ml_collections.ConfigDict({"name": "Solo"})
+
+    config.optimizer = ml_collections.ConfigDict({"name": "sgd", "momentum": 0.9, "nesterov": False})
+    config.schedule = ml_collections.ConfigDict()
+    config.schedule.name = "constant"  # "constant", "piecewise" or "cosine".
+    config.schedule.learning_rate = 0.1
+    config.schedule.warmup_epochs = 0.0  # Linear, from 0.
+    config.schedule.milestones = ()  # piecewise: epochs, 0-based, at whose start the rate is multiplied by `factor`.
+    config.schedule.factor = 0.1
+    config.schedule.final_fraction = 0.0  # cosine: the last rate as a share of the first.
+
+    config.checkpoint = ml_collections.ConfigDict({"every_steps": 0, "keep": 3})  # every_steps 0: every epoch.
+
+    config.export = ml_collections.ConfigDict()
+    config.export.targets = ("soc", "phone")  # What the end of training exports; () for nothing.
+    config.export.quantization = "int8"
+    config.export.calibration_examples = 256
+    config.lock()
+    return config
+
+
+def free(config, **values):
+    """Returns an unlocked `ConfigDict` for a part whose keys are a builder's arguments, such as `network`."""
+    return ml_collections.ConfigDict({**(config or {}), **values})
+
+
+def parse_arg(arg, **defaults):
+    """Parses the text after the colon of `--config=FILE:key=value,key=value`.
+
+    Args:
+        arg: str or None. A key alone means `key=True`.
+        **defaults: the keys that the config file takes, with defaults that also give the types (str, int, float,
+            bool). A default of None accepts an integer.
+
+    Returns:
+        `ConfigDict` with a value for each key.
+
+    Raises:
+        UserError: on an unknown key or a value of another type.
+
+    Example:
+
+    >>> parse_arg("depth=20,smoke", depth=8, block="depthwise", smoke=False)
+    """
+    values = dict(defaults)
+    for item in filter(None, (arg or "").split(",")):
+        key, _, text = item.partition("=")
+        if key not in defaults:
+            raise UserError(f"The config takes the arguments {', '.join(sorted(defaults))}. Received: {item!r}.")
+        values[key] = _parse_value(key, text if "=" in item else "true", defaults[key])
+    return ml_collections.ConfigDict(values)
+
+
+def _parse_value(key, text, default):
+    kind = int if default is None else type(default)
+    try:
+        if kind is bool:
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError):
+        raise UserError(f"The config's argument {key} must be of type {kind.__name__}. Received: {text!r}.") from None
+
+
+def check(config):
+    """Raises UserError if a value that needs no data and no TensorFlow to judge is wrong."""
+
+    def require(condition, key, wanted):
+        if not condition:
+            value = config
+            for part in key.split("."):
+                value = value[part]
+            raise UserError(f"config.{key} must be {wanted}. Received: {value!r}.")
+
+    known = default_config()
+    for part in ("", "data", "schedule", "checkpoint", "export"):
+        have, allowed = (config[part], known[part]) if part else (config, known)
+        unknown = sorted(set(have) - set(allowed))
+        if unknown:
+            where = f"config.{part}" if part else "config"
+            raise UserError(f"{where} has the keys {', '.join(sorted(allowed))}. Received: {', '.join(unknown)}.")
+        missing = sorted(set(allowed) - set(have))
+        if missing:
+            raise UserError(f"config lacks {', '.join(f'{part}.{key}' if part else key for key in missing)}.")
+    for key in ("batch_size", "epochs", "log_every_steps", "data.num_views", "checkpoint.keep"):
+        value = config[key] if "." not in key else config[key.split(".")[0]][key.split(".")[1]]
+        require(isinstance(value, int) and value >= 1, key, "an integer of at least 1")
+    require(0 <= config.seed < 2**31, "seed", "an integer from 0 to 2**31 - 1")
+    require(config.weight_decay >= 0, "weight_decay", "0 or more")
+    require(0 <= config.label_smoothing < 1, "label_smoothing", "in [0, 1)")
+    require(config.schedule.learning_rate > 0, "schedule.learning_rate", "positive")
+    require(config.schedule.warmup_epochs >= 0, "schedule.warmup_epochs", "0 or more")
+    require(config.schedule.name in ("constant", "piecewise", "cosine"), "schedule.name", "constant, piecewise or cosine")
+    milestones = list(config.schedule.milestones)
+    require(milestones == sorted(set(milestones)), "schedule.milestones", "a list of rising epochs")
+    require(config.checkpoint.every_steps >= 0, "checkpoint.every_steps", "0 (every epoch) or more")
+    precisions = ("float32", "mixed_bfloat16", "mixed_float16")
+    require(config.precision in precisions, "precision", f"one of {', '.join(precisions)}")
+    for part in ("network", "method", "optimizer"):
+        require(isinstance(config[part].get("name"), str), part, "a mapping with a name")
+
+
+def to_json(config):
+    """Returns the configuration as plain JSON data: lists for tuples, None for what is not set."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def from_json(data):
+    """Returns the locked `ConfigDict` that `to_json` was made from."""
+    config = ml_collections.ConfigDict(data)
+    config.lock()
+    return config
+
+
+def differences(old, new):
+    """Compares two configurations as `to_json` gives them, but for what may change on a workdir.
+
+    Returns:
+        list of str, "key: old -> new" for every leaf that differs.
+    """
+    old, new = dict(_leaves(old)), dict(_leaves(new))
+    missing = "nothing"
+    return [
+        f"{key}: {old.get(key, missing)} -> {new.get(key, missing)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key, missing) != new.get(key, missing)
+        and not any(key == free or key.startswith(f"{free}.") for free in RUNTIME_KEYS)
+    ]
+
+
+def _leaves(data, prefix=""):
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

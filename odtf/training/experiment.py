@@ -1,0 +1,266 @@
+"""An experiment, from a config to a report: train, validate, choose, test once."""
+
+import math
+import pathlib
+import signal
+import time
+
+import tensorflow as tf
+
+from odtf import data, models
+from odtf.errors import UserError
+from odtf.training import build, config as config_lib, report as report_lib
+from odtf.training.checkpoints import Checkpoints
+from odtf.files import make_directory, write_json
+from odtf.training.logs import Log
+from odtf.training.schedules import make_optimizer, make_schedule
+
+
+class Stopped(Exception):
+    """The run was asked to stop (SIGTERM) and has saved its state."""
+
+
+def run(config, workdir, placement):
+    """Trains the cohort of a config in a workdir, or goes on where an earlier run stopped.
+
+    Args:
+        config: `ConfigDict`, as `odtf.training.config.default_config` has it.
+        workdir: directory; made if needed. A finished run in it is not trained again.
+        placement: `odtf.training.strategy.Placement`.
+
+    Returns:
+        The report as a dict, also written to `workdir/report.json` by the chief.
+
+    Raises:
+        UserError: on bad input, on another config's workdir, and if a loss stops being finite.
+        Stopped: after SIGTERM, when everything is saved.
+    """
+    config_lib.check(config)
+    if config.jit and placement.on_cpu:
+        raise UserError("config.jit must be False on a CPU: XLA makes cheap convolutions many times slower there.")
+    build.set_runtime(config)
+    dataset = build.load_dataset(config)
+    pipeline = build.make_pipeline(config, dataset)
+    synchronized = config.sync_batch_norm and placement.num_replicas > 1
+    with placement.strategy.scope():
+        method = build.make_method(config, dataset.image_shape, dataset.num_classes, synchronized=synchronized)
+        schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
+        method.compile(make_optimizer(config.optimizer, schedule), jit_compile=config.jit)
+    if placement.is_chief:
+        claim(workdir, config)
+    return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method).run()
+
+
+def claim(workdir, config):
+    """Writes config.json into the workdir, or shows that the one there is the same.
+
+    Raises:
+        UserError: naming what differs, if another config's run is there.
+    """
+    path = make_directory(workdir) / "config.json"
+    new = config_lib.to_json(config)
+    if path.exists():
+        old = config_lib.to_json(build.read_config(workdir))
+        if changes := config_lib.differences(old, new):
+            raise UserError(
+                f"The workdir {workdir} belongs to another config; a new workdir, or the old config, would be right. "
+                f"Received: {'; '.join(changes)}."
+            )
+    write_json(path, new)
+
+
+class Experiment:
+    """One run: everything that `run` has built, and the loop over it."""
+
+    def __init__(self, config, workdir, placement, dataset, pipeline, method):
+        self.config = config
+        self.workdir = workdir
+        self.placement = placement
+        self.dataset = dataset
+        self.pipeline = pipeline
+        self.method = method
+        self.log = Log(workdir, is_chief=placement.is_chief)
+        self.checkpoints = Checkpoints(
+            workdir, method, keep=config.checkpoint.keep, is_chief=placement.is_chief, log=self.log.line
+        )
+        self.total_steps = config.epochs * pipeline.steps_per_epoch
+        self._stop = False
+
+    def run(self):
+        """Trains to the end and reports."""
+        progress = self.checkpoints.restore() or {"step": 0, "chosen": None, "seconds": 0.0}
+        _require_same_on_all_workers(self.placement, progress["step"])
+        previous = signal.signal(signal.SIGTERM, self._request_stop)
+        self.log.start(progress["step"], self.total_steps)
+        try:
+            self.log.line(self._headline(progress))
+            if progress["step"] < self.total_steps:
+                self._train(progress)
+            return self._report(progress)
+        finally:
+            self.log.close()
+            signal.signal(signal.SIGTERM, previous)
+
+    def _headline(self, progress):
+        resumed = f", resumed at step {progress['step']}" if progress["step"] else ""
+        return (
+            f"{self.method.name} on {self.dataset.describe()}; {len(self.method.peers)} peers, {self.config.epochs} "
+            f"epochs of {self.pipeline.steps_per_epoch} steps, {self.placement.num_replicas} replicas{resumed}"
+        )
+
+    def _request_stop(self, *_):
+        self._stop = True
+
+    # Training -------------------------------------------------------------------------------------------------------
+
+    def _train(self, progress):
+        """Runs the steps that are left; `progress` is kept up to date."""
+        steps_per_epoch = self.pipeline.steps_per_epoch
+        every = self.config.checkpoint.every_steps or steps_per_epoch
+        train_function = self.method.make_train_function()
+        first = progress["step"]
+        iterator = iter(
+            self.placement.distribute(
+                lambda replicas, count: self.pipeline.dataset(first, replicas=replicas, num_replicas=count)
+            )
+        )
+        window = Window(self.log, self.checkpoints)
+        started, before = time.monotonic(), progress["seconds"]
+        for step in range(first + 1, self.total_steps + 1):
+            window.add(step, train_function(iterator))
+            self.log.advance()
+            progress["step"] = step
+            epoch_ends = step % steps_per_epoch == 0
+            saves = step % every == 0 or step == self.total_steps or self._stop
+            if step % self.config.log_every_steps == 0 or epoch_ends or saves:
+                window.close(self.config.batch_size, float(self.method.optimizer.learning_rate))
+            if epoch_ends:
+                self._validate(progress)
+            progress["seconds"] = before + time.monotonic() - started
+            if saves:
+                self.checkpoints.save(progress)
+            if self._stop:
+                raise Stopped(f"stopped at step {step} of {self.total_steps}; the same command goes on from there")
+
+    def _validate(self, progress):
+        """Evaluates on the validation split at the end of an epoch and keeps the best peer so far."""
+        step = progress["step"]
+        epoch = step // self.pipeline.steps_per_epoch
+        values = self._evaluate("validation")
+        self.log.values(step, "validation", {"epoch": epoch, **values})
+        peer = max(self.method.peers, key=lambda name: values[f"{name}/top1"])
+        best = values[f"{peer}/top1"]
+        shown = "  ".join(f"{name.removesuffix('/top1')} {value:.2%}" for name, value in values.items())
+        self.log.line(f"epoch {epoch}/{self.config.epochs}  validation top-1: {shown}")
+        # Later wins a tie: between two that validate alike, the longer trained one.
+        if progress["chosen"] is None or best >= progress["chosen"]["val_top1"]:
+            progress["chosen"] = {"step": step, "epoch": epoch, "peer": peer, "val_top1": best}
+            self.checkpoints.save_chosen(step)
+
+    def _evaluate(self, split):
+        dataset = self.placement.distribute(
+            lambda replicas, count: data.eval_dataset(
+                self.dataset.splits[split],
+                self.dataset,
+                batch_size=_eval_batch_size(self.config.batch_size, count),
+                replicas=replicas,
+                num_replicas=count,
+            )
+        )
+        return self.method.evaluate(dataset)
+
+    # The end --------------------------------------------------------------------------------------------------------
+
+    def _report(self, progress):
+        """Reads the test split, once with the last weights and once with the chosen ones, and writes report.json."""
+        last = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
+        chosen_at = progress["chosen"]
+        self.checkpoints.load_chosen(chosen_at["step"])
+        chosen = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
+        peers = []
+        for name, network in self.method.peers.items():
+            cost = models.cost(network)
+            size = {"params": cost.params, "macs": cost.macs}
+            peers.append({"name": name, **size, **report_lib.accuracies(name, chosen, last)})
+        student = next(peer for peer in peers if peer["name"] == chosen_at["peer"])
+        report = {
+            "config": config_lib.to_json(self.config),
+            "method": self.config.method.name,
+            "dataset": self.dataset.name,
+            "seed": self.config.seed,
+            "peers": peers,
+            "teacher": report_lib.accuracies("teacher", chosen, last) if "teacher/top1" in last["test"] else None,
+            "student": {**student, "epoch": chosen_at["epoch"], "step": chosen_at["step"]},
+            "exports": [],
+            "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
+        }
+        if self.placement.is_chief:
+            write_json(self.workdir / "report.json", report)
+        return report
+
+
+class Window:
+    """The steps since the last line of the log: their means, and whether every value was finite."""
+
+    def __init__(self, log, checkpoints):
+        self._log = log
+        self._checkpoints = checkpoints
+        self._steps = []
+        self._started = time.monotonic()
+
+    def add(self, step, values):
+        """Notes the values of a step; they stay on the device until the window closes."""
+        self._steps.append((step, values))
+
+    def close(self, batch_size, learning_rate):
+        """Logs the means and opens the next window.
+
+        Raises:
+            UserError: at the first step and term that is not finite.
+        """
+        if not self._steps:
+            return
+        totals = {}
+        for step, values in self._steps:
+            for name, value in values.items():
+                value = float(value)
+                if not math.isfinite(value):
+                    self._fail(step, name, value, values)
+                totals[name] = totals.get(name, 0.0) + value
+        seconds = time.monotonic() - self._started
+        means = {name: total / len(self._steps) for name, total in totals.items()}
+        rate = len(self._steps) * batch_size / seconds
+        self._log.values(step, "train", {**means, "learning_rate": learning_rate, "images_per_second": round(rate, 1)})
+        self._steps = []
+        self._started = time.monotonic()
+
+    def _fail(self, step, name, value, values):
+        # The sum is named only where no term of it can be.
+        broken = [term for term, v in values.items() if term != "loss" and not math.isfinite(float(v))]
+        last = self._checkpoints.last_step()
+        good = f"the last good checkpoint is of step {last}" if last else "no checkpoint was written yet"
+        raise UserError(
+            f"The loss stopped being finite at step {step}, in {(broken or [name])[0]}; {good}. "
+            f"A lower config.schedule.learning_rate or a warm-up would be right. Received: {value}."
+        )
+
+
+def _eval_batch_size(batch_size, replicas):
+    """Returns a batch for evaluation that the replicas share evenly."""
+    return max(batch_size, 100) // replicas * replicas
+
+
+def _require_same_on_all_workers(placement, step):
+    """Raises UserError if the workers would start at different steps: they would wait for each other for ever."""
+    if placement.num_workers == 1:
+        return
+    mine = tf.constant([step], tf.int64)
+    steps = placement.strategy.run(
+        lambda: tf.distribute.get_replica_context().all_gather(mine, axis=0)
+    )
+    found = set(placement.strategy.experimental_local_results(steps)[0].numpy().tolist())
+    if len(found) > 1:
+        raise UserError(
+            "All workers must see the same workdir, on a file system that they share. "
+            f"Received: checkpoints of the steps {', '.join(map(str, sorted(found)))}."
+        )

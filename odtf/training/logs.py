@@ -1,0 +1,85 @@
+"""What a run tells while it goes: a progress bar, lines for people, JSONL for scripts, TensorBoard for eyes."""
+
+import json
+import os
+import pathlib
+import sys
+
+import tensorflow as tf
+import tqdm
+
+from odtf.files import disk_errors
+
+
+class Log:
+    """The log of a run in `workdir/log.jsonl`, `workdir/tensorboard` and on the terminal.
+
+    Every line of log.jsonl is an object with "step", "kind" ("train": means since the line before; "validation":
+    exact) and the values. A resumed run first cuts the lines after the step that it goes on from.
+
+    Args:
+        workdir: directory.
+        is_chief: bool; all others stay silent and write nothing.
+    """
+
+    def __init__(self, workdir, *, is_chief=True):
+        self._path = pathlib.Path(workdir) / "log.jsonl"
+        self._board_directory = str(pathlib.Path(workdir) / "tensorboard")
+        self._is_chief = is_chief
+        self._board = None
+        self._bar = None
+
+    def start(self, step, total_steps):
+        """Opens the log at `step`; of an earlier run that got further, the lines after it are cut."""
+        if not self._is_chief:
+            return
+        with disk_errors(self._path):
+            if self._path.exists():
+                lines = [line for line in self._path.read_text("utf-8").splitlines() if _step_of(line) <= step]
+                temporary = self._path.with_name(f".{self._path.name}.tmp")
+                temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+                os.replace(temporary, self._path)
+            self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (open for the whole run)
+            self._board = tf.summary.create_file_writer(self._board_directory)
+        self._bar = tqdm.tqdm(
+            total=total_steps, initial=step, unit="step", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False
+        )
+
+    def advance(self, steps=1):
+        """Moves the progress bar."""
+        if self._bar is not None:
+            self._bar.update(steps)
+
+    def values(self, step, kind, values):
+        """Records named numbers of one moment; returns after they are on their way to the disk."""
+        if not self._is_chief:
+            return
+        with disk_errors(self._path):
+            self._file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
+            self._file.flush()
+        with self._board.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(f"{kind}/{name}", value)
+        self._board.flush()
+
+    def line(self, text):
+        """Prints a line without breaking the progress bar."""
+        if self._is_chief:
+            tqdm.tqdm.write(text, file=sys.stdout)
+            sys.stdout.flush()
+
+    def close(self):
+        """Closes the files and the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._file.close()
+            self._board.close()
+            self._bar = None
+
+
+def _step_of(line):
+    """Returns the step of a line of the log; a line that a kill cut in two counts as later than all."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError):
+        return float("inf")

@@ -1,0 +1,74 @@
+"""report.json: what a run gave, for people and scripts; and its table on the terminal.
+
+The form is stable; keys may be added, none is renamed or removed:
+
+    config      the whole configuration
+    method, dataset, seed
+    peers       for each: name, params, macs, val_top1, test_top1 (at the chosen epoch),
+                last_val_top1, last_test_top1 (at the end)
+    teacher     test_top1, val_top1 and the same at the end; null where the method has no teacher
+    student     the peer that validation chose: as in peers, with epoch and step of the choice
+    exports     for each: target, quantization, path, bytes, sha256, test_top1, agreement, latency_us_p50, ops, ...
+    seconds     train, export
+
+Accuracies are shares in [0, 1]. The test split is read once, after the last step, and chooses nothing.
+"""
+
+
+def accuracies(name, chosen, last):
+    """Returns the four accuracies of one network.
+
+    Args:
+        name: the name of a peer, or "teacher".
+        chosen: {"val": {"NAME/top1": share}, "test": ...} at the chosen epoch.
+        last: the same at the end of training.
+    """
+    key = f"{name}/top1"
+    return {
+        "val_top1": round(chosen["val"][key], 6),
+        "test_top1": round(chosen["test"][key], 6),
+        "last_val_top1": round(last["val"][key], 6),
+        "last_test_top1": round(last["test"][key], 6),
+    }
+
+
+def render(report):
+    """Returns the result as a table of text."""
+    rows = [
+        ("network", "parameters", "MACs", "val top-1", "test top-1", "test top-1 at the end"),
+        *(
+            (
+                f"{peer['name']} (student)" if peer["name"] == report["student"]["name"] else peer["name"],
+                f"{peer['params']:,}",
+                f"{peer['macs']:,}",
+                *(f"{peer[key]:.2%}" for key in ("val_top1", "test_top1", "last_test_top1")),
+            )
+            for peer in report["peers"]
+        ),
+    ]
+    teacher = report["teacher"]
+    if teacher:
+        rows.append(("teacher", "", "", *(f"{teacher[k]:.2%}" for k in ("val_top1", "test_top1", "last_test_top1"))))
+    student = report["student"]
+    text = table(rows)
+    text += f"\n\nChosen on validation: {student['name']} of epoch {student['epoch']}. "
+    text += f"Training took {report['seconds']['train']:.0f} s."
+    if report["exports"]:
+        rows = [("export", "quantisation", "bytes", "test top-1", "agreement", "latency p50", "file")]
+        for row in report["exports"]:
+            share = [f"{row[key]:.2%}" for key in ("test_top1", "agreement")]
+            latency = f"{row['latency_us_p50']:.0f} us"
+            rows.append((row["target"], row["quantization"], f"{row['bytes']:,}", *share, latency, row["path"]))
+        text += f"\n\n{table(rows)}"
+    return text
+
+
+def table(rows):
+    """Aligns rows of strings under a header: the first column to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(c.ljust(w) if i in (0, len(row) - 1) and not c.endswith("%") else c.rjust(w)
+                  for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

@@ -1,0 +1,95 @@
+"""Learning-rate schedules and optimizers, from a config in epochs to Keras objects in steps."""
+
+import keras
+from keras import ops
+
+from odtf.errors import UserError
+
+
+@keras.saving.register_keras_serializable("odtf")
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A linear rise from 0 over the first steps, then another schedule, which counts from step 0 all the while.
+
+    Args:
+        schedule: the `LearningRateSchedule` that follows.
+        steps: int, how many steps the rise takes; step `steps` is the first at the full rate.
+    """
+
+    def __init__(self, schedule, steps):
+        self.schedule = schedule
+        self.steps = int(steps)
+
+    def __call__(self, step):
+        share = ops.minimum(ops.cast(step, "float32") / max(1, self.steps), 1.0)
+        return share * self.schedule(step) if self.steps else self.schedule(step)
+
+    def get_config(self):
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["steps"])
+
+
+def make_schedule(config, steps_per_epoch, epochs):
+    """Returns the learning-rate schedule of a config, in steps.
+
+    Args:
+        config: mapping with name ("constant", "piecewise", "cosine"), learning_rate, warmup_epochs, milestones,
+            factor and final_fraction, as in `odtf.training.config`.
+        steps_per_epoch: int.
+        epochs: int, the length of the whole run; the cosine ends with it.
+
+    Returns:
+        `keras.optimizers.schedules.LearningRateSchedule`.
+    """
+    schedules = keras.optimizers.schedules
+    rate, total = float(config["learning_rate"]), steps_per_epoch * epochs
+    if config["name"] == "cosine":
+        schedule = schedules.CosineDecay(rate, max(1, total), alpha=float(config["final_fraction"]))
+    else:
+        milestones = config["milestones"] if config["name"] == "piecewise" else ()
+        # Keras keeps the old rate up to and including the boundary; ours drops at the first step of the epoch.
+        boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in milestones]
+        values = [rate * float(config["factor"]) ** i for i in range(len(boundaries) + 1)]
+        schedule = schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else _Constant(rate)
+    warmup = round(config["warmup_epochs"] * steps_per_epoch)
+    return WarmUp(schedule, warmup) if warmup else schedule
+
+
+@keras.saving.register_keras_serializable("odtf")
+class _Constant(keras.optimizers.schedules.LearningRateSchedule):
+    """One rate for ever; a schedule, so that it can follow a warm-up."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, step):
+        return ops.convert_to_tensor(self.rate, "float32")
+
+    def get_config(self):
+        return {"rate": self.rate}
+
+
+def make_optimizer(config, schedule):
+    """Returns the Keras optimizer of a config.
+
+    Args:
+        config: mapping with "name" ("sgd" or "adam") and arguments of `keras.optimizers.SGD` or `Adam`; not
+            weight_decay, which is the method's.
+        schedule: `LearningRateSchedule` or float.
+
+    Raises:
+        UserError: on an unknown name or argument.
+    """
+    options = {key: value for key, value in dict(config).items() if key != "name"}
+    optimizers = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
+    name = str(config["name"]).lower()
+    if name not in optimizers:
+        raise UserError(f"config.optimizer.name must be one of {', '.join(optimizers)}. Received: {config['name']!r}.")
+    if "weight_decay" in options:
+        raise UserError("The optimizer takes no weight_decay: set config.weight_decay, which is coupled.")
+    try:
+        return optimizers[name](schedule, **options)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"config.optimizer is not what {name} takes: {error}. Received: {options}.") from error

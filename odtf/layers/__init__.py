@@ -1,0 +1,25 @@
+"""Cheap convolutions, and the batch normalisation they are trained with: one layer a file.
+
+Every layer is a Keras layer (channels last, serialisable) with one method more, `deploy(x)`: it applies stock Keras
+layers that carry this layer's present weights, so that the deployed network needs nothing of this package.
+"""
+
+from odtf.layers.batch_normalization import BatchNormalization
+from odtf.layers.channel_shuffle import ChannelShuffle
+from odtf.layers.conv2d import Conv2D
+from odtf.layers.depthwise_conv2d import DepthwiseConv2D
+from odtf.layers.ghost_module import GhostModule
+from odtf.layers.group_conv2d import GroupConv2D
+from odtf.layers.line_conv2d import LineConv2D
+from odtf.layers.shift2d import Shift2D
+
+__all__ = [
+    "BatchNormalization",
+    "ChannelShuffle",
+    "Conv2D",
+    "DepthwiseConv2D",
+    "GhostModule",
+    "GroupConv2D",
+    "LineConv2D",
+    "Shift2D",
+]

@@ -1,0 +1,70 @@
+"""Batch normalisation on TensorFlow's fused kernel, compatible with Keras' own."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="odtf")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` with the fused kernel: same weights, names, config and moving statistics.
+
+    Keras 3 composes the normalisation of a dozen operations, each a pass over the activations; the fused kernel takes a
+    quarter to a third off a whole training step on CPU. Statistics are float32 also under mixed precision. What the
+    kernel does not cover (`synchronized=True`, masks, renormalisation, another axis, rank or backend, float64) is left
+    to the stock layer.
+
+    Args:
+        **kwargs: the arguments of `keras.layers.BatchNormalization`.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if mask is not None or not self._is_fusable(inputs):
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        batch_statistics = bool(training and self.trainable)
+        channels = inputs.shape[-1]
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma if self.scale else tf.ones([channels]),
+            offset=self.beta if self.center else tf.zeros([channels]),
+            mean=[] if batch_statistics else self.moving_mean,
+            variance=[] if batch_statistics else self.moving_variance,
+            epsilon=self.epsilon,
+            is_training=batch_statistics,
+        )
+        if batch_statistics:
+            # The kernel reports the unbiased variance; Keras averages the biased one.
+            count = tf.cast(tf.size(inputs), "float32") / channels
+            self._update(self.moving_mean, mean)
+            self._update(self.moving_variance, variance * (tf.maximum(count - 1.0, 1.0) / count))
+        return y
+
+    def _update(self, moving, value):
+        moving.assign(ops.convert_to_tensor(moving) * self.momentum + value * (1.0 - self.momentum))
+
+    def _is_fusable(self, inputs):
+        return (
+            keras.backend.backend() == "tensorflow"
+            and not self.synchronized
+            and not getattr(self, "renorm", False)
+            and len(inputs.shape) == 4
+            and self.axis in (-1, 3)
+            and keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype
+            and self.compute_dtype in ("float32", "bfloat16", "float16")
+        )
+
+    def deploy(self, x):
+        """Applies the stock layer with this layer's present weights.
+
+        Args:
+            x: KerasTensor.
+
+        Returns:
+            KerasTensor, the output.
+        """
+        config = {**self.get_config(), "dtype": "float32", "synchronized": False}
+        layer = keras.layers.BatchNormalization.from_config(config)
+        y = layer(x)
+        layer.set_weights(self.get_weights())
+        return y

@@ -1,0 +1,52 @@
+"""Standard convolution with symmetric padding."""
+
+import keras
+
+from odtf.layers.initializers import kaiming_normal
+from odtf.layers.symmetric_padding import SymmetricPadding
+
+
+@keras.saving.register_keras_serializable(package="odtf")
+class Conv2D(SymmetricPadding, keras.layers.Conv2D):
+    """Standard 2D convolution, channels last, without bias and symmetrically padded by default.
+
+    Args:
+        filters: number of output channels.
+        kernel_size: integer or `(height, width)`.
+        strides: integer or pair.
+        padding: "symmetric" (`dilation_rate * (kernel_size // 2)` zeros on every side), "same" or "valid".
+        dilation_rate: integer or pair; more than 1 only at stride 1.
+        use_bias: whether to add a bias.
+        kernel_initializer: by default a normal of standard deviation `sqrt(2 / fan_in)`.
+        **kwargs: the further arguments of `keras.layers.Conv2D`, except `groups`.
+
+    Raises:
+        ValueError: if the kernel is even and the padding symmetric, or the data format channels first.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        padding="symmetric",
+        dilation_rate=1,
+        use_bias=False,
+        kernel_initializer=None,
+        **kwargs,
+    ):
+        if kwargs.pop("groups", 1) != 1:
+            raise ValueError("Conv2D is the standard convolution: use GroupConv2D for groups")
+        super().__init__(
+            filters,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            use_bias=use_bias,
+            kernel_initializer=kaiming_normal() if kernel_initializer is None else kernel_initializer,
+            **kwargs,
+        )
+
+    def stock_layer(self):
+        return keras.layers.Conv2D.from_config(self.stock_config())

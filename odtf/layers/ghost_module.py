@@ -1,0 +1,135 @@
+"""Ghost module: half of the features from a convolution, the others cheaply from them."""
+
+import math
+
+import keras
+from keras import ops
+
+from odtf.layers.batch_normalization import BatchNormalization
+from odtf.layers.conv2d import Conv2D
+from odtf.layers.depthwise_conv2d import DepthwiseConv2D
+
+
+@keras.saving.register_keras_serializable(package="odtf")
+class GhostModule(keras.layers.Layer):
+    """A convolution to `ceil(filters / ratio)` channels, and "ghosts" of them by a depthwise convolution.
+
+    convolution - BN - activation gives the primary features; depthwise convolution with multiplier `ratio - 1` on them
+    - BN - activation the ghosts; both are concatenated and cut to the first `filters` channels.
+
+    Args:
+        filters: number of output channels.
+        kernel_size: odd kernel size of the primary convolution.
+        ratio: output channels for each primary one, at least 2.
+        cheap_kernel_size: odd kernel size of the depthwise convolution.
+        strides: stride of the primary convolution.
+        activation: "relu", any other Keras activation, or None (the second module of a bottleneck).
+        momentum: of the batch normalisations' moving statistics.
+        epsilon: of the batch normalisations.
+        synchronized: whether the batch normalisations take their statistics over all replicas.
+        kernel_initializer: of the primary convolution; by default as in `odtf.layers.Conv2D`.
+        depthwise_initializer: of the ghosts; by default as in `odtf.layers.DepthwiseConv2D`.
+        **kwargs: the arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: if `ratio` is less than 2, or `filters` less than `ratio`.
+
+    Reference:
+        Han et al., "GhostNet: More Features from Cheap Operations", 2020;
+        github.com/huawei-noah/Efficient-AI-Backbones.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size=1,
+        ratio=2,
+        cheap_kernel_size=3,
+        strides=1,
+        activation="relu",
+        momentum=0.9,
+        epsilon=1e-5,
+        synchronized=False,
+        kernel_initializer=None,
+        depthwise_initializer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not isinstance(ratio, int) or ratio < 2 or filters < ratio:
+            raise ValueError(
+                "A ghost module needs an integer ratio of at least 2 and as many filters or more. "
+                f"Received: ratio={ratio}, filters={filters}"
+            )
+        self.filters = filters
+        self.ratio = ratio
+        self.activation = keras.activations.get(activation)
+        norm = {"momentum": momentum, "epsilon": epsilon, "synchronized": synchronized, "dtype": self.dtype_policy}
+        self.primary = Conv2D(
+            math.ceil(filters / ratio),
+            kernel_size,
+            strides=strides,
+            kernel_initializer=kernel_initializer,
+            dtype=self.dtype_policy,
+            name=f"{self.name}_primary",
+        )
+        self.primary_norm = BatchNormalization(**norm, name=f"{self.name}_primary_norm")
+        self.cheap = DepthwiseConv2D(
+            cheap_kernel_size,
+            depth_multiplier=ratio - 1,
+            depthwise_initializer=depthwise_initializer,
+            dtype=self.dtype_policy,
+            name=f"{self.name}_cheap",
+        )
+        self.cheap_norm = BatchNormalization(**norm, name=f"{self.name}_cheap_norm")
+
+    def build(self, input_shape):
+        shape = input_shape
+        for layer in (self.primary, self.primary_norm, self.cheap, self.cheap_norm):
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def call(self, inputs, training=None):
+        primary = self.activation(self.primary_norm(self.primary(inputs), training=training))
+        ghosts = self.activation(self.cheap_norm(self.cheap(primary), training=training))
+        return ops.concatenate([primary, ghosts], axis=-1)[..., : self.filters]
+
+    def compute_output_shape(self, input_shape):
+        return (*self.primary.compute_output_shape(input_shape)[:-1], self.filters)
+
+    def deploy(self, x):
+        """Applies the stock Keras layers that compute the same with this layer's present weights.
+
+        Args:
+            x: KerasTensor `[batch, height, width, channels]`.
+
+        Returns:
+            KerasTensor, the output.
+        """
+        primary = self._activate(self.primary_norm.deploy(self.primary.deploy(x)), "primary")
+        ghosts = self._activate(self.cheap_norm.deploy(self.cheap.deploy(primary)), "cheap")
+        y = keras.layers.Concatenate(dtype="float32", name=self.name)([primary, ghosts])
+        if y.shape[-1] > self.filters:
+            # Channels-first cropping of a channels-last tensor crops its channels: a slice made of a stock layer.
+            crop = ((0, 0), (0, y.shape[-1] - self.filters))
+            y = keras.layers.Cropping2D(crop, data_format="channels_first", dtype="float32", name=f"{self.name}_cut")(y)
+        return y
+
+    def _activate(self, x, part):
+        name = keras.activations.serialize(self.activation)
+        return keras.layers.Activation(name, dtype="float32", name=f"{self.name}_{part}_activation")(x)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.primary.kernel_size,
+            "ratio": self.ratio,
+            "cheap_kernel_size": self.cheap.kernel_size,
+            "strides": self.primary.strides,
+            "activation": keras.activations.serialize(self.activation),
+            "momentum": self.primary_norm.momentum,
+            "epsilon": self.primary_norm.epsilon,
+            "synchronized": self.primary_norm.synchronized,
+            "kernel_initializer": keras.initializers.serialize(self.primary.kernel_initializer),
+            "depthwise_initializer": keras.initializers.serialize(self.cheap.depthwise_initializer),
+        }

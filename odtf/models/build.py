@@ -1,0 +1,55 @@
+"""Networks by name: the function of a file that bears its name."""
+
+import importlib
+import inspect
+import pkgutil
+
+import odtf.models
+
+# What the caller of `build` supplies itself, so that a specification cannot.
+_RESERVED = ("input_shape", "num_classes", "seed", "name", "synchronized")
+
+
+def build(spec, input_shape, num_classes, *, seed, name="network", synchronized=False):
+    """Builds the network that a specification names.
+
+    A new network needs no entry anywhere: it is the function of the file of its name in `odtf/models`.
+
+    Args:
+        spec: mapping with the "name" of the network and further arguments of its function, such as
+            `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`.
+        input_shape: `(height, width, channels)`.
+        num_classes: number of classes.
+        seed: integer that every random weight follows from.
+        name: name of the `keras.Model`.
+        synchronized: whether batch normalisations take their statistics over all replicas.
+
+    Returns:
+        Functional `keras.Model` with a dictionary of taps for output.
+
+    Raises:
+        ValueError: if there is no such network, it has no such argument, or refuses a value.
+    """
+    arguments = dict(spec)
+    wanted = arguments.pop("name", None)
+    if wanted not in names():
+        raise ValueError(f"Unknown network; there are {', '.join(names())}. Received: name={wanted!r}")
+    network = _function(wanted)
+    known = [p for p in inspect.signature(network).parameters if p not in _RESERVED]
+    for argument in arguments:
+        if argument not in known:
+            raise ValueError(f"{wanted} has no argument {argument!r}; it has {', '.join(known)}")
+    return network(input_shape, num_classes, **arguments, seed=seed, name=name, synchronized=synchronized)
+
+
+def names():
+    """Names of all networks, sorted."""
+    files = sorted(module.name for module in pkgutil.iter_modules(odtf.models.__path__))
+    return [file for file in files if _function(file) is not None]
+
+
+def _function(file):
+    function = getattr(importlib.import_module(f"odtf.models.{file}"), file, None)
+    if not callable(function) or next(iter(inspect.signature(function).parameters), None) != "input_shape":
+        return None
+    return function

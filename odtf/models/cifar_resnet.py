@@ -1,0 +1,102 @@
+"""Residual networks for small images, with the convolution of choice."""
+
+import keras
+
+from odtf.models.convolution import Pieces, blocks_per_stage, network_input
+
+
+def cifar_resnet(
+    input_shape,
+    num_classes,
+    *,
+    depth=20,
+    conv="standard",
+    groups=None,
+    block="basic",
+    shortcut="projection",
+    width=16,
+    inner_width=1,
+    seed=0,
+    name="network",
+    synchronized=False,
+):
+    """CIFAR ResNet of three stages, post-activation.
+
+    Networks called alike differ in the literature. "ResNet-110" is depth 110 of basic blocks (18 a stage), depth 110 of
+    bottlenecks (12 a stage), or, with 18 bottlenecks a stage, what is depth 164 here; "WRN-20-8" of the online
+    distillation papers is depth 20 of bottlenecks with `inner_width=8`.
+
+    Args:
+        input_shape: `(height, width, channels)`, at least 4x4.
+        num_classes: number of classes.
+        depth: 6n + 2 for basic blocks, 9n + 2 for bottlenecks, n blocks a stage.
+        conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
+            "shift" (both with a 1x1 convolution), "line" or "ghost". The stem stays standard.
+        groups: number of groups, for the grouped kinds.
+        block: "basic" (two 3x3 convolutions) or "bottleneck" (1x1, 3x3, 1x1 to four times the width).
+        shortcut: where the shape changes, "projection" (1x1 convolution and BN) or "identity" (subsampling and zero
+            channels, without parameters).
+        width: channels of the first stage; the further stages have two and four times as many.
+        inner_width: factor on the inner channels of a bottleneck.
+        seed: integer that every random weight follows from.
+        name: name of the network.
+        synchronized: whether batch normalisations take their statistics over all replicas.
+
+    Returns:
+        Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
+        `[batch, h, w, c]`, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`.
+
+    Raises:
+        ValueError: if an argument is out of range or does not fit another.
+
+    Reference:
+        He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2.
+    """
+    if block not in ("basic", "bottleneck"):
+        raise ValueError(f"Unknown block; there are 'basic' and 'bottleneck'. Received: block={block!r}")
+    if shortcut not in ("projection", "identity"):
+        raise ValueError(f"Unknown shortcut; there are 'projection' and 'identity'. Received: shortcut={shortcut!r}")
+    if block == "basic" and inner_width != 1:
+        raise ValueError(f"Only bottlenecks have an inner width. Received: inner_width={inner_width}, block='basic'")
+    count = blocks_per_stage(depth, layers_per_block=2 if block == "basic" else 3)
+    pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
+    inputs = network_input(input_shape, num_classes)
+
+    x, stages = pieces.stem(inputs, width), []
+    for stage in range(3):
+        filters = width * 2**stage
+        for index in range(count):
+            strides, prefix = 2 if stage and not index else 1, f"stage{stage + 1}_block{index + 1}"
+            if block == "basic":
+                y = _basic(pieces, x, filters, strides, name=prefix)
+            else:
+                y = _bottleneck(pieces, x, filters, inner_width, strides, name=prefix)
+            x = keras.layers.Add(name=f"{prefix}_sum")([y, _shortcut(pieces, x, y, strides, shortcut, name=prefix)])
+            x = pieces.relu(x, name=f"{prefix}_relu")
+        stages.append(x)
+    return pieces.head(inputs, stages, num_classes, name=name)
+
+
+def _basic(pieces, x, filters, strides, *, name):
+    y = pieces.convolved(x, filters, strides, name=f"{name}_conv1")
+    return pieces.convolved(y, filters, name=f"{name}_conv2", relu=False)
+
+
+def _bottleneck(pieces, x, filters, inner_width, strides, *, name):
+    inner = int(filters * inner_width)
+    y = pieces.pointwise(x, inner, name=f"{name}_conv1")
+    y = pieces.convolved(y, inner, strides, name=f"{name}_conv2")
+    return pieces.pointwise(y, 4 * filters, name=f"{name}_conv3", relu=False)
+
+
+def _shortcut(pieces, x, y, strides, shortcut, *, name):
+    if x.shape == y.shape:
+        return x
+    if shortcut == "projection":
+        return pieces.pointwise(x, y.shape[-1], strides, name=f"{name}_shortcut", relu=False)
+    if strides > 1:
+        x = keras.layers.MaxPooling2D(1, strides, name=f"{name}_subsample")(x)
+    # Channels-first padding of a channels-last tensor pads its channels: zero channels from a stock layer.
+    missing = y.shape[-1] - x.shape[-1]
+    margins = ((0, 0), (missing // 2, missing - missing // 2))
+    return keras.layers.ZeroPadding2D(margins, data_format="channels_first", name=f"{name}_zeros")(x)

@@ -18,7 +18,10 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
 _TARGET = flags.DEFINE_enum("target", "soc", ["soc", "phone"], "What the file is for.")
 _PEER = flags.DEFINE_string("peer", None, "The peer to export; the student that validation chose by default.")
 _QUANTIZATION = flags.DEFINE_enum(
-    "quantization", None, ["int8", "int16x8", "float16", "dynamic", "float32"], "Number format; the config's by default."
+    "quantization",
+    None,
+    ["int8", "int16x8", "float16", "dynamic", "float32"],
+    "Number format; the config's by default.",
 )
 
 

@@ -142,4 +142,6 @@ def load_weights(method, path):
     try:
         method.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"The weights in {path} do not fit the network of the config: {error}".splitlines()[0]) from error
+        raise UserError(
+            f"The weights in {path} do not fit the network of the config: {error}".splitlines()[0]
+        ) from error

@@ -133,7 +133,9 @@ def check(config):
     require(0 <= config.label_smoothing < 1, "label_smoothing", "in [0, 1)")
     require(config.schedule.learning_rate > 0, "schedule.learning_rate", "positive")
     require(config.schedule.warmup_epochs >= 0, "schedule.warmup_epochs", "0 or more")
-    require(config.schedule.name in ("constant", "piecewise", "cosine"), "schedule.name", "constant, piecewise or cosine")
+    require(
+        config.schedule.name in ("constant", "piecewise", "cosine"), "schedule.name", "constant, piecewise or cosine"
+    )
     milestones = list(config.schedule.milestones)
     require(milestones == sorted(set(milestones)), "schedule.milestones", "a list of rising epochs")
     require(config.checkpoint.every_steps >= 0, "checkpoint.every_steps", "0 (every epoch) or more")

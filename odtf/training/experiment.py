@@ -9,9 +9,11 @@ import tensorflow as tf
 
 from odtf import data, models
 from odtf.errors import UserError
-from odtf.training import build, config as config_lib, report as report_lib
-from odtf.training.checkpoints import Checkpoints
 from odtf.files import make_directory, write_json
+from odtf.training import build
+from odtf.training import config as config_lib
+from odtf.training import report as report_lib
+from odtf.training.checkpoints import Checkpoints
 from odtf.training.logs import Log
 from odtf.training.schedules import make_optimizer, make_schedule
 
@@ -255,9 +257,7 @@ def _require_same_on_all_workers(placement, step):
     if placement.num_workers == 1:
         return
     mine = tf.constant([step], tf.int64)
-    steps = placement.strategy.run(
-        lambda: tf.distribute.get_replica_context().all_gather(mine, axis=0)
-    )
+    steps = placement.strategy.run(lambda: tf.distribute.get_replica_context().all_gather(mine, axis=0))
     found = set(placement.strategy.experimental_local_results(steps)[0].numpy().tolist())
     if len(found) > 1:
         raise UserError(

@@ -9,7 +9,12 @@ import tensorflow as tf
 from odtf.errors import UserError
 
 # What a collective raises on the workers that are left when another one dies.
-WORKER_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+WORKER_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
 
 
 @dataclasses.dataclass(frozen=True)

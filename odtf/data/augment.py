@@ -1,0 +1,156 @@
+"""Crop, flip, cutout and normalisation of a batch by computed indices.
+
+The numbers that decide come in as an argument, so that the same example gets the same treatment on any replica. Pixels
+stay uint8 until the one conversion at the end.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from odtf.data import checks
+from odtf.errors import UserError
+
+# Uniform numbers consumed per view: crop row and column, flip, cutout row and column.
+NUM_DRAWS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What is done to a training image; what is not named is not done.
+
+    Attributes:
+        pad: pixels added on every side before a random crop back to the image's size; 0 for no crop.
+        pad_mode: "zero" (black, as in most of the online-distillation code) or "reflect" (FFL, FFSD). The choice is
+            worth tenths of a point.
+        flip: mirror left and right half of the time.
+        cutout: side in pixels of a square set to the mean colour, its centre anywhere in the image; 0 for none.
+
+    Reference:
+        DeVries, Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv 1708.04552.
+    """
+
+    pad: int = 0
+    pad_mode: str = "zero"
+    flip: bool = False
+    cutout: int = 0
+
+    @classmethod
+    def from_config(cls, config, image_shape):
+        """Checks a mapping against the image.
+
+        Args:
+            config: mapping of the attributes above, or None.
+            image_shape: (height, width, channels).
+
+        Raises:
+            UserError: for an unknown key or a value that does not fit the image.
+        """
+        values = dict(config or {})
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise UserError(f"Unknown augmentation: the known ones are {', '.join(known)}. Received: {unknown[0]}.")
+        self = cls(**values)
+        side = min(image_shape[:2])
+        checks.integer("augment.pad", self.pad, 0, side - 1)
+        checks.integer("augment.cutout", self.cutout, 0, side)
+        if self.pad_mode not in ("zero", "reflect"):
+            raise UserError(f"augment.pad_mode must be 'zero' or 'reflect'. Received: pad_mode={self.pad_mode!r}.")
+        if not isinstance(self.flip, bool):
+            raise UserError(f"augment.flip must be True or False. Received: flip={self.flip!r}.")
+        return self
+
+    @property
+    def random(self):
+        return bool(self.pad or self.flip or self.cutout)
+
+
+def _below(draws, count):
+    """Uniform numbers in [0, 1) to uniform integers in [0, count)."""
+    return tf.minimum(tf.cast(draws * count, tf.int32), count - 1)
+
+
+def _source_indices(length, offset, reverse, pad, reflect):
+    """Where each output pixel of one axis comes from, and whether that is inside the image.
+
+    Args:
+        length: int, pixels along the axis.
+        offset: int32 tensor `[n]` in `[0, 2 * pad]`, where the crop starts in the padded image.
+        reverse: bool tensor `[n]`, or None.
+        pad: int.
+        reflect: mirror at the border (which is not repeated) instead of leaving the image.
+
+    Returns:
+        int32 tensor `[n, length]` in `[0, length)`, and a bool tensor of its shape, or None if all are inside.
+    """
+    positions = tf.range(length)[tf.newaxis]
+    if reverse is not None:
+        positions = tf.where(reverse[:, tf.newaxis], length - 1 - positions, positions)
+    source = positions + offset[:, tf.newaxis] - pad
+    if not pad:
+        return source, None
+    if reflect:
+        return (length - 1) - tf.abs((length - 1) - tf.abs(source)), None
+    clipped = tf.clip_by_value(source, 0, length - 1)
+    return clipped, tf.equal(source, clipped)
+
+
+def _crop_and_flip(images, draws, spec):
+    """uint8 `[n, height, width, channels]` to the same shape; `draws` is `[n, NUM_DRAWS]`."""
+    height, width = images.shape[1:3]
+    reflect = spec.pad_mode == "reflect"
+    span = 2 * spec.pad + 1
+    reverse = draws[:, 2] < 0.5 if spec.flip else None
+    columns, columns_inside = _source_indices(width, _below(draws[:, 1], span), reverse, spec.pad, reflect)
+    if spec.pad:
+        rows, rows_inside = _source_indices(height, _below(draws[:, 0], span), None, spec.pad, reflect)
+        images = tf.gather(images, rows, axis=1, batch_dims=1)
+    images = tf.gather(images, columns, axis=2, batch_dims=1)
+    if columns_inside is not None:
+        inside = rows_inside[:, :, tf.newaxis] & columns_inside[:, tf.newaxis, :]
+        images *= tf.cast(inside, tf.uint8)[..., tf.newaxis]
+    return images
+
+
+def _cutout_mask(draws, height, width, side):
+    """float32 `[n, height, width, 1]`, 0 inside a square of `side` pixels and 1 elsewhere."""
+
+    def covered(length, centre):
+        distance = tf.range(length)[tf.newaxis] - (centre[:, tf.newaxis] - side // 2)
+        return (distance >= 0) & (distance < side)
+
+    rows = covered(height, _below(draws[:, 3], height))
+    columns = covered(width, _below(draws[:, 4], width))
+    return tf.cast(~(rows[:, :, tf.newaxis] & columns[:, tf.newaxis, :]), tf.float32)[..., tf.newaxis]
+
+
+def normalize(images, mean, std):
+    """uint8 pixels to float32 `(pixel / 255 - mean) / std`, per channel."""
+    scale = tf.constant([1.0 / (255.0 * s) for s in std], tf.float32)
+    shift = tf.constant([m / s for m, s in zip(mean, std, strict=True)], tf.float32)
+    return tf.cast(images, tf.float32) * scale - shift
+
+
+def augment(images, draws, spec, mean, std):
+    """Augments and normalises.
+
+    Padding is black before normalisation, as in the PyTorch code of the papers; cutout is the mean colour, 0 after it.
+
+    Args:
+        images: uint8 tensor `[n, height, width, channels]`.
+        draws: float32 tensor `[n, NUM_DRAWS]`, uniform in [0, 1).
+        spec: `Augmentation`.
+        mean: floats, one per channel.
+        std: floats, one per channel.
+
+    Returns:
+        float32 tensor `[n, height, width, channels]`.
+    """
+    height, width = images.shape[1:3]
+    if spec.pad or spec.flip:
+        images = _crop_and_flip(images, draws, spec)
+    images = normalize(images, mean, std)
+    if spec.cutout:
+        images *= _cutout_mask(draws, height, width, spec.cutout)
+    return images

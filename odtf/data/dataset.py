@@ -1,0 +1,124 @@
+"""A data set as the rest of odtf sees it: named splits of uint8 images, and the constants that normalise them."""
+
+import dataclasses
+
+import numpy as np
+
+from odtf.data import checks
+from odtf.data import splits as splitting
+
+# Images a streamed training split is normalised from: the error of a mean over these is far below one grey level.
+_STATISTICS_SAMPLE = 10_000
+_CHUNK = 1024
+
+
+class Split:
+    """Rows of a store; several splits may share one.
+
+    Args:
+        store: `MemoryStore` or `FileStore`.
+        rows: int array of the store's rows that belong to this split.
+    """
+
+    def __init__(self, store, rows=None):
+        self.store = store
+        self.rows = np.arange(len(store)) if rows is None else np.asarray(rows, np.int64)
+
+    def __len__(self):
+        return len(self.rows)
+
+    @property
+    def labels(self):
+        """int32 array `[n]`. A streamed TFDS set reads all its files once to know them."""
+        return self.store.labels[self.rows]
+
+    @property
+    def images(self):
+        """uint8 array `[n, height, width, channels]`, read or copied now: `take` what is needed of a large split."""
+        return self.take(np.arange(len(self)))[0]
+
+    def take(self, indices):
+        """Images and labels by their position in the split.
+
+        Args:
+            indices: int array `[k]`, each in `[0, len(self))`.
+
+        Returns:
+            uint8 array `[k, height, width, channels]` and int32 array `[k]`.
+
+        Raises:
+            UserError: if an image of a streamed split is corrupt.
+        """
+        return self.store.read(self.rows[np.asarray(indices, np.int64)])
+
+
+@dataclasses.dataclass
+class ImageDataset:
+    """Images in classes.
+
+    Attributes:
+        name: as given to `load`.
+        class_names: tuple of str; a label is a position in it.
+        image_shape: (height, width, channels).
+        mean: tuple of one float per channel, of pixels scaled to [0, 1].
+        std: likewise, all above 0.
+        splits: `Split` by name: "train", "validation", "test".
+    """
+
+    name: str
+    class_names: tuple
+    image_shape: tuple
+    mean: tuple
+    std: tuple
+    splits: dict
+
+    @property
+    def num_classes(self):
+        return len(self.class_names)
+
+    def describe(self):
+        """One line for the log of a run."""
+        height, width, channels = self.image_shape
+        counts = ", ".join(f"{name} {len(split)}" for name, split in self.splits.items())
+        mean, std = ("/".join(f"{v:.4f}" for v in values) for values in (self.mean, self.std))
+        where = "streamed from files" if self.splits["train"].store.streaming else "in memory"
+        shape = f"{self.num_classes} classes, {height}x{width}x{channels}"
+        return f"{self.name}: {shape}, {counts}, {where}, mean {mean}, std {std}"
+
+
+def channel_statistics(split, seed):
+    """Mean and standard deviation of each channel, of pixels scaled to [0, 1].
+
+    Exact for a split in memory; from a seeded sample of 10,000 images for a streamed one. A channel that never varies
+    gets the deviation 1, so that dividing by it is harmless.
+    """
+    streamed = split.store.streaming
+    picked = splitting.subset(len(split), _STATISTICS_SAMPLE, seed) if streamed else np.arange(len(split))
+    pixels, total, squares = 0, 0, 0
+    for start in range(0, len(picked), _CHUNK):
+        images, _ = split.take(picked[start : start + _CHUNK])
+        flat = images.reshape(-1, images.shape[-1])
+        pixels += len(flat)
+        total += flat.sum(axis=0, dtype=np.int64)
+        squares += np.square(flat, dtype=np.uint16).sum(axis=0, dtype=np.int64)
+    mean = total / pixels / 255.0
+    variance = np.maximum(squares / pixels / 255.0**2 - mean**2, 0.0)
+    return tuple(mean.tolist()), tuple(np.where(variance > 1e-12, np.sqrt(variance), 1.0).tolist())
+
+
+def calibration_images(dataset, count, seed):
+    """A seeded choice of training images, as a representative data set for quantisation.
+
+    Args:
+        dataset: `ImageDataset`.
+        count: int; a smaller training split gives all it has.
+        seed: int.
+
+    Returns:
+        uint8 array `[n, height, width, channels]`.
+
+    Raises:
+        UserError: if `count` is not positive.
+    """
+    train = dataset.splits["train"]
+    return train.take(splitting.subset(len(train), checks.integer("count", count, 1), checks.seed(seed)))[0]

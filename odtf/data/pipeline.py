@@ -1,0 +1,184 @@
+"""Batches for training and evaluation, sharded over replicas."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from odtf.data import checks
+from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
+from odtf.errors import UserError
+
+
+def _shard_size(batch_size, num_replicas):
+    checks.integer("num_replicas", num_replicas, 1)
+    if batch_size % num_replicas:
+        raise UserError(
+            f"batch_size is the global batch and must divide by the number of replicas, {num_replicas}."
+            f" Received: batch_size={batch_size}."
+        )
+    return batch_size // num_replicas
+
+
+def _check_replicas(replicas, num_replicas):
+    if not replicas or any(not 0 <= r < num_replicas for r in replicas):
+        raise UserError(f"replicas must name some of 0 to {num_replicas - 1}. Received: replicas={tuple(replicas)}.")
+    return tuple(replicas)
+
+
+def _elements(count, start, replicas, make, streaming):
+    """`make(step, replica)` for every step from `start`, `count` steps or for ever, and every replica within a step."""
+    width = len(replicas)
+    last = np.iinfo(np.int64).max if count is None else (start + count) * width
+    index = tf.data.Dataset.range(start * width, last)
+    ids = np.asarray(replicas, np.int64)
+
+    def element(i):
+        return make(i // width, tf.gather(ids, i % width))
+
+    # A batch from memory costs milliseconds and the cores belong to training; reading files is worth several threads.
+    threads = min(8, os.cpu_count() or 1) if streaming else 1
+    parallel = threads if streaming else None
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = threads
+    options.threading.max_intra_op_parallelism = 1
+    # The batches are shards already.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return index.map(element, num_parallel_calls=parallel).prefetch(2 * width).with_options(options)
+
+
+class TrainPipeline:
+    """Shuffled, augmented training batches: a pure function of (seed, step).
+
+    Every epoch visits a permutation of the training split, made by a stateless cipher on the index; what does not fill
+    a batch is left for another epoch. The numbers behind the augmentation are drawn for the whole global batch of a
+    step and sliced, so that the global batch is the same over any number of replicas, and any step's batch can be made
+    without the ones before it. Resuming needs the step, nothing else.
+
+    Args:
+        dataset: `ImageDataset`.
+        batch_size: int, of the global batch.
+        seed: int.
+        augment: mapping with `pad`, `pad_mode`, `flip`, `cutout` (see `Augmentation`), or None for none.
+        num_views: int, independent augmentations of every image.
+
+    Raises:
+        UserError: for a batch larger than the training split, or an augmentation that does not fit the images.
+    """
+
+    def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1):
+        split = dataset.splits["train"]
+        self.batch_size = checks.integer("batch_size", batch_size, 1)
+        self.num_views = checks.integer("num_views", num_views, 1)
+        self._seed = checks.seed(seed)
+        self._augmentation = Augmentation.from_config(augment, dataset.image_shape)
+        self.steps_per_epoch = len(split) // self.batch_size
+        if not self.steps_per_epoch:
+            raise UserError(
+                f"batch_size must not exceed the training split, {len(split)} images."
+                f" Received: batch_size={batch_size}."
+            )
+        self._store = split.store
+        self._mean, self._std = dataset.mean, dataset.std
+        with tf.device("/CPU:0"):
+            self._rows = tf.constant(split.rows, tf.int64)
+
+    def batch(self, step, replica=0, num_replicas=1):
+        """One replica's batch of one step, as eager tensors; what `dataset` yields there."""
+        step = checks.integer("step", step, 0)
+        return next(iter(self._dataset(step, (replica,), num_replicas, count=1)))
+
+    def dataset(self, start_step=0, replicas=(0,), num_replicas=1):
+        """All batches of some replicas from a step on, without end.
+
+        Args:
+            start_step: int, the first step.
+            replicas: ints, those fed by this process, in the order of its devices.
+            num_replicas: int, replicas of all processes together.
+
+        Returns:
+            `tf.data.Dataset` of (images, labels) in the order step 0 for each replica, step 1 for each replica, and so
+            on: images float32 `[batch_size / num_replicas, height, width, channels]`, with an axis `num_views` after
+            the first where that is above 1; labels int32 `[batch_size / num_replicas]`.
+
+        Raises:
+            UserError: if the replicas cannot share the batch.
+        """
+        return self._dataset(checks.integer("start_step", start_step, 0), replicas, num_replicas, count=None)
+
+    def _dataset(self, start, replicas, num_replicas, count):
+        shard = _shard_size(self.batch_size, num_replicas)
+        replicas = _check_replicas(replicas, num_replicas)
+        return _elements(
+            count, start, replicas, lambda step, r: self._make(step, r * shard, shard), self._store.streaming
+        )
+
+    def _make(self, step, first, size):
+        """Images and labels at positions `first` to `first + size` of a step's global batch."""
+        images, labels = self._store.gather(self._chosen_rows(step, first, size))
+        draws = self._draws(step, first, size)
+        if self.num_views > 1:
+            images = tf.repeat(images, self.num_views, axis=0)
+        images.set_shape((size * self.num_views, *self._store.image_shape))
+        images = augment(images, draws, self._augmentation, self._mean, self._std)
+        if self.num_views > 1:
+            images = tf.reshape(images, (size, self.num_views, *self._store.image_shape))
+        return images, tf.ensure_shape(labels, (size,))
+
+    def _chosen_rows(self, step, first, size):
+        epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
+        positions = step * self.batch_size + first + tf.range(size, dtype=tf.int64)
+        seed = tf.stack([tf.constant(self._seed, tf.int64), epoch])
+        last = tf.constant(len(self._rows) - 1, tf.int64)
+        shuffled = tf.random.experimental.index_shuffle(positions, tf.cast(seed, tf.uint32), last)
+        return tf.gather(self._rows, shuffled)
+
+    def _draws(self, step, first, size):
+        """float32 `[size * num_views, NUM_DRAWS]`."""
+        if not self._augmentation.random:
+            return tf.zeros((size * self.num_views, NUM_DRAWS))
+        # Philox by name: the default algorithm depends on the device.
+        draws = tf.random.stateless_uniform(
+            (self.batch_size, self.num_views * NUM_DRAWS), tf.stack([self._seed, step]), alg="philox"
+        )
+        return tf.reshape(tf.slice(draws, [first, 0], [size, -1]), (size * self.num_views, NUM_DRAWS))
+
+
+def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):
+    """Normalised batches of a split, once and in order, padded so that every replica sees as many of the same shape.
+
+    Args:
+        split: `Split`, or the name of one of the data set's.
+        dataset: `ImageDataset`, whose mean and standard deviation normalise.
+        batch_size: int, of the global batch.
+        replicas: ints, those fed by this process.
+        num_replicas: int, replicas of all processes together.
+
+    Returns:
+        Finite `tf.data.Dataset` of (images float32 `[b, height, width, channels]`, labels int32 `[b]`, weights float32
+        `[b]`: 1, or 0 for padding), `b = batch_size / num_replicas`, in the order of `TrainPipeline.dataset`.
+
+    Raises:
+        UserError: for an unknown split, or if the replicas cannot share the batch.
+    """
+    if isinstance(split, str):
+        if split not in dataset.splits:
+            raise UserError(f"Unknown split: the splits are {', '.join(dataset.splits)}. Received: split={split!r}.")
+        split = dataset.splits[split]
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    shard = _shard_size(batch_size, num_replicas)
+    replicas = _check_replicas(replicas, num_replicas)
+    with tf.device("/CPU:0"):
+        rows = tf.constant(split.rows, tf.int64)
+
+    def make(step, replica):
+        positions = step * batch_size + replica * shard + tf.range(shard, dtype=tf.int64)
+        images, labels = split.store.gather(tf.gather(rows, tf.minimum(positions, len(split) - 1)))
+        images.set_shape((shard, *split.store.image_shape))
+        weights = tf.cast(positions < len(split), tf.float32)
+        return normalize(images, dataset.mean, dataset.std), tf.ensure_shape(labels, (shard,)), weights
+
+    steps = -(-len(split) // batch_size)
+    return _elements(steps, 0, replicas, make, split.store.streaming)

@@ -1,0 +1,130 @@
+"""Where pixels live: in one uint8 tensor, or in files that are read when asked for.
+
+Both answer `gather(rows)` inside a graph and `read(rows)` outside, for any rows in any order, so that a pipeline which
+is a pure function of its step needs to know nothing of them.
+"""
+
+import concurrent.futures
+import os
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from odtf.errors import UserError
+
+_CHUNK = 64
+
+
+class MemoryStore:
+    """All images in one uint8 tensor, which graphs capture by reference.
+
+    Args:
+        images: uint8 array `[n, height, width, channels]`; the store keeps its own copy and no reference to it.
+        labels: integer array `[n]`.
+    """
+
+    streaming = False
+
+    def __init__(self, images, labels):
+        # On the host whatever the default device: the pipeline runs there.
+        with tf.device("/CPU:0"):
+            self._images = tf.constant(images)
+            self._labels = tf.constant(labels, tf.int32)
+        self.labels = np.asarray(labels, np.int32)
+
+    @property
+    def image_shape(self):
+        return tuple(self._images.shape[1:])
+
+    def __len__(self):
+        return len(self.labels)
+
+    def gather(self, rows):
+        """uint8 images and int32 labels of a tensor of rows."""
+        return tf.gather(self._images, rows), tf.gather(self._labels, rows)
+
+    def read(self, rows):
+        """`gather` for arrays."""
+        with tf.device("/CPU:0"):
+            return tf.gather(self._images, rows).numpy(), self.labels[rows]
+
+
+class FileStore:
+    """Images decoded from files each time they are asked for.
+
+    Args:
+        count: number of rows.
+        image_shape: (height, width, channels) of every decoded image.
+        read_one: function of a row that returns (uint8 image, label) and raises `UserError` for a corrupt one; called
+            from several threads at once.
+        labels: int array `[n]`, or None if only the files know them; they are then read when first asked for.
+        read_label: function of a row that returns its label; needed where `labels` is None.
+    """
+
+    streaming = True
+
+    def __init__(self, count, image_shape, read_one, labels=None, read_label=None):
+        self.image_shape = tuple(image_shape)
+        self._count = count
+        self._read_one = read_one
+        self._read_label = read_label
+        self._labels = None if labels is None else np.asarray(labels, np.int32)
+
+    def __len__(self):
+        return self._count
+
+    @property
+    def labels(self):
+        if self._labels is None:
+            self._labels = np.fromiter(map(self._read_label, range(self._count)), np.int32, self._count)
+        return self._labels
+
+    def gather(self, rows):
+        """uint8 images and int32 labels of a tensor of rows."""
+        images, labels = tf.numpy_function(self.read, [rows], (tf.uint8, tf.int32), stateful=False)
+        return tf.ensure_shape(images, (None, *self.image_shape)), tf.ensure_shape(labels, (None,))
+
+    def read(self, rows):
+        """`gather` for arrays."""
+        images = np.empty((len(rows), *self.image_shape), np.uint8)
+        labels = np.empty(len(rows), np.int32)
+        for i, row in enumerate(rows):
+            images[i], labels[i] = self._read_one(int(row))
+        return images, labels
+
+    def readable(self, rows):
+        """Those of `rows` that decode, found by decoding all of them."""
+
+        def decodes(row):
+            try:
+                self._read_one(int(row))
+            except UserError:
+                return False
+            return True
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            return rows[np.fromiter(pool.map(decodes, rows), bool, len(rows))]
+
+    def in_memory(self, rows):
+        """A `MemoryStore` of `rows`, in this order."""
+        images = np.empty((len(rows), *self.image_shape), np.uint8)
+        labels = np.empty(len(rows), np.int32)
+
+        def fill(start):
+            part = slice(start, start + _CHUNK)
+            images[part], labels[part] = self.read(rows[part])
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            # The list makes the first error of any thread an error here.
+            list(pool.map(fill, range(0, len(rows), _CHUNK)))
+        return MemoryStore(images, labels)
+
+
+def user_error_from(error):
+    """The `UserError` that a TensorFlow error carries, or None.
+
+    A corrupt file met while streaming is reported inside a graph, and TensorFlow wraps the exception in one of its own.
+    """
+    found = re.search(r"UserError: (.*)", str(error))
+    return UserError(found.group(1).strip()) if found else None

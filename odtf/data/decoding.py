@@ -9,13 +9,6 @@ from odtf.errors import UserError
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 
 
-def _upright(source):
-    """Opens an image and turns it as its EXIF orientation asks, as every viewer and phone does."""
-    from PIL import Image, ImageOps
-
-    return ImageOps.exif_transpose(Image.open(source))
-
-
 def decode(data, size=None, channels=3, name="image"):
     """Decodes one PNG, JPEG, BMP or GIF (first frame) image.
 
@@ -34,14 +27,19 @@ def decode(data, size=None, channels=3, name="image"):
     Raises:
         UserError: if the image cannot be decoded.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
+    mode = "L" if channels == 1 else "RGB"
     try:
-        image = _upright(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data))
+        # Turned as its EXIF orientation asks, as every viewer and phone does.
+        ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith("I"):
             # Pillow clips 16-bit values at 255 instead of scaling them.
             image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-        image = image.convert("L" if channels == 1 else "RGB")
+        image.load()
+        if image.mode != mode:
+            image = image.convert(mode)
         if size is not None and image.size != (size[1], size[0]):
             image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

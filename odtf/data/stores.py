@@ -29,7 +29,8 @@ class MemoryStore:
     def __init__(self, images, labels):
         # On the host whatever the default device: the pipeline runs there.
         with tf.device("/CPU:0"):
-            self._images = tf.constant(images)
+            # A tensor made from an array keeps a second buffer as long as it lives; its identity does not.
+            self._images = tf.identity(tf.convert_to_tensor(images))
             self._labels = tf.constant(labels, tf.int32)
         self.labels = np.asarray(labels, np.int32)
 

@@ -1,0 +1,31 @@
+"""Small cohorts and batches for the tests of the methods."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+
+from odtf import methods, models
+
+NETWORK = functools.partial(models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise", width=4)
+
+
+def make_method(name, **options):
+    """Builds a small cohort of the method, with a teacher where the method wants one trained before."""
+    if name == "OfflineDistillation":
+        options.setdefault("teacher", models.cifar_resnet((8, 8, 1), 10, depth=8, width=4, seed=99))
+    return getattr(methods, name)(NETWORK, **options)
+
+
+@pytest.fixture
+def batch():
+    """A batch of 16 random images with labels."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(16, 8, 8, 1)).astype("float32"), rng.integers(0, 10, 16).astype("int32")
+
+
+@pytest.fixture
+def sgd():
+    """Plain gradient descent."""
+    return keras.optimizers.SGD(0.1)

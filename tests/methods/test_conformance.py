@@ -1,0 +1,159 @@
+"""What every method must do, whoever wrote it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from odtf import methods
+from odtf.methods.base import Method, peer_seed
+from tests.methods.conftest import make_method
+
+NAMES = methods.available()
+
+
+def test_every_method_is_found_by_its_name():
+    assert {"Solo", "DeepMutualLearning", "OfflineDistillation", "OnlineDistillationCheap"} <= set(NAMES)
+    assert all(issubclass(getattr(methods, name), Method) for name in NAMES)
+    with pytest.raises(AttributeError):
+        methods.NoSuchMethod  # noqa: B018
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_overfits_one_batch(name, batch):
+    method = make_method(name, seed=1, **({"alpha": 0.1} if name == "OfflineDistillation" else {}))
+    method.compile(keras.optimizers.Adam(0.01))
+    images, labels = batch
+    iterator = iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
+    step = method.make_train_function()
+    logs = [step(iterator) for _ in range(80)]
+    assert float(logs[-1]["loss"]) < 0.5 * float(logs[0]["loss"])
+    for peer in method.peers:
+        assert float(logs[-1][f"{peer}/top1"]) == 1.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_forward_pass_per_peer_in_a_step(name, batch, sgd):
+    method = make_method(name)
+    method.compile(sgd)
+    graph = tf.function(method.train_step).get_concrete_function((tf.constant(batch[0]), tf.constant(batch[1]))).graph
+    # Every network has one stem of its own; one convolution from the input's single channel is one forward pass.
+    stems = [op for op in graph.get_operations() if op.type == "Conv2D" and op.inputs[1].shape[2] == 1]
+    frozen = 1 if name == "OfflineDistillation" else 0
+    assert len([op for op in stems if op.inputs[0].shape[-1] == 1]) == len(method.peers) + frozen
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_terms_are_per_example_and_the_loss_is_their_sum(name, batch, sgd):
+    method = make_method(name)
+    method.compile(sgd)
+    images, labels = batch
+    terms = method.loss_terms(tf.constant(labels), method(images, training=True))
+    assert all(term.shape == (16,) and term.dtype == tf.float32 for term in terms.values())
+    logs = method.train_step((tf.constant(images), tf.constant(labels)))
+    np.testing.assert_allclose(float(logs["loss"]), sum(float(logs[term]) for term in terms), rtol=1e-5)
+    assert {f"{peer}/top1" for peer in method.peers} <= set(logs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_peers_that_start_different_stay_different(name, batch, sgd):
+    method = make_method(name)
+    method.compile(sgd)
+    for _ in range(2):
+        networks = list(method.peers.values())
+        for a, b in zip(networks[:-1], networks[1:], strict=True):
+            for v, w in zip(a.trainable_variables, b.trainable_variables, strict=True):
+                if len(v.shape) > 1:
+                    assert np.abs(v.numpy() - w.numpy()).max() > 1e-3, v.path
+        method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_survive_a_file(name, batch, sgd, tmp_path):
+    method = make_method(name, seed=1)
+    method.save_weights(tmp_path / "w.weights.h5")
+    other = make_method(name, seed=2)
+    before = other(batch[0])["peer_0"]["logits"].numpy()
+    other.load_weights(tmp_path / "w.weights.h5")
+    expected = method(batch[0])
+    for key, taps in other(batch[0]).items():
+        np.testing.assert_array_equal(taps["logits"], expected[key]["logits"])
+    assert np.abs(before - expected["peer_0"]["logits"].numpy()).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_keras_fit_and_evaluate(name, batch, sgd):
+    method = make_method(name)
+    method.compile(sgd)
+    data = tf.data.Dataset.from_tensor_slices(batch).batch(5)
+    history = method.fit(data, validation_data=data, epochs=2, verbose=0).history
+    assert len(history["loss"]) == 2
+    exact = method.evaluate(data)["peer_0/top1"]
+    predicted = method(batch[0])["peer_0"]["logits"].numpy().argmax(-1)
+    assert exact == pytest.approx((predicted == batch[1]).mean())
+    assert history["val_peer_0/top1"][-1] == pytest.approx(exact)
+
+
+def test_padding_does_not_count(batch, sgd):
+    method = make_method("Solo")
+    method.compile(sgd)
+    images, labels = batch
+    whole = method.evaluate(images[:10], labels[:10])
+    weights = np.array([1.0] * 10 + [0.0] * 6, "float32")
+    padded = tf.data.Dataset.from_tensors((images, labels, weights))
+    assert method.evaluate(padded) == whole
+
+
+def test_views_reach_the_peers_in_turn(batch):
+    method = make_method("DeepMutualLearning", num_peers=2)
+    images = batch[0]
+    views = np.stack([images, images[::-1]], axis=1)
+    outputs = method(views)
+    np.testing.assert_array_equal(outputs["peer_0"]["logits"], method.peers["peer_0"](images)["logits"])
+    np.testing.assert_array_equal(outputs["peer_1"]["logits"], method.peers["peer_1"](images[::-1])["logits"])
+
+
+def test_weight_decay_is_coupled_on_every_variable(batch):
+    """One step of plain descent with decay equals the step without it minus lr * decay * w, biases and BN included."""
+    results = []
+    for decay in (0.0, 0.01):
+        method = make_method("OnlineDistillationCheap", num_peers=2, weight_decay=decay)
+        method.compile(keras.optimizers.SGD(0.5))
+        start = [v.numpy() for v in method.trainable_variables]
+        method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+        results.append([v.numpy() for v in method.trainable_variables])
+    for w, plain, decayed in zip(start, *results, strict=True):
+        np.testing.assert_allclose(decayed, plain - 0.5 * 0.01 * w, atol=2e-6)
+
+
+def test_mixed_precision_trains_in_float32_where_it_matters(batch):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        method = make_method("OnlineDistillationCheap", num_peers=2, weight_decay=1e-4)
+        method.compile(keras.optimizers.SGD(0.1))
+        assert isinstance(method.optimizer, keras.optimizers.LossScaleOptimizer)
+        method.optimizer.inner_optimizer.learning_rate = 0.1
+        step = method.make_train_function()
+        iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
+        before = method.peers["peer_0"].trainable_variables[0].numpy()
+        for _ in range(12):  # The loss scale may halve a few times before a step is taken.
+            logs = step(iterator)
+        assert all(value.dtype == tf.float32 and np.isfinite(float(value)) for value in logs.values())
+        after = method.peers["peer_0"].trainable_variables[0].numpy()
+        assert np.abs(after - before).max() > 0
+        assert np.isfinite(after).all()
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_peer_seeds_differ():
+    assert len({peer_seed(seed, index) for seed in range(20) for index in range(20)}) == 400
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"weight_decay": -1.0}, "Weight decay"), ({"num_peers": 1}, "at least 2 peers"), ({"temperature": 0}, "positive")],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_method("OnlineDistillationCheap", **options)

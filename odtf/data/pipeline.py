@@ -42,6 +42,8 @@ def _elements(count, start, replicas, make, streaming):
     options = tf.data.Options()
     options.deterministic = True
     options.autotune.enabled = False
+    # Rewriting the graph would copy the tensor that holds all images.
+    options.experimental_optimization.apply_default_optimizations = False
     options.threading.private_threadpool_size = threads
     options.threading.max_intra_op_parallelism = 1
     # The batches are shards already.

@@ -8,7 +8,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("benchmark", "data", "export", "layers", "losses", "methods", "models", "training")
+_SUBPACKAGES = ("benchmark", "data", "export", "layers", "losses", "methods", "models", "training", "workdir")
 
 
 def __getattr__(name):

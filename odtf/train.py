@@ -44,8 +44,8 @@ def _main(argv):
         raise strategy.worker_lost(error, placement) from error
     if not placement.is_chief:
         return
-    from odtf.export_student import export_workdir
     from odtf.training.report import render
+    from odtf.workdir import export_workdir
 
     for target in config.export.targets:
         report = export_workdir(workdir, target, config.export.quantization)

@@ -150,5 +150,5 @@ def load_peer(workdir, image_shape, num_classes, peer=None):
     peer = peer or report["student"]["name"]
     if peer not in method.peers:
         raise UserError(f"The run in {workdir} has the peers {', '.join(method.peers)}. Received: {peer!r}.")
-    load_weights(method, pathlib.Path(workdir) / "chosen" / f"step-{report['student']['step']}.weights.h5")
+    load_weights(method, pathlib.Path(workdir) / "chosen" / f"step-{report['student']['step']}.npz")
     return peer, method.peers[peer]

@@ -4,11 +4,16 @@ import json
 import os
 import pathlib
 import shutil
+import zipfile
 
+import numpy as np
 import tensorflow as tf
 
 from odtf.errors import UserError
 from odtf.files import disk_errors, write_json
+
+# What TensorFlow's reader raises on damaged files, depending on where the damage is.
+_DAMAGE = (OSError, ValueError, IndexError, KeyError, RuntimeError, AssertionError, tf.errors.OpError)
 
 
 class Checkpoints:
@@ -16,7 +21,7 @@ class Checkpoints:
 
     A checkpoint is a directory `checkpoints/step-N` with the variables (the method's and its optimizer's, by
     `tf.train.Checkpoint`) and `progress.json` (the step, what validation has chosen). It is written beside its place
-    and renamed into it, so that it is there whole or not at all. The chosen weights are `chosen/step-N.weights.h5`,
+    and renamed into it, so that it is there whole or not at all. The chosen weights are `chosen/step-N.npz`,
     kept as long as a checkpoint refers to them.
 
     Args:
@@ -34,7 +39,11 @@ class Checkpoints:
         self._keep = keep
         self._is_chief = is_chief
         self._log = log
-        self._variables = tf.train.Checkpoint(method=method, optimizer=method.optimizer)
+        # By position, not by attribute: a checkpoint of a Keras 3 model finds the trainable variables through the
+        # optimizer but passes over the moving statistics of networks that a model holds in a dict.
+        self._variables = tf.train.Checkpoint(
+            method=[v.value for v in method.variables], optimizer=[v.value for v in method.optimizer.variables]
+        )
 
     def save(self, progress):
         """Writes a checkpoint of this moment.
@@ -75,7 +84,7 @@ class Checkpoints:
                 status = self._variables.read(str(self._directory / f"step-{step}" / "variables"))
                 status.assert_consumed()
                 return progress
-            except (OSError, ValueError, AssertionError, tf.errors.OpError) as error:
+            except _DAMAGE as error:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 self._log(f"warning: the checkpoint of step {step} is damaged; the one before it is tried ({reason})")
         if steps:
@@ -93,7 +102,8 @@ class Checkpoints:
         temporary = final.with_name(f".{final.name}")
         with disk_errors(final):
             self._chosen.mkdir(parents=True, exist_ok=True)
-            self._method.save_weights(temporary)
+            with open(temporary, "wb") as file:
+                np.savez(file, **{name: v.numpy() for name, v in _named_variables(self._method).items()})
             os.replace(temporary, final)
 
     def load_chosen(self, step):
@@ -108,7 +118,7 @@ class Checkpoints:
         return sorted(int(path.name.removeprefix("step-")) for path in self._directory.glob("step-*"))
 
     def _chosen_path(self, step):
-        return self._chosen / f"step-{step}.weights.h5"
+        return self._chosen / f"step-{step}.npz"
 
     def _sweep_temporary(self):
         for path in self._directory.glob(".step-*.tmp"):
@@ -126,22 +136,36 @@ class Checkpoints:
         for step in steps[-self._keep :]:
             text = (self._directory / f"step-{step}" / "progress.json").read_text("utf-8")
             referred.add((json.loads(text)["chosen"] or {}).get("step"))
-        for path in self._chosen.glob("*.weights.h5"):
+        for path in self._chosen.glob("*.npz"):
             if path not in {self._chosen_path(step) for step in referred}:
                 path.unlink()
 
 
+def _named_variables(method):
+    """Returns name -> variable; the names of peers' variables repeat, so the position makes them distinct."""
+    return {f"{i:04d}:{v.path}": v for i, v in enumerate(method.variables)}
+
+
 def load_weights(method, path):
-    """Loads weights that `save_weights` wrote into a method or a network of the same form.
+    """Loads the weights that `Checkpoints.save_chosen` wrote into a method of the same form.
 
     Raises:
-        UserError: if the file is absent, damaged or of another network.
+        UserError: if the file is absent, damaged or of another method; then no variable has changed.
     """
     if not pathlib.Path(path).exists():
         raise UserError(f"There are no weights at {path}: has the training of this workdir ended?")
+    variables = _named_variables(method)
     try:
-        method.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        with np.load(path, allow_pickle=False) as file:
+            values = {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"The weights in {path} cannot be read: {error}.") from error
+    wanted = {name: tuple(v.shape) for name, v in variables.items()}
+    if (found := {name: value.shape for name, value in values.items()}) != wanted:
+        name = sorted(found.items() ^ wanted.items())[0][0]
         raise UserError(
-            f"The weights in {path} do not fit the network of the config: {error}".splitlines()[0]
-        ) from error
+            f"The weights in {path} are not those of the network of the config: {name} should be "
+            f"{wanted.get(name, 'absent')}. Received: {found.get(name, 'nothing')}."
+        )
+    for name, variable in variables.items():
+        variable.assign(values[name])

@@ -1,5 +1,7 @@
 """What every method must do, whoever wrote it."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -61,7 +63,7 @@ def test_peers_that_start_different_stay_different(name, batch, sgd):
     method.compile(sgd)
     for _ in range(2):
         networks = list(method.peers.values())
-        for a, b in zip(networks[:-1], networks[1:], strict=True):
+        for a, b in itertools.pairwise(networks):
             for v, w in zip(a.trainable_variables, b.trainable_variables, strict=True):
                 if len(v.shape) > 1:
                     assert np.abs(v.numpy() - w.numpy()).max() > 1e-3, v.path
@@ -152,7 +154,11 @@ def test_peer_seeds_differ():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"weight_decay": -1.0}, "Weight decay"), ({"num_peers": 1}, "at least 2 peers"), ({"temperature": 0}, "positive")],
+    [
+        ({"weight_decay": -1.0}, "Weight decay"),
+        ({"num_peers": 1}, "at least 2 peers"),
+        ({"temperature": 0}, "positive"),
+    ],
 )
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):

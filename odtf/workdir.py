@@ -1,0 +1,46 @@
+"""What can be done with the workdir of a finished run: export a peer of it."""
+
+import pathlib
+import time
+
+from odtf import export, files
+from odtf.training import build
+
+
+def export_workdir(workdir, target, quantization=None, peer=None):
+    """Exports one peer of a finished run and adds the result to its report.json.
+
+    Args:
+        workdir: directory of the run.
+        target: "soc" or "phone".
+        quantization: "int8", "int16x8", "float16", "dynamic" or "float32"; None: the config's.
+        peer: str, name of the peer; None: the student.
+
+    Returns:
+        The report as a dict.
+
+    Raises:
+        UserError: if the run, the peer or the combination of target and quantisation does not exist.
+    """
+    started = time.monotonic()
+    workdir = pathlib.Path(workdir)
+    config, report = build.read_config(workdir), build.read_report(workdir)
+    dataset = build.load_dataset(config)
+    name, network = build.load_peer(workdir, dataset.image_shape, dataset.num_classes, peer)
+    if name == report["student"]["name"]:
+        export.save_student(network, workdir / "student.keras")
+    row = export.export_student(
+        network,
+        dataset,
+        workdir / "export" / target if peer is None else workdir / "export" / f"{target}-{name}",
+        target=target,
+        quantization=quantization or config.export.quantization,
+        calibration_examples=config.export.calibration_examples,
+        seed=config.seed,
+    )
+    row = {**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(workdir))}
+    same = [old for old in report["exports"] if old["path"] == row["path"]]
+    report["exports"] = [old for old in report["exports"] if old not in same] + [row]
+    report["seconds"]["export"] = round(report["seconds"]["export"] + time.monotonic() - started, 1)
+    files.write_json(workdir / "report.json", report)
+    return report

@@ -1,0 +1,65 @@
+"""The configuration: arguments of config files, the check, the comparison on a workdir."""
+
+import glob
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from odtf.errors import UserError
+from odtf.training import config as config_lib
+
+
+def load(path, arg=None):
+    """Returns what the config file's get_config gives."""
+    spec = importlib.util.spec_from_file_location("config_under_test", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(arg)
+
+
+@pytest.mark.parametrize("path", sorted(glob.glob("configs/*.py")))
+def test_every_config_is_valid_and_explains_itself(path):
+    config = load(path)
+    config_lib.check(config)
+    assert config.is_locked
+    assert config_lib.differences(*[config_lib.to_json(config)] * 2) == []
+    with open(path, encoding="utf-8") as file:
+        assert f"--config={path}" in file.read(), "a config's docstring gives the command"
+
+
+def test_json_round_trip():
+    config = load("configs/cifar10_od.py", "block=group,groups=8,depth=20")
+    again = config_lib.from_json(config_lib.to_json(config))
+    assert config_lib.to_json(again) == config_lib.to_json(config)
+    assert again.network.groups == 8
+    config_lib.check(again)
+
+
+def test_differences_name_the_leaves_that_count():
+    one, two = config_lib.default_config(), config_lib.default_config()
+    two.seed = 7
+    two.data.augment.pad = 4
+    two.log_every_steps = 1
+    two.export.targets = ()
+    found = config_lib.differences(config_lib.to_json(one), config_lib.to_json(two))
+    assert found == ["data.augment.pad: 0 -> 4", "seed: 0 -> 7"]
+
+
+def test_parse_arg():
+    arg = config_lib.parse_arg("depth=20,smoke,rate=0.5", depth=8, smoke=False, rate=0.1, block="shift")
+    assert arg.to_dict() == {"depth": 20, "smoke": True, "rate": 0.5, "block": "shift"}
+    for text, message in (("dept=20", "takes the arguments"), ("depth=x", "type int"), ("smoke=7", "type bool")):
+        with pytest.raises(UserError, match=message):
+            config_lib.parse_arg(text, depth=8, smoke=False)
+
+
+@pytest.mark.parametrize("module", ["odtf.train", "odtf.export_student", "odtf.run_benchmark", "odtf.training.config"])
+def test_command_lines_do_not_import_what_takes_seconds(module):
+    code = (
+        f"import sys, {module}\n"
+        "heavy = ('tensorflow', 'keras', 'tensorflow_datasets', 'sklearn', 'matplotlib')\n"
+        "sys.exit(str([m for m in heavy if m in sys.modules] or '') or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -32,6 +32,9 @@ def decode(data, size=None, channels=3, name="image"):
     mode = "L" if channels == 1 else "RGB"
     try:
         image = Image.open(io.BytesIO(data))
+        if size is not None:
+            # A JPEG file is decoded at a fraction of its size, no less than twice the wanted one, where that is enough.
+            image.draft(None, (2 * max(size), 2 * max(size)))
         # Turned as its EXIF orientation asks, as every viewer and phone does.
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith("I"):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from odtf.data import checks
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
+from odtf.data.stores import user_error_from
 from odtf.errors import UserError
 
 
@@ -33,6 +34,8 @@ def _elements(count, start, replicas, make, streaming):
     index = tf.data.Dataset.range(start * width, last)
     ids = np.asarray(replicas, np.int64)
 
+    # No Python control flow to convert, and converting would take most of the tracing.
+    @tf.autograph.experimental.do_not_convert
     def element(i):
         return make(i // width, tf.gather(ids, i % width))
 
@@ -88,9 +91,16 @@ class TrainPipeline:
             self._rows = tf.constant(split.rows, tf.int64)
 
     def batch(self, step, replica=0, num_replicas=1):
-        """One replica's batch of one step, as eager tensors; what `dataset` yields there."""
+        """One replica's batch of one step, as eager tensors; what `dataset` yields there.
+
+        Raises:
+            UserError: as `dataset`, and if an image of a streamed set is corrupt.
+        """
         step = checks.integer("step", step, 0)
-        return next(iter(self._dataset(step, (replica,), num_replicas, count=1)))
+        try:
+            return next(iter(self._dataset(step, (replica,), num_replicas, count=1)))
+        except tf.errors.OpError as error:
+            raise (user_error_from(error) or error) from error
 
     def dataset(self, start_step=0, replicas=(0,), num_replicas=1):
         """All batches of some replicas from a step on, without end.

@@ -1,20 +1,18 @@
 """Image-classification sets that TensorFlow Datasets has prepared in a folder, read offline.
 
 The folder is found by looking, not by asking TFDS, which may import the set's own code and reach for the network.
-TFRecord files are indexed once by their record headers; after that any example can be read on its own, which makes a
-streamed set as random-access as one in memory.
 """
 
 import os
 import pathlib
 import re
-import struct
 
 import numpy as np
 
 from odtf.data.dataset import Split
 from odtf.data.decoding import decode
 from odtf.data.stores import FileStore
+from odtf.data.tfds_records import example_reader
 from odtf.errors import UserError
 
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w.\-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
@@ -83,7 +81,8 @@ def _find(name, data_dir):
     if parsed["version"]:
         versions = [folder for folder in versions if folder.name == parsed["version"]]
     if not versions:
-        there = ", ".join(child.name for child in _children(root)) or ("nothing" if root.is_dir() else "no such folder")
+        names = [child.name for child in _children(root) if child.name != "downloads"]
+        there = ", ".join(names[:20]) or ("no data set" if root.is_dir() else "no folder: it does not exist")
         raise UserError(
             f"{name} is not prepared there: run tfds.load({name!r}, data_dir={str(root)!r}) once where there is a"
             f" network, or name another data_dir. Received: data_dir={str(root)!r}, which holds {there}."
@@ -136,76 +135,23 @@ def _image_shape(name, feature, image_size):
 
 
 def _store(builder, split, image_key, label_key, shape, num_classes):
-    """A store that reads single examples; records are taken in the order of the files."""
-    files = builder.info.splits[split].file_instructions
-    if builder.info.file_format.value != "tfrecord":
-        raise UserError(
-            "Only TFDS sets in TFRecord files can be read: prepare it with file_format='tfrecord'."
-            f" Received: {builder.info.name} in {builder.info.file_format.value}."
-        )
-    index = _RecordIndex([part.filename for part in files])
+    """A store that reads single examples; rows are in the order of the files."""
+    name = builder.info.name
+    example = example_reader(builder, split, image_key, label_key)
 
-    def features(row):
-        import tensorflow as tf
+    def label_of(row):
+        return checked(row, example(row)[1])
 
-        return tf.train.Example.FromString(index.read(row)).features.feature
-
-    def label_of(row, example):
-        label = example[label_key].int64_list.value[0]
+    def checked(row, label):
         if not 0 <= label < num_classes:
             raise UserError(
-                f"Labels of {builder.info.name} must lie in 0 to {num_classes - 1}: the split {split!r} seems to be"
-                f" unlabelled. Received: {label} in example {row}."
+                f"Labels of {name} must lie in 0 to {num_classes - 1}; the split {split!r} seems to be unlabelled."
+                f" Received: {label} in example {row}."
             )
         return label
 
     def read_one(row):
-        example = features(row)
-        image = decode(
-            example[image_key].bytes_list.value[0], shape[:2], shape[2], f"{builder.info.name}, {split} example {row}"
-        )
-        return image, label_of(row, example)
+        data, label = example(row)
+        return decode(data, shape[:2], shape[2], f"{name}, {split} example {row}"), checked(row, label)
 
-    return FileStore(len(index), shape, read_one, read_label=lambda row: label_of(row, features(row)))
-
-
-class _RecordIndex:
-    """Where every record of some TFRecord files lies: the file, the first byte and the length.
-
-    A record is its length (8 bytes), a checksum of that (4), the bytes, and their checksum (4).
-    """
-
-    def __init__(self, paths):
-        self._paths = paths
-        files, offsets, lengths = [], [], []
-        for number, path in enumerate(paths):
-            try:
-                with open(path, "rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    position = 0
-                    while position < size:
-                        file.seek(position)
-                        header = file.read(8)
-                        (length,) = struct.unpack("<Q", header) if len(header) == 8 else (size,)
-                        files.append(number)
-                        offsets.append(position + 12)
-                        lengths.append(length)
-                        position += length + 16
-            except OSError as error:
-                raise UserError(
-                    f"A file of the TFDS set cannot be read: prepare it again. Received: {error}."
-                ) from error
-            if position != size:
-                raise UserError(f"A TFRecord file ends inside a record: prepare the set again. Received: {path}.")
-        # Arrays, not lists of tuples: 1.3 million records are 26 MB instead of 200.
-        self._files = np.asarray(files, np.int32)
-        self._offsets = np.asarray(offsets, np.int64)
-        self._lengths = np.asarray(lengths, np.int64)
-
-    def __len__(self):
-        return len(self._files)
-
-    def read(self, row):
-        with open(self._paths[self._files[row]], "rb", buffering=0) as file:
-            file.seek(self._offsets[row])
-            return file.read(self._lengths[row])
+    return FileStore(builder.info.splits[split].num_examples, shape, read_one, read_label=label_of)

@@ -1,0 +1,41 @@
+"""What every test may use: two logical CPUs for replicas, and real data where they lie beside the checkout."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import pytest
+import tensorflow as tf
+
+# Possible only before the first operation of the process.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+_SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def cifar_data_dir():
+    """A folder in which TFDS has prepared CIFAR-10: ODTF_DATA_DIR, or one made from the archives and kept."""
+    given = os.environ.get("ODTF_DATA_DIR")
+    if given and (pathlib.Path(given) / "cifar10").is_dir():
+        return given
+    script = _SHARED_DATA / "prepare.py"
+    if not script.is_file():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must have the CIFAR archives: no {script}")
+        pytest.skip(f"no CIFAR archives: no {script}")
+    kept = pathlib.Path(tempfile.gettempdir()) / f"odtf-test-data-{os.getuid()}"
+    # A folder of one's own: what another user has put there is not to be trusted.
+    kept.mkdir(mode=0o700, exist_ok=True)
+    if kept.stat().st_uid != os.getuid():
+        pytest.fail(f"{kept} belongs to another user")
+    # A process of its own, which may bring its own TensorFlow settings; it leaves alone what is prepared already.
+    subprocess.run([sys.executable, str(script), str(kept), "cifar10"], check=True, capture_output=True, timeout=300)
+    return str(kept)

@@ -1,14 +1,17 @@
 """What every command line shares: flags that explain themselves, one clear line and status 2 for bad input.
 
-Nothing here imports TensorFlow: `--help` and a wrong flag are answered at once.
+Nothing here imports TensorFlow until `import_tensorflow` is called: `--help` and a wrong flag are answered at once.
 """
 
+import logging
 import os
 import sys
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from odtf.errors import UserError
+from odtf.quiet import quiet
 
 
 def run(main, doc):
@@ -18,8 +21,6 @@ def run(main, doc):
         main: callable that takes the arguments that are not flags.
         doc: str, the text that `--help` prints above the flags.
     """
-    # TensorFlow's own chatter hides ours; whoever debugs it can ask for it.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     program = os.path.basename(sys.argv[0])
     if any(argument in ("--help", "-h", "-help", "--helpfull") for argument in sys.argv[1:]):
         print(f"{doc.strip()}\n\nflags:\n{_describe_flags(main.__module__)}")
@@ -36,12 +37,28 @@ def run(main, doc):
             _fail(program, error)
 
     def guarded(argv):
+        if not flags.FLAGS["verbosity"].present:
+            absl_logging.set_verbosity(absl_logging.WARNING)
         try:
             return main(argv)
         except UserError as error:
             _fail(program, error)
 
     app.run(guarded, flags_parser=parse)
+
+
+def import_tensorflow():
+    """Imports TensorFlow without its greetings, which would hide ours; TF_CPP_MIN_LOG_LEVEL brings them back."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        import tensorflow as tf
+    else:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        with quiet():
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        tf.get_logger().setLevel(logging.WARNING)
+    return tf
 
 
 def required(flag):

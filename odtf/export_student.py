@@ -25,6 +25,7 @@ _QUANTIZATION = flags.DEFINE_enum(
 def _main(argv):
     cli.no_arguments(argv)
     workdir = cli.required(_WORKDIR)
+    cli.import_tensorflow()
     from odtf.training.report import render
     from odtf.workdir import export_workdir
 

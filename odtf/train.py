@@ -32,6 +32,7 @@ def _main(argv):
     from odtf.training import config as config_lib
 
     config_lib.check(config)  # Before the seconds that importing TensorFlow takes.
+    cli.import_tensorflow()
     from odtf.training import experiment, strategy
 
     try:

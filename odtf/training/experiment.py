@@ -104,11 +104,13 @@ class Experiment:
             signal.signal(signal.SIGTERM, previous)
 
     def _headline(self, progress):
-        resumed = f", resumed at step {progress['step']}" if progress["step"] else ""
-        return (
-            f"{self.method.name} on {self.dataset.describe()}; {len(self.method.peers)} peers, {self.config.epochs} "
-            f"epochs of {self.pipeline.steps_per_epoch} steps, {self.placement.num_replicas} replicas{resumed}"
-        )
+        parts = [
+            f"{self.config.method.name} on {self.dataset.describe()}",
+            f"peers {len(self.method.peers)}",
+            f"steps {self.total_steps} ({self.config.epochs} x {self.pipeline.steps_per_epoch})",
+            f"replicas {self.placement.num_replicas}",
+        ]
+        return "; ".join(parts) + (f"; resumed at step {progress['step']}" if progress["step"] else "")
 
     def _request_stop(self, *_):
         self._stop = True

@@ -1,0 +1,29 @@
+"""Silence for native code that writes to the standard error stream as it pleases."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+
+@contextlib.contextmanager
+def quiet():
+    """Swallows what the process writes to standard error, C++ included, and gives it back if the block raises.
+
+    The converter and the interpreter print from C++, past `sys.stderr`, so the file descriptor itself is redirected.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            sink.seek(0)
+            os.write(kept, sink.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,155 @@
+"""A run from config to report, in one process: what it writes, how it stops and how it goes on."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from odtf.errors import UserError
+from odtf.training import build, experiment, strategy
+from odtf.training.config import to_json
+from tests.training.test_config import load
+
+
+def small(**values):
+    """Two tiny peers on digits, a few dozen steps."""
+    config = load("configs/digits.py", "epochs=2,peers=2")
+    config.network.width = 4
+    config.deterministic = True
+    config.batch_size = 128
+    for key, value in values.items():
+        config[key] = value
+    return config
+
+
+def train(config, workdir):
+    return experiment.run(config, workdir, strategy.make_placement())
+
+
+def log_of(workdir):
+    return [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
+
+
+def last_weights(workdir):
+    """The variables of the newest checkpoint, as TensorFlow's reader has them."""
+    import tensorflow as tf
+
+    newest = max((workdir / "checkpoints").iterdir(), key=lambda path: int(path.name.removeprefix("step-")))
+    reader = tf.train.load_checkpoint(str(newest / "variables"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name}
+
+
+def assert_same_weights(one, two):
+    assert one.keys() == two.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run without any interruption: (workdir, report)."""
+    workdir = tmp_path_factory.mktemp("whole")
+    return workdir, train(small(), workdir)
+
+
+def test_report_has_the_documented_form(whole):
+    workdir, report = whole
+    assert json.loads((workdir / "report.json").read_text()) == report
+    assert list(report) == "config method dataset seed peers teacher student exports seconds".split()
+    assert [peer["name"] for peer in report["peers"]] == ["peer_0", "peer_1"]
+    for peer in [*report["peers"], report["student"]]:
+        assert {"name", "params", "macs", "val_top1", "test_top1", "last_val_top1", "last_test_top1"} <= set(peer)
+        assert 0 <= peer["test_top1"] <= 1
+    assert report["student"]["val_top1"] == max(peer["val_top1"] for peer in report["peers"])
+    assert report["config"] == to_json(small())
+    assert report["teacher"]["test_top1"] >= 0
+
+
+def test_log_has_every_term_and_every_peer(whole):
+    workdir, _ = whole
+    lines = log_of(workdir)
+    train_line = next(line for line in lines if line["kind"] == "train")
+    terms = {f"peer_{i}/{term}" for i in (0, 1) for term in ("cross_entropy", "distillation", "top1")}
+    assert terms | {"loss", "teacher/top1", "teacher/cross_entropy", "learning_rate", "step"} <= set(train_line)
+    validation = [line for line in lines if line["kind"] == "validation"]
+    assert [line["epoch"] for line in validation] == [1, 2]
+    assert list((workdir / "tensorboard").iterdir())
+
+
+def test_chosen_weights_give_the_reported_accuracy(whole):
+    workdir, report = whole
+    config = build.read_config(workdir)
+    dataset = build.load_dataset(config)
+    name, network = build.load_peer(workdir, dataset.image_shape, dataset.num_classes)
+    split = dataset.splits["test"]
+    images, labels = split.take(np.arange(len(split)))
+    scaled = (np.asarray(images, "float32") / 255 - np.array(dataset.mean)) / np.array(dataset.std)
+    top1 = (network(scaled.astype("float32"))["logits"].numpy().argmax(-1) == np.asarray(labels)).mean()
+    assert name == report["student"]["name"]
+    assert top1 == pytest.approx(report["student"]["test_top1"], abs=1e-6)
+
+
+def test_stopped_by_sigterm_and_resumed_is_bit_equal(whole, tmp_path, monkeypatch):
+    stop_at = 7
+    add = experiment.Window.add
+
+    def add_and_stop(window, step, values):
+        if step == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        add(window, step, values)
+
+    monkeypatch.setattr(experiment.Window, "add", add_and_stop)
+    with pytest.raises(experiment.Stopped, match="step 7"):
+        train(small(), tmp_path)
+    assert not (tmp_path / "report.json").exists()
+    monkeypatch.undo()
+    report = train(small(), tmp_path)
+    assert_same_weights(last_weights(tmp_path), last_weights(whole[0]))
+    assert report["peers"] == whole[1]["peers"]
+    assert report["student"] == whole[1]["student"]
+    steps = [line["step"] for line in log_of(tmp_path)]
+    assert steps == sorted(steps)
+
+
+def test_a_finished_run_is_not_trained_again(whole, monkeypatch):
+    monkeypatch.setattr(experiment.Experiment, "_train", None)
+    assert train(small(), whole[0])["peers"] == whole[1]["peers"]
+
+
+def test_other_config_on_the_workdir_is_refused_with_what_differs(whole):
+    before = (whole[0] / "config.json").read_text()
+    with pytest.raises(UserError, match=r"belongs to another config.*seed: 0 -> 5; weight_decay: 0.0002 -> 0.1"):
+        train(small(seed=5, weight_decay=0.1), whole[0])
+    assert (whole[0] / "config.json").read_text() == before
+
+
+def test_another_seed_gives_another_network(whole, tmp_path):
+    train(small(seed=5), tmp_path)
+    one, two = last_weights(whole[0]), last_weights(tmp_path)
+    kernels = [name for name in one if one[name].ndim == 4 and name.startswith("method")]
+    assert all(np.abs(one[name] - two[name]).max() > 1e-3 for name in kernels)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    config = small()
+    config.schedule.learning_rate = 1e30
+    config.schedule.warmup_epochs = 0.0
+    config.checkpoint.every_steps = 1
+    with pytest.raises(UserError, match=r"stopped being finite at step \d+, in \S+/\S+; .*checkpoint"):
+        train(config, tmp_path)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_log_lines_after_the_resumed_step_are_cut(whole, tmp_path):
+    from odtf.training.logs import Log
+
+    lines = [{"step": step, "kind": "train"} for step in (1, 2, 3)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 2, "ki')
+    log = Log(tmp_path)
+    log.start(2, 5)
+    log.values(3, "train", {"loss": 1.0})
+    log.close()
+    assert [line["step"] for line in log_of(tmp_path)] == [1, 2, 3]
+    assert log_of(tmp_path)[-1]["loss"] == 1.0

@@ -1,0 +1,27 @@
+"""Export: a deployed student as a verified TFLite file, and what a device makes of it."""
+
+from odtf.export.files import publish, save_student
+from odtf.export.flatbuffer import operators
+from odtf.export.runner import Runner, measure
+from odtf.export.student import export_student
+from odtf.export.targets import PHONE, QUANTIZATIONS, SOC, TARGETS, Target, find_target
+from odtf.export.vela import compile_with_vela
+from odtf.export.verify import VerificationError, verify
+
+__all__ = [
+    "PHONE",
+    "QUANTIZATIONS",
+    "SOC",
+    "TARGETS",
+    "Runner",
+    "Target",
+    "VerificationError",
+    "compile_with_vela",
+    "export_student",
+    "find_target",
+    "measure",
+    "operators",
+    "publish",
+    "save_student",
+    "verify",
+]

@@ -1,0 +1,133 @@
+"""Reading and rewriting TFLite files as objects of their schema."""
+
+import collections
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+from odtf.export.targets import INPUT_QUANTIZATION
+
+_IDENTIFIER = b"TFL3"
+_OPERATOR_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+
+
+class _AlignedBuffer(schema.BufferT):
+    """A buffer on a 16-byte boundary, as the schema demands (`force_align: 16`).
+
+    The generated Python code drops that attribute. On a desktop it goes unnoticed; a microcontroller reads the int32
+    biases where they lie and faults.
+    """
+
+    def Pack(self, builder):
+        data = None
+        if self.data is not None and len(self.data):
+            content = bytes(bytearray(self.data))
+            builder.StartVector(1, len(content), 16)
+            builder.head = builder.Head() - len(content)
+            builder.Bytes[builder.Head() : builder.Head() + len(content)] = content
+            data = builder.EndVector()
+        schema.BufferStart(builder)
+        if data is not None:
+            schema.BufferAddData(builder, data)
+        return schema.BufferEnd(builder)
+
+
+def unpack(content):
+    """The model in `content` (bytes) as a `schema.ModelT`."""
+    return schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+
+
+def pack(model):
+    """The bytes of a `schema.ModelT`; equal models give equal bytes."""
+    model.buffers = [_aligned(buffer) for buffer in model.buffers]
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def operators(content):
+    """Counts the operators of a TFLite file.
+
+    Args:
+        content: the file's bytes.
+
+    Returns:
+        dict from operator name to count, in order of name: builtin names as in the schema (`"CONV_2D"`), others as
+        `"CUSTOM:<code>"`; TensorFlow's own kernels show as `"CUSTOM:Flex..."`.
+    """
+    model = unpack(content)
+    counts = collections.Counter()
+    for graph in model.subgraphs:
+        counts.update(_operator_name(model.operatorCodes[op.opcodeIndex]) for op in graph.operators)
+    return dict(sorted(counts.items()))
+
+
+def rename_interface(model, input_name, output_name):
+    """Gives the input and the output tensor of a model with one of each the names they have in its signature."""
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name = input_name
+    graph.tensors[graph.outputs[0]].name = output_name
+
+
+def take_uint8(model):
+    """Puts a CAST before a model with a float32 input, so that it takes uint8 pixels.
+
+    Done after conversion because the 16x8 quantiser refuses a graph that holds a CAST.
+    """
+    graph = model.subgraphs[0]
+    inner = graph.inputs[0]
+    pixels = schema.TensorT()
+    pixels.name, pixels.shape = graph.tensors[inner].name, graph.tensors[inner].shape
+    # Buffer 0 is the empty one, by convention. The scale says nothing new, but tools look for it in integer tensors.
+    pixels.type, pixels.buffer, pixels.hasRank = schema.TensorType.UINT8, 0, graph.tensors[inner].hasRank
+    pixels.quantization = schema.QuantizationParametersT()
+    scale, zero_point = INPUT_QUANTIZATION["uint8"]
+    pixels.quantization.scale, pixels.quantization.zeroPoint = [scale], [zero_point]
+    graph.tensors[inner].name = "pixels"
+    graph.tensors.append(pixels)
+    outer = len(graph.tensors) - 1
+
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CAST
+    code.version = 1
+    model.operatorCodes.append(code)
+    cast = schema.OperatorT()
+    cast.opcodeIndex, cast.inputs, cast.outputs = len(model.operatorCodes) - 1, [outer], [inner]
+    cast.builtinOptionsType, cast.builtinOptions = schema.BuiltinOptions.CastOptions, schema.CastOptionsT()
+    cast.builtinOptions.inDataType, cast.builtinOptions.outDataType = schema.TensorType.UINT8, schema.TensorType.FLOAT32
+    graph.operators.insert(0, cast)
+
+    graph.inputs = [outer]
+    for signature in model.signatureDefs or ():
+        signature.inputs[0].tensorIndex = outer
+
+
+def add_metadata(model, name, content):
+    """Stores `content` (bytes) as the metadata entry `name` of a model."""
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = content
+    model.buffers.append(buffer)
+    entry.name, entry.buffer = name, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or ()), entry]
+
+
+def read_metadata(model, name):
+    """The metadata entry `name` as bytes, or None."""
+    for entry in model.metadata or ():
+        if entry.name == name.encode():
+            return bytes(bytearray(model.buffers[entry.buffer].data))
+    return None
+
+
+def _aligned(buffer):
+    aligned = _AlignedBuffer()
+    aligned.data = buffer.data
+    return aligned
+
+
+def _operator_name(code):
+    # Codes below 127 may be stored in the old one-byte field alone.
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    if number == schema.BuiltinOperator.CUSTOM:
+        return f"CUSTOM:{(code.customCode or b'').decode()}"
+    return _OPERATOR_NAMES.get(number, f"UNKNOWN:{number}")

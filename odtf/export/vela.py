@@ -1,0 +1,76 @@
+"""What Arm's NPU makes of a TFLite file, as its compiler tells it."""
+
+import csv
+import re
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from odtf.errors import UserError
+
+_TIMEOUT_SECONDS = 600
+
+
+def available():
+    """Whether Vela is installed."""
+    return find_spec("ethosu") is not None
+
+
+def compile_with_vela(path, accelerator="ethos-u55-128"):
+    """Compiles a TFLite file for an Ethos-U and reads the compiler's figures. They are deterministic.
+
+    Args:
+        path: an integer TFLite file.
+        accelerator: Vela's name of the configuration.
+
+    Returns:
+        dict with `"accelerator"`, `"cycles"` (of one inference), `"macs"`, `"sram_bytes"`, `"flash_bytes"` (off-chip,
+        what the compiled weights take), `"npu_operators"` (a count, Vela's own, after its rewriting) and
+        `"cpu_operators"` (list of the operators left to the CPU; empty for a file that suits the NPU).
+
+    Raises:
+        UserError: if Vela is not installed or refuses the file.
+    """
+    if not available():
+        raise UserError("Vela is not installed: pip install odtf[soc]")
+    with tempfile.TemporaryDirectory(prefix="odtf-vela-") as folder:
+        command = [sys.executable, "-m", "ethosu.vela", str(path), "--accelerator-config", accelerator]
+        command += ["--output-dir", folder, "--show-cpu-operations"]
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"Vela did not finish within {_TIMEOUT_SECONDS} s. Received: {path}") from error
+        summaries = list(Path(folder).glob("*summary*.csv"))
+        if run.returncode or not summaries:
+            said = (run.stderr.strip() or run.stdout.strip() or "nothing").splitlines()[-1]
+            raise UserError(f"Vela cannot compile the file for {accelerator}: {said}. Received: {path}")
+        with open(summaries[0], newline="") as file:
+            row = next(csv.DictReader(file))
+    return {
+        "accelerator": accelerator,
+        "cycles": round(float(row["cycles_total"])),
+        "macs": round(float(row["nn_macs"])),
+        "sram_bytes": _bytes(row["sram_memory_used"]),
+        "flash_bytes": _bytes(row["off_chip_flash_memory_used"]),
+        "npu_operators": _count("NPU", run.stdout),
+        "cpu_operators": _cpu_operators(run.stdout + run.stderr),
+    }
+
+
+def _bytes(kibibytes):
+    return round(float(kibibytes) * 1024)
+
+
+def _count(kind, text):
+    found = re.search(rf"{kind} operators = (\d+)", text)
+    return int(found.group(1)) if found else 0
+
+
+def _cpu_operators(text):
+    count = _count("CPU", text)
+    # The reasons name the operators; the list itself names tensors.
+    named = re.findall(r"operator: (\w+), ofm:", text)
+    listed = [line.strip() for line in re.findall(r"CPU: (.*)", text)]
+    return sorted(named) if len(named) >= count else (listed + ["unnamed"] * count)[:count]

@@ -1,0 +1,63 @@
+"""Students that know digits a little, made in seconds, and their exported files, made once."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+
+from odtf import data, models
+from odtf.export import export_student
+
+KINDS = {
+    "od_cheap depthwise": {"name": "od_cheap_resnet", "depth": 8, "conv": "depthwise"},
+    "od_cheap group": {"name": "od_cheap_resnet", "depth": 8, "conv": "group", "groups": 4},
+    "od_cheap shift": {"name": "od_cheap_resnet", "depth": 8, "conv": "shift"},
+    "resnet8 standard": {"name": "resnet8", "conv": "standard"},
+    "resnet8 line": {"name": "resnet8", "conv": "line"},
+    "resnet8 ghost": {"name": "resnet8", "conv": "ghost"},
+}
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="session")
+def student(digits):
+    """Function from a kind of network to a network of it that tells digits apart."""
+    return functools.cache(lambda kind: _fit(models.build(KINDS[kind], (8, 8, 1), 10, seed=0, name="peer"), digits))
+
+
+@pytest.fixture(scope="session")
+def exported(student, digits, tmp_path_factory):
+    """Function from (kind, target, quantisation) to the row of the exported file."""
+
+    @functools.cache
+    def export(kind, target, quantization):
+        folder = tmp_path_factory.mktemp("exports")
+        return export_student(student(kind), digits, folder, target=target, quantization=quantization)
+
+    return export
+
+
+def normalized(images, dataset):
+    return ((images / np.float32(255.0) - np.float32(dataset.mean)) / np.float32(dataset.std)).astype("float32")
+
+
+def _fit(network, dataset):
+    """Moving statistics from a few forward passes and the last layer by least squares: no minutes of training."""
+    images, labels = dataset.splits["train"].take(np.arange(1024))
+    batches = np.split(normalized(images, dataset), 4)
+    for _ in range(6):
+        for batch in batches:
+            network(batch, training=True)
+    features = np.concatenate([network(batch, training=False)["embedding"] for batch in batches])
+    features = np.concatenate([features, np.ones((len(features), 1))], axis=1)
+    wanted = 10.0 * np.eye(10)[labels] - 1.0
+    weights = np.linalg.solve(features.T @ features + 0.1 * np.eye(features.shape[1]), features.T @ wanted)
+    next(layer for layer in network.layers if isinstance(layer, keras.layers.Dense)).set_weights(
+        [weights[:-1], weights[-1]]
+    )
+    return network

@@ -1,0 +1,68 @@
+"""Every kind of network as a file: the float one equals the student, the int8 one nearly."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from odtf.export import PHONE, SOC, Runner, export_student
+from tests.export.conftest import KINDS, normalized
+
+# A phone file that ends in logits, to be compared where differences show.
+_LOGITS = dataclasses.replace(PHONE, output="logits", softmax=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float_file_equals_the_student(kind, student, digits, tmp_path):
+    row = export_student(student(kind), digits, tmp_path, target=_LOGITS, quantization="float32", max_examples=64)
+    images, _ = digits.splits["validation"].take(np.arange(64))
+    expected = student(kind)(normalized(images, digits), training=False)["logits"]
+    scores = Runner(row["path"]).predict(images)
+    assert np.ptp(expected) > 5  # a comparison of zeros would prove nothing
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+    assert row["agreement"] == 1.0
+    assert row["max_error"] < 1e-4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_int8_file_agrees_with_the_student(kind, student, digits, exported):
+    row = exported(kind, "soc", "int8")
+    images, labels = digits.splits["test"].take(np.arange(len(digits.splits["test"])))
+    answers = np.argmax(student(kind)(normalized(images, digits), training=False)["logits"], -1)
+    top1 = np.mean(answers == labels)
+    assert top1 > 0.7
+    assert row["test_top1"] == pytest.approx(top1, abs=0.02)
+    assert row["agreement"] >= 0.96
+    assert np.mean(Runner(row["path"]).predict(images).argmax(-1) == answers) == row["agreement"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_operators(kind, exported):
+    """What batch norm, padding and shift become: nothing but the convolutions."""
+    ops = exported(kind, "soc", "int8")["ops"]
+    assert set(ops) <= SOC.operators
+    expected = {"ADD": 3, "FULLY_CONNECTED": 1, "MEAN": 1}
+    expected |= {
+        "od_cheap depthwise": {"CONV_2D": 9, "DEPTHWISE_CONV_2D": 7},
+        "od_cheap group": {"CONV_2D": 15, "DEPTHWISE_CONV_2D": 1},
+        "od_cheap shift": {"CONV_2D": 9, "DEPTHWISE_CONV_2D": 7},
+        "resnet8 standard": {"CONV_2D": 9, "DEPTHWISE_CONV_2D": 1, "PAD": 2},
+        "resnet8 line": {"CONV_2D": 9, "DEPTHWISE_CONV_2D": 1, "PAD": 2},
+        "resnet8 ghost": {"CONV_2D": 9, "DEPTHWISE_CONV_2D": 7, "PAD": 2, "CONCATENATION": 6},
+    }[kind]
+    assert ops == expected
+
+
+def test_network_trained_in_mixed_precision(digits, tmp_path):
+    import keras
+
+    from odtf import models
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = models.build(KINDS["resnet8 line"], (8, 8, 1), 10, seed=0, name="peer")
+        row = export_student(network, digits, tmp_path, target="soc", max_examples=16, max_drop=1.0)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert set(row["ops"]) <= SOC.operators

@@ -2,7 +2,7 @@
 
 import keras
 
-from odtf.models.convolution import Pieces, blocks_per_stage, network_input
+from odtf.models.convolution import Pieces, blocks_per_stage, network_input, stage_widths
 
 
 def cifar_resnet(
@@ -56,15 +56,17 @@ def cifar_resnet(
         raise ValueError(f"Unknown block; there are 'basic' and 'bottleneck'. Received: block={block!r}")
     if shortcut not in ("projection", "identity"):
         raise ValueError(f"Unknown shortcut; there are 'projection' and 'identity'. Received: shortcut={shortcut!r}")
-    if block == "basic" and inner_width != 1:
-        raise ValueError(f"Only bottlenecks have an inner width. Received: inner_width={inner_width}, block='basic'")
+    if not isinstance(inner_width, int) or inner_width < 1 or (inner_width > 1 and block == "basic"):
+        raise ValueError(
+            "The inner width is a positive integer, and 1 except for bottlenecks. "
+            f"Received: inner_width={inner_width!r}, block={block!r}"
+        )
     count = blocks_per_stage(depth, layers_per_block=2 if block == "basic" else 3)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs, widths = network_input(input_shape, num_classes), stage_widths(width)
 
     x, stages = pieces.stem(inputs, width), []
-    for stage in range(3):
-        filters = width * 2**stage
+    for stage, filters in enumerate(widths):
         for index in range(count):
             strides, prefix = 2 if stage and not index else 1, f"stage{stage + 1}_block{index + 1}"
             if block == "basic":
@@ -83,7 +85,7 @@ def _basic(pieces, x, filters, strides, *, name):
 
 
 def _bottleneck(pieces, x, filters, inner_width, strides, *, name):
-    inner = int(filters * inner_width)
+    inner = filters * inner_width
     y = pieces.pointwise(x, inner, name=f"{name}_conv1")
     y = pieces.convolved(y, inner, strides, name=f"{name}_conv2")
     return pieces.pointwise(y, 4 * filters, name=f"{name}_conv3", relu=False)

@@ -168,6 +168,23 @@ def network_input(input_shape, num_classes):
     return keras.layers.Input(tuple(int(n) for n in shape), name="image")
 
 
+def stage_widths(width):
+    """Channels of the three stages: `width`, and two and four times as many.
+
+    Args:
+        width: positive integer.
+
+    Returns:
+        Tuple of three integers.
+
+    Raises:
+        ValueError: if `width` is no positive integer.
+    """
+    if not isinstance(width, (int, np.integer)) or width < 1:
+        raise ValueError(f"The width of a network is a positive integer. Received: width={width!r}")
+    return (width, 2 * width, 4 * width)
+
+
 def blocks_per_stage(depth, layers_per_block):
     """Blocks in each of the three stages of a network of `depth` layers.
 

@@ -36,8 +36,9 @@ def deploy(model, output="logits", grouped="native"):
 
     rewritten = keras.models.clone_model(model, clone_function=_clone, call_function=call)
     deployed = keras.Model(rewritten.input, rewritten.output[output], name=model.name)
+    kept = {layer.name for layer in deployed.layers}
     for layer in model.layers:
-        if not hasattr(layer, "deploy") and layer.weights:
+        if layer.weights and layer.name in kept and not hasattr(layer, "deploy"):
             deployed.get_layer(layer.name).set_weights(layer.get_weights())
     deployed.trainable = False
     return deployed

@@ -2,7 +2,7 @@
 
 import keras
 
-from odtf.models.convolution import SPATIAL, Pieces, blocks_per_stage, network_input
+from odtf.models.convolution import SPATIAL, Pieces, blocks_per_stage, network_input, stage_widths
 
 
 def od_cheap_resnet(
@@ -60,15 +60,13 @@ def od_cheap_resnet(
         )
     count = blocks_per_stage(depth, layers_per_block=2)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs, widths = network_input(input_shape, num_classes), stage_widths(width)
 
     x, stages = pieces.stem(inputs, width), []
-    for stage in range(3):
+    for stage, filters in enumerate(widths):
         for index in range(count):
             strides = 2 if stage and not index else 1
-            x = _block(
-                pieces, x, width * 2**stage, strides, expansion, block, name=f"stage{stage + 1}_block{index + 1}"
-            )
+            x = _block(pieces, x, filters, strides, expansion, block, name=f"stage{stage + 1}_block{index + 1}")
         stages.append(x)
     return pieces.head(inputs, stages, num_classes, name=name)
 

@@ -1,0 +1,128 @@
+"""Parameters and operations of the published networks, exactly."""
+
+import math
+
+import pytest
+
+from odtf import models
+
+OD, RESNET = {"name": "od_cheap_resnet"}, {"name": "cifar_resnet"}
+OD56, BOTTLENECK = {**OD, "depth": 56}, {**RESNET, "block": "bottleneck"}
+
+
+def built(spec, num_classes=10):
+    return models.build(spec, (32, 32, 3), num_classes, seed=0)
+
+
+def group(groups):
+    return {"conv": "group", "groups": groups}
+
+
+@pytest.mark.parametrize(
+    ("spec", "num_classes", "params", "mega_macs"),
+    [
+        # Students of online distillation, "ResNet-56", on CIFAR-10 and -100.
+        ({**OD56, "conv": "shift"}, 10, 102_106, "15.39"),
+        ({**OD56, "conv": "depthwise"}, 10, 119_818, "20.47"),
+        ({**OD56, **group(16)}, 10, 154_378, "24.23"),
+        ({**OD56, **group(8)}, 10, 206_650, "33.08"),
+        ({**OD56, **group(4)}, 10, 311_194, "50.77"),
+        ({**OD56, **group(2)}, 10, 520_282, "86.16"),
+        ({**OD56, "conv": "shift"}, 100, 107_956, None),
+        ({**OD56, "conv": "depthwise"}, 100, 125_668, None),
+        ({**OD56, **group(16)}, 100, 160_228, None),
+        ({**OD56, **group(8)}, 100, 212_500, None),
+        ({**OD56, **group(4)}, 100, 317_044, None),
+        ({**OD56, **group(2)}, 100, 526_132, None),
+        # The same blocks, "ResNet-20".
+        ({**OD, **group(2)}, 10, 162_778, None),
+        ({**OD, **group(4)}, 10, 98_842, None),
+        ({**OD, **group(8)}, 10, 66_874, None),
+        ({**OD, **group(16)}, 10, 50_890, None),
+        ({**OD, "depth": 8}, 10, 14_090, "3.76"),
+        ({**OD, "depth": 14}, 10, 27_306, "5.85"),
+        ({**OD, "depth": 20}, 10, 40_522, "7.94"),
+        # ShiftResNet, whose block has one shift.
+        ({**OD, "conv": "shift"}, 10, 34_906, None),
+        ({**OD, "conv": "shift", "block": "single"}, 10, 34_906, None),
+        ({**OD, "conv": "shift", "block": "single", "expansion": 3}, 10, 95_642, None),
+        # What is called ResNet in one paper and another.
+        ({**RESNET, "depth": 20}, 10, 272_474, None),
+        ({**RESNET, "depth": 32}, 10, 466_906, "69.12"),
+        ({**RESNET, "depth": 56}, 10, 855_770, "125.7"),
+        ({**RESNET, "depth": 32}, 100, 472_756, "69.1"),
+        ({**RESNET, "depth": 56}, 100, 861_620, "125.8"),
+        ({**RESNET, "depth": 110}, 100, 1_736_564, "253.2"),
+        ({**BOTTLENECK, "depth": 164}, 100, 1_727_284, "247.7"),
+        ({**BOTTLENECK, "depth": 110}, 100, 1_170_868, "167.5"),
+        ({**BOTTLENECK, "depth": 20, "inner_width": 8}, 100, 6_871_220, "1023"),
+        # MLPerf Tiny's shape with cheap convolutions.
+        ({"name": "resnet8"}, 10, 77_946, "12.5"),
+        ({"name": "resnet8", **group(2)}, 10, 41_082, "6.6"),
+        ({"name": "resnet8", **group(4)}, 10, 22_650, "3.7"),
+        ({"name": "resnet8", "conv": "shuffled_group", "groups": 4}, 10, 22_650, "3.7"),
+        ({"name": "resnet8", "conv": "line"}, 10, 28_794, "4.6"),
+        ({"name": "resnet8", "conv": "depthwise"}, 10, 13_994, "2.5"),
+        ({"name": "resnet8", "conv": "depthwise", "width": (32, 64, 96)}, 10, 37_450, "7.4"),
+    ],
+    ids=str,
+)
+def test_published_counts(spec, num_classes, params, mega_macs):
+    network = built(spec, num_classes)
+    if mega_macs is None:
+        assert sum(math.prod(v.shape) for v in network.trainable_variables) == params
+        return
+    cost, decimals = models.cost(network), len(mega_macs.partition(".")[2])
+    assert (cost.params, f"{cost.macs / 1e6:.{decimals}f}") == (params, mega_macs)
+
+
+def test_parameter_free_shortcuts_give_the_figures_of_the_literature():
+    cost = models.cost(built({**RESNET, "depth": 56, "shortcut": "identity"}))
+    assert (cost.params, cost.macs) == (853_018, 125_485_696)
+
+
+def test_a_ghost_network_counts_as_its_formula():
+    """(N / 2) (9 M) weights of the primary convolution and 9 (N / 2) of the ghosts, instead of 9 M N."""
+    ghost, standard = (models.cost(built({"name": "resnet8", "conv": conv})) for conv in ("ghost", "standard"))
+    shapes = [(16, 16, 1024), (16, 16, 1024), (16, 32, 256), (32, 32, 256), (32, 64, 64), (64, 64, 64)]
+    saved = [9 * m * n - (9 * m + 9) * n // 2 for m, n, _ in shapes]
+    assert standard.params - ghost.params == sum(saved)
+    assert standard.macs - ghost.macs == sum(s * pixels for s, (_, _, pixels) in zip(saved, shapes, strict=True))
+
+
+def test_deploying_shifts_costs_what_depthwise_convolutions_do():
+    shift, depthwise = (built({**OD, "conv": conv}) for conv in ("shift", "depthwise"))
+    assert models.cost(shift).macs < models.cost(shift, deployed=True).macs
+    assert models.cost(shift, deployed=True).macs == models.cost(depthwise).macs
+    # The first block of a stage still works at the resolution of the one before.
+    spatial = 9 * ((6 * 16 + 16 + 32) * 1024 + (4 * 32 + 32 + 64) * 256 + 4 * 64 * 64)
+    assert models.cost(shift, deployed=True).macs - models.cost(shift).macs == spatial
+
+
+def test_deployed_parameters_have_batch_normalisation_folded():
+    network = built({"name": "resnet8"})
+    channels = 16 + 2 * (16 + 32 + 64)
+    # Scale and offset become the bias that every convolution has.
+    assert models.cost(network).params - models.cost(network, deployed=True).params == channels
+    assert models.cost(models.deploy(network)) == models.cost(network, deployed=True)
+
+
+def test_live_activations_are_those_of_the_widest_moment():
+    # 32x32x16: a block's input, kept for the sum, beside the input and the output of its second convolution.
+    assert models.cost(built({"name": "resnet8"})).activation_bytes == 3 * 32 * 32 * 16
+
+
+@pytest.mark.parametrize(
+    ("spec", "file_bytes"),
+    [
+        ({"name": "resnet8"}, 92_104),
+        ({"name": "resnet8", **group(4)}, 36_552),
+        ({"name": "resnet8", "conv": "depthwise"}, 35_248),
+        ({**OD, "depth": 8}, 35_232),
+        ({**OD, "depth": 20}, 94_488),
+        ({**OD, "conv": "shift", "depth": 20}, 81_536),
+    ],
+    ids=str,
+)
+def test_estimated_bytes_are_those_of_converted_files(spec, file_bytes):
+    assert models.cost(built(spec)).int8_bytes == pytest.approx(file_bytes, rel=0.03)

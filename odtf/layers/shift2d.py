@@ -47,21 +47,10 @@ class Shift2D(keras.layers.Layer):
         if inputs.shape[-1] < self.kernel_size**2:
             return inputs
 
-        def convolve(x, kernel):
-            kernel = ops.convert_to_tensor(kernel, dtype=x.dtype)
-            return ops.depthwise_conv(
-                x, kernel, padding="same", data_format="channels_last", dilation_rate=self.dilation_rate
-            )
-
-        @ops.custom_gradient
-        def shift(x):
-            # The way back is the opposite shift: the forward kernel is faster than the gradient's.
-            def gradient(*args, upstream=None):
-                return convolve(args[0] if upstream is None else upstream, self.one_hot[::-1, ::-1])
-
-            return convolve(x, self.one_hot), gradient
-
-        return shift(inputs)
+        kernel = ops.convert_to_tensor(self.one_hot, dtype=inputs.dtype)
+        return ops.depthwise_conv(
+            inputs, kernel, padding="same", data_format="channels_last", dilation_rate=self.dilation_rate
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape

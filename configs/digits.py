@@ -18,7 +18,7 @@ def get_config(arg=None):
     config.batch_size = 64
     config.epochs = arg.epochs
     config.weight_decay = 2e-4
-    config.network = free({"name": "od_cheap_resnet", "depth": arg.depth, "conv": arg.block})
+    config.network = free({"name": "od_cheap_resnet", "depth": arg.depth, "conv": arg.block, "width": 16})
     if arg.block == "group":
         config.network.groups = 4
     config.method = free({"name": "OnlineDistillationCheap", "num_peers": arg.peers, "temperature": 4.0})

@@ -3,6 +3,7 @@
 Nothing here imports TensorFlow until `import_tensorflow` is called: `--help` and a wrong flag are answered at once.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -34,7 +35,7 @@ def run(main, doc):
         except (flags.Error, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             if _is_bug(error):
                 raise
-            _fail(program, error)
+            _fail(program, _explain(error, argv))
 
     def guarded(argv):
         if not flags.FLAGS["verbosity"].present:
@@ -48,15 +49,13 @@ def run(main, doc):
 
 
 def import_tensorflow():
-    """Imports TensorFlow without its greetings, which would hide ours; TF_CPP_MIN_LOG_LEVEL brings them back."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    """Imports TensorFlow without its greetings, which would hide ours; TF_CPP_MIN_LOG_LEVEL=0 or 1 brings them back."""
+    talkative = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") < "2"
+    with contextlib.nullcontext() if talkative else quiet():
         import tensorflow as tf
-    else:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-        with quiet():
-            import tensorflow as tf
 
-            tf.config.list_physical_devices()
+        tf.config.list_physical_devices()
+    if not talkative:
         tf.get_logger().setLevel(logging.WARNING)
     return tf
 
@@ -72,6 +71,21 @@ def required(flag):
     return flag.value
 
 
+def loaded(flag):
+    """Returns the config of a `config_flags` flag.
+
+    Raises:
+        UserError: if it was not given or its file cannot be read.
+    """
+    config = required(flag)
+    try:
+        config.is_locked  # noqa: B018 (a config whose file failed to load raises on any access)
+    except OSError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UserError(f"--{flag.name} must name a Python file with get_config. Received: {reason}.") from error
+    return config
+
+
 def no_arguments(argv):
     """Raises UserError if something other than flags was given."""
     if len(argv) > 1:
@@ -85,6 +99,18 @@ def _describe_flags(module):
         default = "" if flag.default is None else f" (default: {flag.default_as_str})"
         lines.append(f"  --{flag.name}: {flag.help}{default}")
     return "\n".join(lines)
+
+
+def _explain(error, argv):
+    """Returns the text of an error of the flag parser; an unknown key of the config, bare there, gets its sentence."""
+    if not isinstance(error, KeyError | AttributeError):
+        return error
+    key = str(error.args[0]).replace("\\n", "\n").splitlines()[0].strip("'\"") if error.args else ""
+    for argument in argv[1:]:
+        flag = argument.lstrip("-").partition("=")[0]
+        if flag.startswith("config.") and key in flag.split("."):
+            return f"--{flag}: an override changes a key that the config file sets, and it sets no {key!r} there."
+    return error
 
 
 def _is_bug(error):

@@ -27,7 +27,7 @@ _DEVICES = flags.DEFINE_list("devices", [], "Devices such as GPU:0,GPU:1 or CPU:
 
 def _main(argv):
     cli.no_arguments(argv)
-    config = cli.required(_CONFIG)
+    config = cli.loaded(_CONFIG)
     workdir = cli.required(_WORKDIR)
     from odtf.training import config as config_lib
 

@@ -1,0 +1,104 @@
+"""Runs as users start them: killed and resumed, on two replicas, on two workers."""
+
+import json
+import pathlib
+import signal
+
+import numpy as np
+import pytest
+
+from tests import processes
+from tests.training.test_experiment import assert_same_weights, last_weights
+
+FLAGS = (
+    # Ten steps: later, the rounding of another order of summation has grown past any tolerance worth the name.
+    "--config=configs/digits.py:epochs=1,peers=2",
+    "--config.deterministic=True",
+    "--config.batch_size=128",
+    "--config.checkpoint.every_steps=3",
+    "--config.export.targets=()",
+)
+
+
+def logged(workdir):
+    return [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def one_device(tmp_path_factory):
+    """The same training in one process on one device."""
+    workdir = tmp_path_factory.mktemp("one")
+    status, out, err = processes.run(*FLAGS, f"--workdir={workdir}")
+    assert status == 0, err
+    return workdir, out, err
+
+
+def test_terminal_shows_the_result_and_nothing_else(one_device):
+    _, out, err = one_device
+    assert "peer_1" in out
+    assert "Chosen on validation" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize("kill_at", ["step-3", "step-9"])
+def test_killed_and_resumed_is_bit_equal(one_device, tmp_path, kill_at):
+    process = processes.start(*FLAGS, f"--workdir={tmp_path}")
+    processes.wait_for(tmp_path / "checkpoints" / kill_at, process)
+    processes.kill(process)
+    assert not (tmp_path / "report.json").exists()
+    status, out, err = processes.run(*FLAGS, f"--workdir={tmp_path}")
+    assert status == 0, err
+    assert "resumed at step" in out
+    assert_same_weights(last_weights(tmp_path), last_weights(one_device[0]))
+
+
+def test_sigterm_saves_and_exits_cleanly(tmp_path):
+    process = processes.start(*FLAGS, f"--workdir={tmp_path}")
+    processes.wait_for(tmp_path / "checkpoints" / "step-3", process)
+    out, err = processes.kill(process, signal.SIGTERM)
+    assert process.returncode == 0, err
+    assert "the same command goes on from there" in out
+
+
+def compare_logs(one, two, tolerance):
+    """Weights and every logged value but the speed agree."""
+    expected, found = last_weights(one), last_weights(two)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=tolerance, rtol=tolerance, err_msg=name)
+    for line, other in zip(logged(one), logged(two), strict=True):
+        assert line.keys() == other.keys()
+        for key in line.keys() - {"images_per_second", "kind"}:
+            assert other[key] == pytest.approx(line[key], abs=tolerance, rel=tolerance), (line["step"], key)
+
+
+def test_two_replicas_are_one(one_device, tmp_path):
+    status, out, err = processes.run(*FLAGS, f"--workdir={tmp_path}", "--strategy=mirrored", "--devices=CPU:0,CPU:1")
+    assert status == 0, err
+    assert "replicas 2" in out
+    compare_logs(one_device[0], tmp_path, 1e-4)
+
+
+def start_workers(workdir):
+    return [
+        processes.start(*FLAGS, f"--workdir={workdir}", "--strategy=multiworker", environment=environment)
+        for environment in processes.cluster(2)
+    ]
+
+
+def test_two_workers_are_one_also_after_one_is_lost(one_device, tmp_path):
+    workers = start_workers(tmp_path)
+    processes.wait_for(tmp_path / "checkpoints" / "step-3", workers[0], seconds=200)
+    processes.kill(workers[1])
+    out, err = workers[0].communicate(timeout=60)
+    assert workers[0].returncode == 2, err
+    assert "lost another worker and stops; the same command on all of them goes on" in err
+    assert "Traceback" not in err
+
+    workers = start_workers(tmp_path)
+    results = [worker.communicate(timeout=300) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], results
+    assert "resumed at step" in results[0][0]
+    assert results[1][0] == "", "only the chief speaks"
+    compare_logs(one_device[0], tmp_path, 1e-4)
+    assert pathlib.Path(tmp_path, "report.json").exists()

@@ -1,0 +1,95 @@
+"""Kills a deterministic digits run again and again, resumes it each time, and compares the final weights bit by bit.
+
+    python tools/kill_and_resume.py --kills=20
+
+Each kill is a SIGKILL after a random time; the times are drawn so that most fall into training, and some into start-up,
+saving and export. Exit status 0 if the weights are those of the run that nobody disturbed.
+"""
+
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from absl import app, flags
+
+_KILLS = flags.DEFINE_integer("kills", 20, "How often to kill.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seeds the times of the kills.")
+_EPOCHS = flags.DEFINE_integer("epochs", 30, "Length of the run; each kill loses at most 7 steps of it.")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def command(workdir, epochs):
+    """The run: digits, two peers, every operation deterministic, a checkpoint every 7 steps."""
+    return [
+        sys.executable,
+        "-m",
+        "odtf.train",
+        f"--config={ROOT / 'configs/digits.py'}:epochs={epochs},peers=2",
+        f"--workdir={workdir}",
+        "--config.deterministic=True",
+        "--config.checkpoint.every_steps=7",
+        "--config.export.targets=()",
+    ]
+
+
+def final_weights(workdir):
+    """Returns name -> array of the newest checkpoint: every variable of the method and of the optimizer."""
+    import tensorflow as tf
+
+    newest = max((workdir / "checkpoints").glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
+    reader = tf.train.load_checkpoint(str(newest / "variables"))
+    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
+    return newest.name, {name: reader.get_tensor(name) for name in names}
+
+
+def disturb(workdir, kills, epochs, draw):
+    """Starts the run and kills it, `kills` times; returns how many kills found it training."""
+    hits = 0
+    while kills:
+        process = subprocess.Popen(command(workdir, epochs), cwd=ROOT, stdout=subprocess.DEVNULL)
+        log = workdir / "log.jsonl"
+        before = log.stat().st_mtime if log.exists() else 0
+        # Most kills come a moment after the first step, so that the run advances between them; some come before it.
+        patience = time.monotonic() + (draw.uniform(0, 60) if draw.random() < 0.2 else 60)
+        while process.poll() is None and time.monotonic() < patience:
+            if log.exists() and log.stat().st_mtime > before:
+                time.sleep(draw.uniform(0, 1.5))
+                hits += 1
+                break
+            time.sleep(0.02)
+        if process.poll() is not None:
+            print(f"the run ended with status {process.returncode} before kill {kills}: a longer one is needed")
+            return hits, False
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills -= 1
+        steps = sorted(int(p.name.removeprefix("step-")) for p in (workdir / "checkpoints").glob("step-*"))
+        print(f"killed; {kills} to go; newest checkpoint: step {steps[-1] if steps else 'none'}", flush=True)
+    return hits, True
+
+
+def main(argv):
+    """Compares the disturbed run with the undisturbed one."""
+    del argv
+    draw = random.Random(_SEED.value)
+    with tempfile.TemporaryDirectory() as directory:
+        quiet, killed = pathlib.Path(directory, "quiet"), pathlib.Path(directory, "killed")
+        subprocess.run(command(quiet, _EPOCHS.value), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        hits, all_done = disturb(killed, _KILLS.value, _EPOCHS.value, draw)
+        subprocess.run(command(killed, _EPOCHS.value), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        (step, expected), (other_step, found) = final_weights(quiet), final_weights(killed)
+    same = step == other_step and expected.keys() == found.keys()
+    same = same and all(np.array_equal(expected[name], found[name]) for name in expected)
+    print(f"{_KILLS.value} kills, {hits} of them during training; {step} and {other_step}, {len(expected)} variables")
+    print("bit-equal to the undisturbed run" if same else "DIFFERENT from the undisturbed run")
+    return 0 if same and all_done else 1
+
+
+if __name__ == "__main__":
+    app.run(main)

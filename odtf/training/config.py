@@ -1,6 +1,7 @@
 """The configuration of an experiment: its defaults, its check, its text form. Nothing here imports TensorFlow."""
 
 import json
+import runpy
 
 import ml_collections
 
@@ -63,9 +64,19 @@ def default_config():
     return config
 
 
-def free(config, **values):
+def free(values):
     """Returns an unlocked `ConfigDict` for a part whose keys are a builder's arguments, such as `network`."""
-    return ml_collections.ConfigDict({**(config or {}), **values})
+    return ml_collections.ConfigDict(values)
+
+
+def load_config(path, arg=None):
+    """Returns what the `get_config` of another config file gives, to start from.
+
+    Args:
+        path: the Python file.
+        arg: str or None, as after the colon of `--config=FILE:arg`.
+    """
+    return runpy.run_path(str(path))["get_config"](arg)
 
 
 def parse_arg(arg, **defaults):

@@ -1,7 +1,6 @@
 """The configuration: arguments of config files, the check, the comparison on a workdir."""
 
 import glob
-import importlib.util
 import subprocess
 import sys
 
@@ -11,17 +10,9 @@ from odtf.errors import UserError
 from odtf.training import config as config_lib
 
 
-def load(path, arg=None):
-    """Returns what the config file's get_config gives."""
-    spec = importlib.util.spec_from_file_location("config_under_test", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(arg)
-
-
 @pytest.mark.parametrize("path", sorted(glob.glob("configs/*.py")))
 def test_every_config_is_valid_and_explains_itself(path):
-    config = load(path)
+    config = config_lib.load_config(path)
     config_lib.check(config)
     assert config.is_locked
     assert config_lib.differences(*[config_lib.to_json(config)] * 2) == []
@@ -30,7 +21,7 @@ def test_every_config_is_valid_and_explains_itself(path):
 
 
 def test_json_round_trip():
-    config = load("configs/cifar10_od.py", "block=group,groups=8,depth=20")
+    config = config_lib.load_config("configs/cifar10_od.py", "block=group,groups=8,depth=20")
     again = config_lib.from_json(config_lib.to_json(config))
     assert config_lib.to_json(again) == config_lib.to_json(config)
     assert again.network.groups == 8

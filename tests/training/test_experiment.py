@@ -9,8 +9,8 @@ import pytest
 
 from odtf.errors import UserError
 from odtf.training import build, experiment, strategy
+from odtf.training.config import load_config as load
 from odtf.training.config import to_json
-from tests.training.test_config import load
 
 
 def small(**values):
@@ -57,7 +57,7 @@ def whole(tmp_path_factory):
 def test_report_has_the_documented_form(whole):
     workdir, report = whole
     assert json.loads((workdir / "report.json").read_text()) == report
-    assert list(report) == "config method dataset seed peers teacher student exports seconds".split()
+    assert list(report) == ["config", "method", "dataset", "seed", "peers", "teacher", "student", "exports", "seconds"]
     assert [peer["name"] for peer in report["peers"]] == ["peer_0", "peer_1"]
     for peer in [*report["peers"], report["student"]]:
         assert {"name", "params", "macs", "val_top1", "test_top1", "last_val_top1", "last_test_top1"} <= set(peer)

@@ -90,7 +90,7 @@ def test_two_workers_are_one_also_after_one_is_lost(one_device, tmp_path):
     workers = start_workers(tmp_path)
     processes.wait_for(tmp_path / "checkpoints" / "step-3", workers[0], seconds=200)
     processes.kill(workers[1])
-    out, err = workers[0].communicate(timeout=60)
+    _, err = workers[0].communicate(timeout=60)
     assert workers[0].returncode == 2, err
     assert "lost another worker and stops; the same command on all of them goes on" in err
     assert "Traceback" not in err

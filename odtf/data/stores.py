@@ -4,9 +4,13 @@ Both answer `gather(rows)` inside a graph and `read(rows)` outside, for any rows
 is a pure function of its step needs to know nothing of them.
 """
 
+import atexit
 import concurrent.futures
+import contextlib
 import os
 import re
+import threading
+import time
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +18,8 @@ import tensorflow as tf
 from odtf.errors import UserError
 
 _CHUNK = 64
+# What marks the text of a `UserError` within the text of a TensorFlow error.
+_FAILURE = r"<odtf failure: (.*)>"
 
 
 class MemoryStore:
@@ -51,6 +57,46 @@ class MemoryStore:
             return tf.gather(self._images, rows).numpy(), self.labels[rows]
 
 
+class _Calls:
+    """Lets the interpreter exit while pipelines still read ahead.
+
+    A pipeline is taken down after the interpreter has begun to, and waits for Python calls on its threads, which wait
+    for an interpreter that no longer runs them: a deadlock. So at exit the calls that are left fail at once, and exit
+    goes on when there have been none for a while; a pipeline without a consumer makes no more than its buffers hold.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._running = 0
+        self._made = 0
+        self._exiting = False
+        atexit.register(self._finish)
+
+    @contextlib.contextmanager
+    def enter(self):
+        with self._lock:
+            self._running += 1
+            self._made += 1
+        try:
+            if self._exiting:
+                raise UserError("The program is exiting.")
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _finish(self):
+        self._exiting = True
+        made, quiet = 0, 0
+        while self._made and quiet < 5:
+            quiet = quiet + 1 if self._made == made and not self._running else 0
+            made = self._made
+            time.sleep(0.02)
+
+
+_calls = _Calls()
+
+
 class FileStore:
     """Images decoded from files each time they are asked for.
 
@@ -83,8 +129,20 @@ class FileStore:
 
     def gather(self, rows):
         """uint8 images and int32 labels of a tensor of rows."""
-        images, labels = tf.numpy_function(self.read, [rows], (tf.uint8, tf.int32), stateful=False)
+        outputs = (tf.uint8, tf.int32, tf.string)
+        images, labels, failure = tf.numpy_function(self._read_for_graph, [rows], outputs, stateful=False)
+        # The failure travels as text: TensorFlow would print the traceback of an exception, once for each batch ahead.
+        with tf.control_dependencies([tf.debugging.Assert(tf.equal(failure, ""), [failure])]):
+            images, labels = tf.identity(images), tf.identity(labels)
         return tf.ensure_shape(images, (None, *self.image_shape)), tf.ensure_shape(labels, (None,))
+
+    def _read_for_graph(self, rows):
+        try:
+            with _calls.enter():
+                return *self.read(rows), b""
+        except UserError as error:
+            nothing = np.zeros((0, *self.image_shape), np.uint8), np.zeros(0, np.int32)
+            return *nothing, f"<odtf failure: {error}>".encode()
 
     def read(self, rows):
         """`gather` for arrays."""
@@ -125,7 +183,11 @@ class FileStore:
 def user_error_from(error):
     """The `UserError` that a TensorFlow error carries, or None.
 
-    A corrupt file met while streaming is reported inside a graph, and TensorFlow wraps the exception in one of its own.
+    A corrupt file met while streaming is found inside a graph, and arrives as an error of TensorFlow's.
     """
-    found = re.search(r"UserError: (.*)", str(error))
-    return UserError(found.group(1).strip()) if found else None
+    found = re.search(_FAILURE, str(error))
+    if not found:
+        return None
+    # TensorFlow prints bytes as in C source.
+    text = found.group(1).encode().decode("unicode_escape").encode("latin-1").decode(errors="replace")
+    return UserError(text)

@@ -116,7 +116,8 @@ def _keys(name, info):
         supervised = [key for key in keys if key in (info.supervised_keys or ())]
         keys = supervised if len(supervised) == 1 else keys
         if len(keys) != 1:
-            listed = ", ".join(f"{key}: {type(feature).__name__}" for key, feature in info.features.items())
+            # Sorted: the order of what TFDS reads from its file is another every time.
+            listed = ", ".join(sorted(f"{key}: {type(feature).__name__}" for key, feature in info.features.items()))
             raise UserError(f"{name} must have exactly one {what} feature to classify by. Received: {listed}.")
         chosen.append(keys[0])
     num_classes = info.features[chosen[1]].num_classes

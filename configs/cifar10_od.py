@@ -8,15 +8,15 @@ The paper's result tables are UNVERIFIED; its student is ResNet-56 with depthwis
 MACs. DATA is a TFDS directory with cifar10.
 
 Arguments: block (depthwise, group, shift), groups (for group), depth (6n+2), peers, epochs (milestones scale with it),
-kl (batchmean, elementmean: the released code's reduction).
+kl (batchmean, elementmean: the released code's reduction), smoke (two epochs on digits).
 """
 
-from odtf.training.config import default_config, free, parse_arg
+from odtf.training.config import default_config, free, parse_arg, smoke
 
 
 def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
-    arg = parse_arg(arg, block="depthwise", groups=4, depth=56, peers=4, epochs=300, kl="batchmean")
+    arg = parse_arg(arg, block="depthwise", groups=4, depth=56, peers=4, epochs=300, kl="batchmean", smoke=False)
     config = default_config()
     config.data.name = "cifar10"
     config.data.mean = (0.4914, 0.4822, 0.4465)
@@ -34,4 +34,7 @@ def get_config(arg=None):
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
     config.schedule.milestones = (arg.epochs // 2, arg.epochs * 3 // 4)
+    if arg.smoke:
+        smoke(config)
+        config.network.depth = 8
     return config

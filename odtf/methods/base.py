@@ -5,6 +5,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from odtf.methods.groups import Update
+
 
 def peer_seed(seed, index):
     """Returns the initialisation seed of peer `index`: a different one for every peer of every cohort seed.
@@ -55,6 +57,7 @@ class Method(keras.Model):
         self.peers = dict(peers)
         self.weight_decay = float(weight_decay)
         self.label_smoothing = float(label_smoothing)
+        self.phase = 0
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
         self.built = True
 
@@ -77,6 +80,39 @@ class Method(keras.Model):
             outputs: what `call` returned: a dict from the name of each peer, and "teacher", to its dict of taps.
         """
         raise NotImplementedError
+
+    def groups(self):
+        """Returns a list of `Group`: the variables with a weight decay, or an optimizer, of their own."""
+        return []
+
+    def after_step(self, labels, outputs):
+        """Runs after the optimizers, inside the step and on every replica: moving averages belong here.
+
+        Args:
+            labels: integer tensor `[batch]`.
+            outputs: what `call` returned.
+        """
+
+    def phase_at(self, epoch):
+        """Returns the phase of training that an epoch belongs to, a pure function of its 0-based number.
+
+        A method that trains in stages reads `self.phase` wherever the stages differ (which variables are trainable,
+        which terms there are); the step is traced anew for every phase.
+        """
+        return 0
+
+    def enter_phase(self, phase):
+        """Runs once when training crosses into a phase, outside the step; not when a run resumes within it.
+
+        What it changes must be variables of the model, so that checkpoints hold it.
+        """
+
+    def after_validation(self, values):
+        """Runs after each validation with its means, outside the step: what a method learns from held-out data.
+
+        Args:
+            values: dict of floats; `test_step` may add sums to it.
+        """
 
     # The forward pass -----------------------------------------------------------------------------------------------
 
@@ -107,14 +143,30 @@ class Method(keras.Model):
 
     # The training step ----------------------------------------------------------------------------------------------
 
-    def compile(self, optimizer, jit_compile=False, **kwargs):
+    def compile(self, optimizer, jit_compile=False, steps_per_epoch=None, **kwargs):
         """As `keras.Model.compile`, for an optimizer alone: the loss belongs to the method.
 
-        XLA is off unless it is asked for: on a CPU it makes depthwise convolutions 28 times slower.
+        Args:
+            optimizer: Keras optimizer, of everything that `groups` gives no other one.
+            jit_compile: bool. XLA is off unless it is asked for: on a CPU it makes depthwise convolutions 28 times
+                slower.
+            steps_per_epoch: int, for methods whose loss depends on the epoch.
+            **kwargs: as for `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        # Slots are made here, under the strategy's scope, since a step inside `strategy.run` cannot make them.
-        self.optimizer.build(self.trainable_variables)
+        self.steps_per_epoch = steps_per_epoch
+        self.update = Update(self.optimizer, self.trainable_variables, self.weight_decay, self.groups())
+
+    @property
+    def epoch(self):
+        """The 0-based number of the running epoch, a float32 scalar; for ramps and schedules inside a loss.
+
+        Raises:
+            ValueError: if `compile` was not told how many steps an epoch has.
+        """
+        if not self.steps_per_epoch:
+            raise ValueError(f"{type(self).__name__} depends on the epoch: compile(..., steps_per_epoch=N) is needed.")
+        return ops.cast(self.optimizer.iterations // self.steps_per_epoch, "float32")
 
     def train_step(self, data):
         """One step on one replica's share of a batch.
@@ -134,15 +186,30 @@ class Method(keras.Model):
             terms = {name: ops.mean(term) for name, term in self.loss_terms(labels, outputs).items()}
             loss = sum(terms.values())
             scaled_loss = loss * scale
-        variables = self.trainable_variables
-        gradients = tape.gradient(scaled_loss, [v.value for v in variables])
-        if self.weight_decay:
-            gradients = [
-                decay if g is None else g + decay
-                for g, decay in ((g, self.weight_decay * scale * v) for g, v in zip(gradients, variables, strict=True))
-            ]
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        gradients = tape.gradient(scaled_loss, [v.value for v in self.trainable_variables])
+        self.update.apply(gradients, scale)
+        self.after_step(labels, outputs)
         return {"loss": loss, **terms, **self.accuracy(labels, outputs)}
+
+    def begin_epoch(self, epoch, resumed=False):
+        """Tells the method that an epoch begins; the training loop calls it, and `fit` does.
+
+        Args:
+            epoch: int, 0-based.
+            resumed: bool, whether training goes on in the middle of this epoch.
+        """
+        phase = self.phase_at(epoch)
+        if not resumed and (epoch == 0 or phase != self.phase_at(epoch - 1)):
+            self.enter_phase(phase)
+        if phase != self.phase:
+            self.phase = phase
+            self.train_function = None
+            self.make_train_function()
+
+    def fit(self, *args, callbacks=None, **kwargs):
+        """As `keras.Model.fit`; the values it logs are those of an epoch's last step."""
+        begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin_epoch(epoch))
+        return super().fit(*args, callbacks=[begin, *(callbacks or [])], **kwargs)
 
     @staticmethod
     def accuracy(labels, outputs):

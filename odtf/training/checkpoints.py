@@ -42,7 +42,11 @@ class Checkpoints:
         # By position, not by attribute: a checkpoint of a Keras 3 model finds the trainable variables through the
         # optimizer but passes over the moving statistics of networks that a model holds in a dict.
         self._variables = tf.train.Checkpoint(
-            method=[v.value for v in method.variables], optimizer=[v.value for v in method.optimizer.variables]
+            method=[v.value for v in method.variables],
+            **{
+                f"optimizer{i or ''}": [v.value for v in optimizer.variables]
+                for i, optimizer in enumerate(method.update.optimizers)
+            },
         )
 
     def save(self, progress):

@@ -47,7 +47,8 @@ def run(config, workdir, placement):
     with placement.strategy.scope():
         method = build.make_method(config, dataset.image_shape, dataset.num_classes, synchronized=synchronized)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
-        method.compile(make_optimizer(config.optimizer, schedule), jit_compile=config.jit)
+        optimizer = make_optimizer(config.optimizer, schedule)
+        method.compile(optimizer, jit_compile=config.jit, steps_per_epoch=pipeline.steps_per_epoch)
     if placement.is_chief:
         claim(workdir, config)
     return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method).run()
@@ -121,8 +122,9 @@ class Experiment:
         """Runs the steps that are left; `progress` is kept up to date."""
         steps_per_epoch = self.pipeline.steps_per_epoch
         every = self.config.checkpoint.every_steps or steps_per_epoch
-        train_function = self.method.make_train_function()
         first = progress["step"]
+        self.method.begin_epoch(first // steps_per_epoch, resumed=first % steps_per_epoch > 0)
+        self.method.make_train_function()
         iterator = iter(
             self.placement.distribute(
                 lambda replicas, count: self.pipeline.dataset(first, replicas=replicas, num_replicas=count)
@@ -131,7 +133,7 @@ class Experiment:
         window = Window(self.log, self.checkpoints)
         started, before = time.monotonic(), progress["seconds"]
         for step in range(first + 1, self.total_steps + 1):
-            window.add(step, train_function(iterator))
+            window.add(step, self.method.train_function(iterator))
             self.log.advance()
             progress["step"] = step
             epoch_ends = step % steps_per_epoch == 0
@@ -143,6 +145,9 @@ class Experiment:
             progress["seconds"] = before + time.monotonic() - started
             if saves:
                 self.checkpoints.save(progress)
+            if epoch_ends and step < self.total_steps:
+                # After the checkpoint: whoever resumes at this step begins the epoch again.
+                self.method.begin_epoch(step // steps_per_epoch)
             if self._stop:
                 raise Stopped(f"stopped at step {step} of {self.total_steps}; the same command goes on from there")
 
@@ -151,10 +156,13 @@ class Experiment:
         step = progress["step"]
         epoch = step // self.pipeline.steps_per_epoch
         values = self._evaluate("validation")
+        self.method.after_validation(values)
         self.log.values(step, "validation", {"epoch": epoch, **values})
         peer = max(self.method.peers, key=lambda name: values[f"{name}/top1"])
         best = values[f"{peer}/top1"]
-        shown = "  ".join(f"{name.removesuffix('/top1')} {value:.2%}" for name, value in values.items())
+        shown = "  ".join(
+            f"{name.removesuffix('/top1')} {value:.2%}" for name, value in values.items() if name.endswith("/top1")
+        )
         self.log.line(f"epoch {epoch}/{self.config.epochs}  validation top-1: {shown}")
         # Later wins a tie: between two that validate alike, the longer trained one.
         if progress["chosen"] is None or best >= progress["chosen"]["val_top1"]:

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from odtf import methods
 from odtf.methods.base import Method, peer_seed
-from tests.methods.conftest import make_method
+from odtf.methods.groups import Group
+from tests.methods.conftest import NETWORK, make_method
 
 NAMES = methods.available()
 
@@ -163,3 +164,69 @@ def test_peer_seeds_differ():
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         make_method("OnlineDistillationCheap", **options)
+
+
+def test_groups_have_a_decay_and_an_optimizer_of_their_own(batch):
+    class Grouped(type(make_method("DeepMutualLearning"))):
+        def groups(self):
+            first, second = (peer.trainable_variables for peer in self.peers.values())
+            return [Group(first, weight_decay=0.0), Group(second, optimizer=keras.optimizers.SGD(0.0))]
+
+    method = Grouped(NETWORK, weight_decay=0.5)
+    method.compile(keras.optimizers.SGD(0.1))
+    assert len(method.update.optimizers) == 2
+    first, second = ([v.numpy() for v in peer.trainable_variables] for peer in method.peers.values())
+
+    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    for old, new in zip(second, method.peers["peer_1"].trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())  # Its optimizer has the rate 0.
+    plain = make_method("DeepMutualLearning")
+    plain.compile(keras.optimizers.SGD(0.1))
+    plain.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    undecayed = plain.peers["peer_0"].trainable_variables
+    for old, new, expected in zip(first, method.peers["peer_0"].trainable_variables, undecayed, strict=True):
+        np.testing.assert_allclose(new.numpy(), expected.numpy(), atol=1e-6)
+        assert old.shape == new.shape
+
+
+def test_a_variable_in_two_groups_is_refused():
+    class Twice(type(make_method("Solo"))):
+        def groups(self):
+            return [Group(self.trainable_variables), Group(self.trainable_variables)]
+
+    with pytest.raises(ValueError, match="no other group"):
+        Twice(NETWORK).compile(keras.optimizers.SGD(0.1))
+
+
+def test_phases_are_entered_once_and_retrace_the_step(batch):
+    entered = []
+
+    class Staged(type(make_method("Solo"))):
+        def phase_at(self, epoch):
+            return int(epoch >= 2)
+
+        def enter_phase(self, phase):
+            entered.append(phase)
+
+        def loss_terms(self, labels, outputs):
+            return {f"phase_{self.phase}": super().loss_terms(labels, outputs)["peer_0/cross_entropy"]}
+
+    method = Staged(NETWORK)
+    method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)
+    terms = []
+    record = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: terms.append(sorted(logs)))
+    method.fit(tf.data.Dataset.from_tensors(batch), epochs=4, verbose=0, callbacks=[record])
+    assert entered == [0, 1]
+    assert [names[-1] for names in terms] == ["phase_0", "phase_0", "phase_1", "phase_1"]
+    method.begin_epoch(3, resumed=True)
+    assert entered == [0, 1]
+
+
+def test_what_depends_on_the_epoch_says_so(sgd):
+    method = make_method("Solo")
+    method.compile(sgd)
+    with pytest.raises(ValueError, match="steps_per_epoch"):
+        method.epoch  # noqa: B018
+    method.compile(sgd, steps_per_epoch=3)
+    method.optimizer.iterations.assign(7)
+    assert float(method.epoch) == 2.0

@@ -1,0 +1,75 @@
+"""Groups of variables that are trained differently: a weight decay, or an optimizer, of their own."""
+
+import dataclasses
+
+import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Variables that are not trained as the rest of a method.
+
+    Attributes:
+        variables: list of trainable `keras.Variable`.
+        weight_decay: float, coupled; None: the method's.
+        optimizer: `keras.optimizers.Optimizer`; None: the one of `compile`.
+    """
+
+    variables: list
+    weight_decay: float | None = None
+    optimizer: keras.optimizers.Optimizer | None = None
+
+
+class Update:
+    """Applies gradients group by group.
+
+    Args:
+        optimizer: the optimizer of everything that no group gives another one.
+        variables: list of all trainable variables.
+        weight_decay: float, of everything that no group gives another one.
+        groups: list of `Group`; no variable in two of them.
+
+    Raises:
+        ValueError: if a group's variable is not trainable or in two groups, or groups with optimizers of their own meet
+            a loss scale, which they would not know.
+    """
+
+    def __init__(self, optimizer, variables, weight_decay, groups):
+        self._variables = variables
+        self._decays = [weight_decay] * len(variables)
+        position = {id(v): i for i, v in enumerate(variables)}
+        owner = {}
+        for group in groups:
+            for v in group.variables:
+                index = position.get(id(v))
+                if index is None or index in owner:
+                    raise ValueError(f"A group's variables are trainable, and in no other group. Received: {v.path}.")
+                owner[index] = group.optimizer
+                if group.weight_decay is not None:
+                    self._decays[index] = group.weight_decay
+        self.optimizers = [optimizer]
+        self._members = []
+        for other in (group.optimizer for group in groups):
+            if other is not None and all(other is not known for known in self.optimizers):
+                self.optimizers.append(other)
+        if len(self.optimizers) > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError("Several optimizers do not share a loss scale: float32 or bfloat16 would be right.")
+        for current in self.optimizers:
+            members = [i for i in range(len(variables)) if (owner.get(i) or optimizer) is current]
+            # Slots are made here, under the strategy's scope, since a step inside `strategy.run` cannot make them.
+            current.build([variables[i] for i in members])
+            self._members.append(members)
+
+    def apply(self, gradients, scale):
+        """Adds the weight decay to the gradients and steps every optimizer.
+
+        Args:
+            gradients: list of tensors or None, for the variables in order, of the loss times `scale`.
+            scale: what the loss was multiplied by; the decay is, too.
+        """
+        decayed = [
+            g if not decay else decay * scale * v if g is None else g + decay * scale * v
+            for g, v, decay in zip(gradients, self._variables, self._decays, strict=True)
+        ]
+        for optimizer, members in zip(self.optimizers, self._members, strict=True):
+            optimizer.apply_gradients([(decayed[i], self._variables[i]) for i in members])

@@ -1,0 +1,59 @@
+"""Networks that share their first layers."""
+
+import keras
+
+
+def share_trunk(networks, cut):
+    """Lets several networks share what comes before a layer: the first network's layers serve all of them.
+
+    Args:
+        networks: list of functional networks with named taps, equal up to the cut. Their layers may differ after it.
+        cut: name of the tap, or of the layer, whose output is where the networks part.
+
+    Returns:
+        (trunk, branches, peers): `trunk` from images to the taps before the cut and "cut", the tensor at it; for each
+        network, a branch from that tensor to the taps after the cut, and the whole peer from images to all taps, which
+        can be deployed. They all hold the same layers: running the trunk once and every branch once costs the shared
+        part once.
+
+    Raises:
+        ValueError: if a network has no such layer, or the trunks differ.
+    """
+    tensors = [_cut_tensor(network, cut) for network in networks]
+    trunks = [_names_before(network, tensor) for network, tensor in zip(networks, tensors, strict=True)]
+    first = networks[0]
+    for network, names in zip(networks, trunks, strict=True):
+        same = names == trunks[0] and all(
+            [tuple(w.shape) for w in network.get_layer(n).weights]
+            == [tuple(w.shape) for w in first.get_layer(n).weights]
+            for n in names
+        )
+        if not same:
+            raise ValueError(f"Networks that share a trunk must be equal up to the cut. Received: cut={cut!r}.")
+    before = {name: tap for name, tap in first.output.items() if _producer(tap) in trunks[0]}
+    trunk = keras.Model(first.input, {**before, "cut": tensors[0]}, name="trunk")
+    branches, peers = [], []
+    for network, tensor in zip(networks, tensors, strict=True):
+        after = {name: tap for name, tap in network.output.items() if name not in before}
+        branches.append(keras.Model(tensor, after, name=f"{network.name}_branch"))
+        peer = keras.models.clone_model(
+            network,
+            clone_function=lambda layer: first.get_layer(layer.name) if layer.name in trunks[0] else layer,
+        )
+        peers.append(keras.Model(peer.input, peer.output, name=network.name))
+    return trunk, branches, peers
+
+
+def _cut_tensor(network, cut):
+    if cut in network.output:
+        return network.output[cut]
+    return network.get_layer(cut).output
+
+
+def _producer(tensor):
+    return tensor._keras_history.operation.name
+
+
+def _names_before(network, tensor):
+    """Returns the names of the layers that `tensor` is computed from, its own included."""
+    return {layer.name for layer in keras.Model(network.input, tensor).layers}

@@ -1,0 +1,88 @@
+"""The --config flag: a Python file with get_config, and overrides of what it returns.
+
+ml_collections does the work; here its errors become one clear line, and a bug in a config file keeps its traceback.
+Nothing here imports TensorFlow.
+"""
+
+import inspect
+import pathlib
+import re
+import runpy
+import sys
+import traceback
+
+import ml_collections
+from absl import flags
+from ml_collections import config_flags
+
+from odtf.errors import UserError
+
+# The flag belongs to the module that calls `define`.
+flags.disclaim_key_flags()
+
+
+def define(name, text):
+    """Defines the flag `--NAME=FILE` or `--NAME=FILE:arg`, and with it the overrides `--NAME.key=value`."""
+    holder = config_flags.DEFINE_config_file(name, None, text)
+    flags.FLAGS[name].parser = _Parser(name)
+    return holder
+
+
+class _Parser(flags.ArgumentParser):
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def parse(self, text):
+        path, colon, arg = text.partition(":")
+        config = self._load(path, *([arg] if colon else []))
+        if not isinstance(config, ml_collections.ConfigDict):
+            raise UserError(
+                f"--{self.name}: get_config must return a ConfigDict, such as odtf.training.config.default_config(). "
+                f"Received: {path}, which returns {config!r}."
+            )
+        config.lock()
+        for argument in sys.argv[1:]:
+            if override := re.match(rf"--?(?:no)?{self.name}\.([\w.]+)", argument):
+                _check_override(f"{self.name}.{override[1]}", config)
+        return config
+
+    def _load(self, path, *arg):
+        wanted = f"--{self.name} must name a Python file with get_config."
+        if not pathlib.Path(path).is_file():
+            raise UserError(f"{wanted} Received: {path!r}, which is no file.")
+        try:
+            get_config = runpy.run_path(path).get("get_config")
+            if get_config is None:
+                raise UserError(f"{wanted} Received: {path}, which has none.")
+            if arg and not inspect.signature(get_config).parameters:
+                raise UserError(f"The get_config of {path} takes nothing after the colon. Received: {arg[0]!r}.")
+            return get_config(*arg)
+        except UserError:
+            raise
+        except Exception as error:
+            steps = traceback.extract_tb(error.__traceback__)
+            if "ml_collections" not in steps[-1].filename:
+                # An exception of its own, because absl takes some for wrong flags; the traceback shows both.
+                raise RuntimeError(f"{path} raised {type(error).__name__}: that is a bug in it.") from error
+            line = [step for step in steps if step.filename == path][-1]
+            raise UserError(
+                f"{path}, line {line.lineno}: the keys and types of a config are those of default_config(), and "
+                f"free(...) makes a part with other keys. Received: {line.line} ({_reason(error)})."
+            ) from error
+
+
+def _reason(error):
+    """Returns the first sentence of an error of ml_collections, which may go on with the whole config."""
+    return re.split(r"\.? Other fields present|\n", str(error.args[0] if error.args else error))[0].strip("'\"")
+
+
+def _check_override(path, config):
+    """Raises UserError if an override names a key that the config lacks."""
+    where, *keys = path.split(".")
+    for key in keys:
+        if not isinstance(config, ml_collections.ConfigDict):
+            raise UserError(f"--{path}: {where} is one value, without keys. Received: {key!r}.")
+        if key not in config:
+            raise UserError(f"--{path}: {where} has the keys {', '.join(sorted(config))}. Received: {key!r}.")
+        config, where = config[key], f"{where}.{key}"

@@ -59,5 +59,8 @@ def test_tensorflow_is_named_only_where_the_platform_demands_it():
 
 
 def test_importing_odtf_imports_nothing_heavy_until_used():
-    code = "import sys, odtf; assert not {'tensorflow', 'keras'} & set(sys.modules); odtf.losses; assert 'keras' in sys.modules"
+    code = (
+        "import sys, odtf; assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "odtf.losses; assert 'keras' in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -234,13 +234,14 @@ class Method(keras.Model):
         """Returns a function of an iterator that runs `step` on every replica and reduces the scalars it returns."""
         strategy = self.distribute_strategy
         if self.jit_compile:
-            step = tf.function(step, jit_compile=True)
+            step = tf.function(step, jit_compile=True, autograph=False)
 
         def run(iterator):
             values = strategy.run(step, args=(next(iterator),))
             return {name: strategy.reduce(reduction, value, axis=None) for name, value in values.items()}
 
-        return run if self.run_eagerly else tf.function(run)
+        # Steps have no control flow on tensors; AutoGraph would only slow the tracing down.
+        return run if self.run_eagerly else tf.function(run, autograph=False)
 
     # Evaluation -----------------------------------------------------------------------------------------------------
 

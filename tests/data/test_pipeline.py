@@ -120,6 +120,12 @@ def test_crops_and_flips_are_even():
     assert np.all(np.abs(counts - 100) < 50)
 
 
+def test_every_step_augments_anew():
+    """One image, seen in 30 steps: 50 treatments."""
+    made = pipeline(make_dataset(count=1), batch_size=1, augment={"pad": 2, "flip": True})
+    assert len({images.tobytes() for images, _ in first(made.dataset(), 30)}) > 10
+
+
 def test_the_same_batches_under_a_distribution_strategy():
     made = pipeline(augment=AUGMENT)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

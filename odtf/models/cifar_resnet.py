@@ -2,7 +2,7 @@
 
 import keras
 
-from odtf.models.convolution import Pieces, blocks_per_stage, network_input, stage_widths
+from odtf.models.convolution import Pieces, blocks_per_stage, checked_width, network_input, stage_widths
 
 
 def cifar_resnet(
@@ -15,6 +15,8 @@ def cifar_resnet(
     block="basic",
     shortcut="projection",
     width=16,
+    widths=None,
+    stem_width=None,
     inner_width=1,
     seed=0,
     name="network",
@@ -37,6 +39,11 @@ def cifar_resnet(
         shortcut: where the shape changes, "projection" (1x1 convolution and BN) or "identity" (subsampling and zero
             channels, without parameters).
         width: channels of the first stage; the further stages have two and four times as many.
+        widths: channels of the three stages, instead of what `width` gives.
+        stem_width: channels of the stem, those of the first stage by default. Where the two differ, the first block has
+            a shortcut of its own. The stem ends with the layer "stem_relu", at which networks of one `stem_width` can
+            part: the students of online ensemble compression have `stem_width=16` and `widths` of a fraction of
+            `(16, 32, 64)`, rounded down.
         inner_width: factor on the inner channels of a bottleneck.
         seed: integer that every random weight follows from.
         name: name of the network.
@@ -50,7 +57,8 @@ def cifar_resnet(
         ValueError: if an argument is out of range or does not fit another.
 
     Reference:
-        He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2.
+        He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2; for the narrow students,
+        Walawalkar et al., "Online Ensemble Model Compression using Knowledge Distillation", 2020.
     """
     if block not in ("basic", "bottleneck"):
         raise ValueError(f"Unknown block; there are 'basic' and 'bottleneck'. Received: block={block!r}")
@@ -63,9 +71,9 @@ def cifar_resnet(
         )
     count = blocks_per_stage(depth, layers_per_block=2 if block == "basic" else 3)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs, widths = network_input(input_shape, num_classes), stage_widths(width)
+    inputs, widths = network_input(input_shape, num_classes), stage_widths(width if widths is None else widths)
 
-    x, stages = pieces.stem(inputs, width), []
+    x, stages = pieces.stem(inputs, widths[0] if stem_width is None else checked_width(stem_width)), []
     for stage, filters in enumerate(widths):
         for index in range(count):
             strides, prefix = 2 if stage and not index else 1, f"stage{stage + 1}_block{index + 1}"

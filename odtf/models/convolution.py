@@ -168,21 +168,41 @@ def network_input(input_shape, num_classes):
     return keras.layers.Input(tuple(int(n) for n in shape), name="image")
 
 
-def stage_widths(width):
-    """Channels of the three stages: `width`, and two and four times as many.
+def checked_width(width):
+    """The number of channels that was asked for.
 
     Args:
         width: positive integer.
 
     Returns:
-        Tuple of three integers.
+        `width`, a Python integer.
 
     Raises:
         ValueError: if `width` is no positive integer.
     """
-    if not isinstance(width, (int, np.integer)) or width < 1:
+    if not isinstance(width, (int, np.integer)) or isinstance(width, bool) or width < 1:
         raise ValueError(f"The width of a network is a positive integer. Received: width={width!r}")
-    return (width, 2 * width, 4 * width)
+    return int(width)
+
+
+def stage_widths(width, stages=3):
+    """Channels of the stages: `width` and its double, four times and so on, or each stage's own.
+
+    Args:
+        width: positive integer, or a sequence of one a stage.
+        stages: number of stages.
+
+    Returns:
+        Tuple of `stages` integers.
+
+    Raises:
+        ValueError: if `width` is neither.
+    """
+    if isinstance(width, (list, tuple)):
+        if len(width) != stages:
+            raise ValueError(f"The network has {stages} stages, each of a width. Received: widths={tuple(width)}")
+        return tuple(checked_width(n) for n in width)
+    return tuple(checked_width(width) * 2**stage for stage in range(stages))
 
 
 def blocks_per_stage(depth, layers_per_block):

@@ -6,6 +6,7 @@ Nothing here imports TensorFlow until `import_tensorflow` is called: `--help` an
 import contextlib
 import logging
 import os
+import re
 import sys
 
 from absl import app, flags
@@ -32,10 +33,8 @@ def run(main, doc):
             return flags.FLAGS(argv)
         except UserError as error:
             _fail(program, error)
-        except (flags.Error, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-            if _is_bug(error):
-                raise
-            _fail(program, _explain(error, argv))
+        except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+            _fail(program, _explain(error))
 
     def guarded(argv):
         if not flags.FLAGS["verbosity"].present:
@@ -66,24 +65,10 @@ def required(flag):
     Raises:
         UserError: if it was not.
     """
-    if flag.value is None:
-        raise UserError(f"--{flag.name} is required; --help explains it. Received: nothing.")
+    if flag.value in (None, ""):
+        received = "nothing" if flag.value is None else repr(flag.value)
+        raise UserError(f"--{flag.name} is required; --help explains it. Received: {received}.")
     return flag.value
-
-
-def loaded(flag):
-    """Returns the config of a `config_flags` flag.
-
-    Raises:
-        UserError: if it was not given or its file cannot be read.
-    """
-    config = required(flag)
-    try:
-        config.is_locked  # noqa: B018 (a config whose file failed to load raises on any access)
-    except OSError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise UserError(f"--{flag.name} must name a Python file with get_config. Received: {reason}.") from error
-    return config
 
 
 def no_arguments(argv):
@@ -101,25 +86,19 @@ def _describe_flags(module):
     return "\n".join(lines)
 
 
-def _explain(error, argv):
-    """Returns the text of an error of the flag parser; an unknown key of the config, bare there, gets its sentence."""
-    if not isinstance(error, KeyError | AttributeError):
+def _explain(error):
+    """Returns the text of an error of the flag parser; overrides of a config, whose errors are bare, get a sentence."""
+    if isinstance(error, flags.UnrecognizedFlagError) and error.flagname.startswith("config."):
+        return (
+            f"--{error.flagname} changes a key of a config: --config=FILE must come before it. Received: no --config."
+        )
+    found = re.match(r"flag --(config\.\S+?)=(.*?): ", str(error), re.DOTALL)
+    if found is None:
         return error
-    key = str(error.args[0]).replace("\\n", "\n").splitlines()[0].strip("'\"") if error.args else ""
-    for argument in argv[1:]:
-        flag = argument.lstrip("-").partition("=")[0]
-        if flag.startswith("config.") and key in flag.split("."):
-            return f"--{flag}: an override changes a key that the config file sets, and it sets no {key!r} there."
-    return error
-
-
-def _is_bug(error):
-    """Whether an error while flags are parsed comes from the code of a config file rather than from the flags."""
-    traceback = error.__traceback__
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    filename = traceback.tb_frame.f_code.co_filename
-    return "absl" not in filename and "ml_collections" not in filename and not isinstance(error, OSError)
+    name, received = found.groups()
+    kind = flags.FLAGS[name].flag_type()
+    kinds = {"int": "an integer", "float": "a number", "bool": "True or False", "string": "a mapping {'key': value}"}
+    return f"--{name} must be {kinds.get(kind, kind)}. Received: {received!r}."
 
 
 def _fail(program, error):

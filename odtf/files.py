@@ -37,6 +37,15 @@ def write_json(path, data):
     write_text(path, json.dumps(data, indent=2) + "\n")
 
 
+def check_directory(path):
+    """Raises UserError if the directory could not be made or written to, as far as that shows without trying."""
+    path = pathlib.Path(path)
+    nearest = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    reason = "Not a directory" if not nearest.is_dir() else "Permission denied"
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"The directory {path} cannot be written to. Received: {nearest} ({reason}).")
+
+
 def make_directory(path):
     """Makes the directory and shows that it can be written to."""
     path = pathlib.Path(path)

@@ -13,11 +13,11 @@ report.json, student.keras and export/.
 import os
 
 from absl import flags
-from ml_collections import config_flags
 
 from odtf import cli
+from odtf.training import checks, config_file, records
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: FILE.py or FILE.py:key=value,...")
+_CONFIG = config_file.define("config", "The experiment: FILE.py or FILE.py:key=value,...")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of this run goes; made if needed.")
 _STRATEGY = flags.DEFINE_enum(
     "strategy", "one", ["one", "mirrored", "multiworker"], "One device, several of this machine, or several machines."
@@ -27,14 +27,16 @@ _DEVICES = flags.DEFINE_list("devices", [], "Devices such as GPU:0,GPU:1 or CPU:
 
 def _main(argv):
     cli.no_arguments(argv)
-    config = cli.loaded(_CONFIG)
+    config = cli.required(_CONFIG)
     workdir = cli.required(_WORKDIR)
-    from odtf.training import config as config_lib
-
-    config_lib.check(config)  # Before the seconds that importing TensorFlow takes.
+    # Before the seconds that importing TensorFlow takes.
+    checks.check(config)
+    records.check_claim(workdir, config)
     cli.import_tensorflow()
     from odtf.training import experiment, strategy
+    from odtf.workdir import check_exports, export_workdir
 
+    check_exports(config)
     try:
         placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
         report = experiment.run(config, workdir, placement)
@@ -46,7 +48,6 @@ def _main(argv):
     if not placement.is_chief:
         return
     from odtf.training.report import render
-    from odtf.workdir import export_workdir
 
     for target in config.export.targets:
         report = export_workdir(workdir, target, config.export.quantization)

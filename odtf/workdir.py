@@ -4,7 +4,21 @@ import pathlib
 import time
 
 from odtf import export, files
+from odtf.errors import UserError
 from odtf.training import build
+
+
+def check_exports(config):
+    """Shows that what a config wants exported at the end of training exists: before the training.
+
+    Raises:
+        UserError: on an unknown target or quantisation, or a target that does not take the quantisation.
+    """
+    for target in config.export.targets:
+        try:
+            export.find_target(target, config.export.quantization)
+        except UserError as error:
+            raise UserError(f"config.export: {error}") from error
 
 
 def export_workdir(workdir, target, quantization=None, peer=None):
@@ -25,19 +39,25 @@ def export_workdir(workdir, target, quantization=None, peer=None):
     started = time.monotonic()
     workdir = pathlib.Path(workdir)
     config, report = build.read_config(workdir), build.read_report(workdir)
+    quantization = quantization or config.export.quantization
+    # Before the data are read, and before any file changes.
+    export.find_target(target, quantization)
+    peers = [row["name"] for row in report["peers"]]
+    if peer is not None and peer not in peers:
+        raise UserError(f"The run in {workdir} has the peers {', '.join(peers)}. Received: {peer!r}.")
     dataset = build.load_dataset(config)
     name, network = build.load_peer(workdir, dataset.image_shape, dataset.num_classes, peer)
-    if name == report["student"]["name"]:
-        export.save_student(network, workdir / "student.keras")
     row = export.export_student(
         network,
         dataset,
         workdir / "export" / target if peer is None else workdir / "export" / f"{target}-{name}",
         target=target,
-        quantization=quantization or config.export.quantization,
+        quantization=quantization,
         calibration_examples=config.export.calibration_examples,
         seed=config.seed,
     )
+    if name == report["student"]["name"]:
+        export.save_student(network, workdir / "student.keras")
     row = {**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(workdir))}
     same = [old for old in report["exports"] if old["path"] == row["path"]]
     report["exports"] = [old for old in report["exports"] if old not in same] + [row]

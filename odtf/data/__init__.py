@@ -1,11 +1,13 @@
 """Image-classification data: sources, splits, and a training pipeline that is a pure function of (seed, step)."""
 
+from odtf.data.augment import Augmentation
 from odtf.data.dataset import ImageDataset, Split, calibration_images
 from odtf.data.loading import load
 from odtf.data.pipeline import TrainPipeline, eval_dataset
 from odtf.data.stores import user_error_from
 
 __all__ = [
+    "Augmentation",
     "ImageDataset",
     "Split",
     "TrainPipeline",

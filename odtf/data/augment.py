@@ -37,12 +37,12 @@ class Augmentation:
     cutout: int = 0
 
     @classmethod
-    def from_config(cls, config, image_shape):
-        """Checks a mapping against the image.
+    def from_config(cls, config, image_shape=None):
+        """Checks a mapping, and against the image as far as that is known.
 
         Args:
             config: mapping of the attributes above, or None.
-            image_shape: (height, width, channels).
+            image_shape: (height, width, channels), or None.
 
         Raises:
             UserError: for an unknown key or a value that does not fit the image.
@@ -53,8 +53,8 @@ class Augmentation:
         if unknown:
             raise UserError(f"Unknown augmentation: the known ones are {', '.join(known)}. Received: {unknown[0]}.")
         self = cls(**values)
-        side = min(image_shape[:2])
-        checks.integer("augment.pad", self.pad, 0, side - 1)
+        side = min(image_shape[:2]) if image_shape else None
+        checks.integer("augment.pad", self.pad, 0, side and side - 1)
         checks.integer("augment.cutout", self.cutout, 0, side)
         if self.pad_mode not in ("zero", "reflect"):
             raise UserError(f"augment.pad_mode must be 'zero' or 'reflect'. Received: pad_mode={self.pad_mode!r}.")

@@ -24,8 +24,8 @@ class GroupConv2D(Conv2D):
     def __init__(self, filters, kernel_size, groups, strides=1, **kwargs):
         if not isinstance(groups, int) or groups < 2:
             raise ValueError(
-                "A grouped convolution needs at least 2 groups: with one it saves nothing, use Conv2D. "
-                f"Received: groups={groups}"
+                "A grouped convolution needs at least 2 groups, an integer: with one it saves nothing, use Conv2D. "
+                f"Received: groups={groups!r}"
             )
         if filters % groups:
             raise ValueError(

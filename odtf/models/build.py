@@ -1,13 +1,23 @@
 """Networks by name: the function of a file that bears its name."""
 
+import collections.abc
 import importlib
 import inspect
+import numbers
 import pkgutil
 
 import odtf.models
 
 # What the caller of `build` supplies itself, so that a specification cannot.
 _RESERVED = ("input_shape", "num_classes", "seed", "name", "synchronized")
+
+_KINDS = {
+    bool: (bool, "True or False"),
+    int: (numbers.Integral, "an integer"),
+    float: (numbers.Real, "a number"),
+    str: (str, "text"),
+    tuple: (collections.abc.Sequence, "a list"),
+}
 
 
 def build(spec, input_shape, num_classes, *, seed, name="network", synchronized=False):
@@ -39,7 +49,25 @@ def build(spec, input_shape, num_classes, *, seed, name="network", synchronized=
     for argument in arguments:
         if argument not in known:
             raise ValueError(f"{wanted} has no argument {argument!r}; it has {', '.join(known)}")
-    return network(input_shape, num_classes, **arguments, seed=seed, name=name, synchronized=synchronized)
+    try:
+        return network(input_shape, num_classes, **arguments, seed=seed, name=name, synchronized=synchronized)
+    except TypeError:
+        check_kinds(network, arguments)  # The network's own words come first, where it has any.
+        raise
+
+
+def check_kinds(function, arguments):
+    """Raises ValueError if an argument is of another kind than the function's default for it.
+
+    Args:
+        function: callable whose defaults tell the kinds; a default of None tells nothing.
+        arguments: mapping from names to values.
+    """
+    parameters = inspect.signature(function).parameters
+    for name, value in arguments.items():
+        kind, words = _KINDS.get(type(parameters[name].default), (object, "")) if name in parameters else (object, "")
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind not in (bool, object)):
+            raise ValueError(f"{name} must be {words}. Received: {name}={value!r}")
 
 
 def names():

@@ -1,9 +1,9 @@
 """From a config to the objects of a run: the data set and the cohort; from a workdir back to a trained cohort."""
 
 import collections.abc
+import contextlib
 import functools
 import inspect
-import json
 import pathlib
 
 import keras
@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from odtf import data, methods, models
 from odtf.errors import UserError
+from odtf.models.build import check_kinds
 from odtf.training.checkpoints import load_weights
-from odtf.training.config import from_json
+from odtf.training.records import read_config, read_report
+from odtf.training.schedules import make_optimizer
 
 
 def set_runtime(config):
@@ -44,6 +46,41 @@ def make_pipeline(config, dataset):
     )
 
 
+def rehearse(config):
+    """Judges what a config says about optimizer, augmentation, networks and method, before its data are read.
+
+    Every network is built once, for an image that all networks take; the method is made up to its first network.
+
+    Raises:
+        UserError: on unknown names and arguments, and on values that are refused.
+    """
+    make_optimizer(config.optimizer, 0.1)
+    data.Augmentation.from_config(config.data.augment)
+
+    def network(key, spec):
+        _build_network(key, spec, (32, 32, 3), 10, False, seed=0, name="network")
+        return _rehearsed
+
+    with contextlib.suppress(_Rehearsed):
+        _make_method(config, network, _check_teacher, synchronized=False)
+
+
+class _Rehearsed(Exception):
+    """A method asks for its first network."""
+
+
+def _rehearsed(**kwargs):
+    raise _Rehearsed
+
+
+def _check_teacher(workdir):
+    try:
+        read_config(workdir)
+        read_report(workdir)
+    except UserError as error:
+        raise UserError(f"config.method.teacher_workdir: {error}") from error
+
+
 def make_method(config, image_shape, num_classes, *, synchronized=False):
     """Builds the cohort of a config, with fresh weights; call it under the strategy's scope.
 
@@ -62,72 +99,80 @@ def make_method(config, image_shape, num_classes, *, synchronized=False):
     Raises:
         UserError: on unknown names and arguments, and on values that the method or the network refuses.
     """
+
+    def network(key, spec):
+        return functools.partial(_build_network, key, spec, image_shape, num_classes, synchronized)
+
+    def teacher(workdir):
+        try:
+            return load_peer(workdir, image_shape, num_classes)[1]
+        except UserError as error:
+            raise UserError(
+                f"config.method.teacher_workdir must hold a teacher of images {image_shape} in {num_classes} classes, "
+                f"as the data have them. {error}"
+            ) from error
+
+    return _make_method(config, network, teacher, synchronized)
+
+
+def _make_method(config, network, teacher, synchronized):
+    """Makes the method; `network(key, spec)` and `teacher(workdir)` say how its parts are made."""
     options = config.method.to_dict()
     name = options.pop("name")
-    try:
-        method = getattr(methods, name)
-    except AttributeError:
-        known = ", ".join(methods.available())
-        raise UserError(f"config.method.name must be one of {known}. Received: {name!r}.") from None
-
-    def network(spec):
-        return functools.partial(_build_network, spec, image_shape, num_classes, synchronized)
-
+    if name not in methods.available():
+        raise UserError(f"config.method.name must be one of {', '.join(methods.available())}. Received: {name!r}.")
+    method = getattr(methods, name)
+    _check_method_options(method, options)
     options["network"] = config.network.to_dict()
     for key, value in options.items():
+        where = "config.network" if key == "network" else f"config.method.{key}"
         if key.endswith("network") and isinstance(value, collections.abc.Mapping):
-            options[key] = network(value)
+            options[key] = network(where, value)
         elif key.endswith("networks"):
-            options[key] = [network(spec) for spec in value]
+            options[key] = [network(where, spec) for spec in value]
     if "teacher_workdir" in options:
-        options["teacher"] = load_peer(options.pop("teacher_workdir"), image_shape, num_classes)[1]
+        options["teacher"] = teacher(options.pop("teacher_workdir"))
     options |= {"seed": config.seed, "weight_decay": config.weight_decay, "label_smoothing": config.label_smoothing}
-    parameters = inspect.signature(method).parameters
-    if "synchronized" in parameters:
+    if "synchronized" in inspect.signature(method).parameters:
         options["synchronized"] = synchronized
-    try:
-        inspect.signature(method).bind(**options)
-    except TypeError as error:
-        known = ", ".join(key for key in parameters if key not in ("name", "seed", "synchronized"))
-        raise UserError(f"config.method: {name} takes {known}. Received: {error}.") from None
     try:
         return method(**options)
     except ValueError as error:
-        raise UserError(f"config.method cannot be built. {error}") from error
+        raise UserError(f"config.method: {error}") from error
 
 
-def _build_network(spec, image_shape, num_classes, synchronized, seed, name):
-    return models.build(spec, image_shape, num_classes, seed=seed, name=name, synchronized=synchronized)
+# Arguments of a method that come from elsewhere in the config.
+_ELSEWHERE = ("name", "network", "seed", "weight_decay", "label_smoothing", "synchronized")
 
 
-def read_config(workdir):
-    """Returns the config of a workdir.
-
-    Raises:
-        UserError: if there is none, or it cannot be read.
-    """
-    return from_json(_read_json(pathlib.Path(workdir) / "config.json"))
-
-
-def read_report(workdir):
-    """Returns the report of a finished run as a dict.
-
-    Raises:
-        UserError: if the directory holds no finished run.
-    """
-    return _read_json(pathlib.Path(workdir) / "report.json")
-
-
-def _read_json(path):
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
+def _check_method_options(method, options):
+    parameters = inspect.signature(method).parameters
+    needed = {key: p.default is p.empty for key, p in parameters.items() if key not in _ELSEWHERE}
+    if "teacher" in needed:
+        needed["teacher_workdir"] = needed.pop("teacher")
+    for key, value in options.items():
+        if key not in needed:
+            known = f"the keys name, {', '.join(needed)}" if needed else "no keys but name"
+            raise UserError(f"config.method: {method.__name__} takes {known}. Received: {key}={value!r}.")
+    for key in needed:
+        if needed[key] and key not in options:
+            raise UserError(f"config.method: {method.__name__} needs the key {key}. Received: no {key}.")
+    if not isinstance(options.get("teacher_workdir", ""), str):
         raise UserError(
-            f"{path.parent} holds no finished run: odtf-train with this workdir starts one, or goes on with it. "
-            f"Received: no {path.name} there."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}.") from error
+            "config.method.teacher_workdir must be the workdir of a finished run. "
+            f"Received: {options['teacher_workdir']!r}."
+        )
+    try:
+        check_kinds(method, options)
+    except ValueError as error:
+        raise UserError(f"config.method: {error}") from error
+
+
+def _build_network(key, spec, image_shape, num_classes, synchronized, seed, name):
+    try:
+        return models.build(spec, image_shape, num_classes, seed=seed, name=name, synchronized=synchronized)
+    except ValueError as error:
+        raise UserError(f"{key}: {error}") from error
 
 
 def load_peer(workdir, image_shape, num_classes, peer=None):

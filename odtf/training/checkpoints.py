@@ -1,5 +1,6 @@
 """Checkpoints: the newest whole one is found again after a kill at any moment."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from odtf.errors import UserError
 from odtf.files import disk_errors, write_json
+from odtf.training.disk import tensorflow_disk_errors
 
 # What TensorFlow's reader raises on damaged files, depending on where the damage is.
 _DAMAGE = (OSError, ValueError, IndexError, KeyError, RuntimeError, AssertionError, tf.errors.OpError)
@@ -59,17 +61,17 @@ class Checkpoints:
             return
         final = self._directory / f"step-{progress['step']}"
         temporary = self._directory / f".step-{progress['step']}.tmp"
-        with disk_errors(final):
+        with tensorflow_disk_errors(final):
             self._sweep_temporary()
             temporary.mkdir(parents=True)
             try:
                 self._variables.write(str(temporary / "variables"))
                 write_json(temporary / "progress.json", progress)
-            except tf.errors.OpError as error:
-                raise OSError(0, error.message) from error
-            if final.exists():
-                final.rename(self._directory / f".step-{progress['step']}.old.tmp")
-            temporary.rename(final)
+                if final.exists():
+                    final.rename(self._directory / f".step-{progress['step']}.old.tmp")
+                temporary.rename(final)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
             self._forget()
 
     def restore(self):
@@ -84,7 +86,7 @@ class Checkpoints:
         steps = self._steps()
         for step in reversed(steps):
             try:
-                progress = json.loads((self._directory / f"step-{step}" / "progress.json").read_text("utf-8"))
+                progress = self._progress(step)
                 status = self._variables.read(str(self._directory / f"step-{step}" / "variables"))
                 status.assert_consumed()
                 return progress
@@ -106,9 +108,12 @@ class Checkpoints:
         temporary = final.with_name(f".{final.name}")
         with disk_errors(final):
             self._chosen.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
-                np.savez(file, **{name: v.numpy() for name, v in _named_variables(self._method).items()})
-            os.replace(temporary, final)
+            try:
+                with open(temporary, "wb") as file:
+                    np.savez(file, **{name: v.numpy() for name, v in _named_variables(self._method).items()})
+                os.replace(temporary, final)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def load_chosen(self, step):
         """Loads the weights that validation chose at `step`."""
@@ -119,7 +124,22 @@ class Checkpoints:
         return self._steps()[-1] if self._steps() else None
 
     def _steps(self):
-        return sorted(int(path.name.removeprefix("step-")) for path in self._directory.glob("step-*"))
+        names = (path.name.removeprefix("step-") for path in self._directory.glob("step-*"))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def _progress(self, step):
+        """Returns what was saved beside the variables of a step.
+
+        Raises:
+            OSError: if it is not there, or the chosen weights that it refers to are not.
+            ValueError: if it is damaged.
+        """
+        progress = json.loads((self._directory / f"step-{step}" / "progress.json").read_text("utf-8"))
+        if not isinstance(progress, dict) or progress.get("step") != step:
+            raise ValueError(f"progress.json is of another step than {step}")
+        if progress["chosen"] and not self._chosen_path(progress["chosen"]["step"]).exists():
+            raise OSError(f"no {self._chosen_path(progress['chosen']['step'])}")
+        return progress
 
     def _chosen_path(self, step):
         return self._chosen / f"step-{step}.npz"
@@ -138,8 +158,8 @@ class Checkpoints:
             shutil.rmtree(doomed)
         referred = set()
         for step in steps[-self._keep :]:
-            text = (self._directory / f"step-{step}" / "progress.json").read_text("utf-8")
-            referred.add((json.loads(text)["chosen"] or {}).get("step"))
+            with contextlib.suppress(*_DAMAGE):
+                referred.add((self._progress(step)["chosen"] or {}).get("step"))
         for path in self._chosen.glob("*.npz"):
             if path not in {self._chosen_path(step) for step in referred}:
                 path.unlink()
@@ -160,10 +180,14 @@ def load_weights(method, path):
         raise UserError(f"There are no weights at {path}: has the training of this workdir ended?")
     variables = _named_variables(method)
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no archive")
         with np.load(path, allow_pickle=False) as file:
             values = {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"The weights in {path} cannot be read: {error}.") from error
+        raise UserError(
+            f"The weights in {path} are damaged; a copy of them, or training anew, would be right. Received: {error}."
+        ) from error
     wanted = {name: tuple(v.shape) for name, v in variables.items()}
     if (found := {name: value.shape for name, value in values.items()}) != wanted:
         name = sorted(found.items() ^ wanted.items())[0][0]

@@ -1,7 +1,6 @@
 """The configuration of an experiment: its defaults, its check, its text form. Nothing here imports TensorFlow."""
 
 import json
-import math
 import runpy
 
 import ml_collections
@@ -135,100 +134,6 @@ def _parse_value(key, text, default):
         raise UserError(f"The config's argument {key} must be of type {kind.__name__}. Received: {text!r}.") from None
 
 
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _at_least(low):
-    return f"an integer of at least {low}", lambda v: type(v) is int and v >= low
-
-
-# What is right for a key, in words and as a predicate.
-_RULES = {
-    "seed": ("an integer from 0 to 2**31 - 1", lambda v: type(v) is int and 0 <= v < 2**31),
-    **dict.fromkeys(("batch_size", "epochs", "log_every_steps", "data.num_views", "checkpoint.keep"), _at_least(1)),
-    **dict.fromkeys(("checkpoint.every_steps", "data.memory_budget_mb"), _at_least(0)),
-    "export.calibration_examples": _at_least(1),
-    "data.max_train_examples": ("None or an integer of at least 1", lambda v: v is None or (type(v) is int and v >= 1)),
-    **dict.fromkeys(
-        ("deterministic", "jit", "sync_batch_norm", "data.skip_corrupt"),
-        ("True or False", lambda v: isinstance(v, bool)),
-    ),
-    **dict.fromkeys(
-        ("weight_decay", "schedule.warmup_epochs"), ("a number, 0 or more", lambda v: _is_number(v) and v >= 0)
-    ),
-    **dict.fromkeys(
-        ("schedule.learning_rate", "schedule.factor"), ("a positive number", lambda v: _is_number(v) and v > 0)
-    ),
-    "schedule.final_fraction": ("a number in [0, 1]", lambda v: _is_number(v) and 0 <= v <= 1),
-    "label_smoothing": ("a number in [0, 1)", lambda v: _is_number(v) and 0 <= v < 1),
-    "data.validation_fraction": (
-        "a number between 0 and 1, both excluded",
-        lambda v: _is_number(v) and 0 < v < 1,
-    ),
-    "schedule.name": ("constant, piecewise or cosine", lambda v: v in ("constant", "piecewise", "cosine")),
-    "schedule.milestones": (
-        "a tuple of rising epochs, 0 or more",
-        lambda v: (
-            isinstance(v, (tuple, list)) and all(map(_is_number, v)) and list(v) == sorted({n for n in v if n >= 0})
-        ),
-    ),
-    "precision": (
-        "one of float32, mixed_bfloat16, mixed_float16",
-        lambda v: v in ("float32", "mixed_bfloat16", "mixed_float16"),
-    ),
-    "data.name": (
-        "'digits', 'folder:PATH' or a TFDS name such as 'cifar10'",
-        lambda v: isinstance(v, str) and v not in ("", "folder:"),
-    ),
-    "data.data_dir": ("None or a path", lambda v: v is None or isinstance(v, str)),
-    "data.augment": ("a mapping", lambda v: isinstance(v, ml_collections.ConfigDict)),
-    **dict.fromkeys(
-        ("network", "method", "optimizer"),
-        (
-            "a mapping with a name",
-            lambda v: isinstance(v, ml_collections.ConfigDict) and isinstance(v.get("name"), str),
-        ),
-    ),
-    "export.targets": (
-        "a tuple of names",
-        lambda v: isinstance(v, (tuple, list)) and all(isinstance(name, str) for name in v),
-    ),
-}
-
-
-def check(config):
-    """Raises UserError if a value that needs no data and no TensorFlow to judge is wrong."""
-    known = default_config()
-    for part in ("", "data", "schedule", "checkpoint", "export"):
-        have, allowed = (config[part], known[part]) if part else (config, known)
-        where = f"config.{part}" if part else "config"
-        keys = ", ".join(sorted(allowed))
-        if not isinstance(have, ml_collections.ConfigDict):
-            raise UserError(f"{where} must be a mapping with the keys {keys}. Received: {have!r}.")
-        if unknown := sorted(set(have) - set(allowed)):
-            raise UserError(f"{where} has the keys {keys}. Received: {', '.join(unknown)}.")
-        if missing := sorted(set(allowed) - set(have)):
-            raise UserError(f"{where} has the keys {keys}. Received: none of {', '.join(missing)}.")
-    for key, (wanted, right) in _RULES.items():
-        value = config
-        for part in key.split("."):
-            value = value[part]
-        if not right(value):
-            raise UserError(f"config.{key} must be {wanted}. Received: {_shown(value)}.")
-    for key, value in _leaves(config.to_dict()):
-        try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError):
-            raise UserError(
-                f"config.{key} must be a finite number, text, True, False, None or a list. Received: {value!r}."
-            ) from None
-
-
-def _shown(value):
-    return value.to_dict() if isinstance(value, ml_collections.ConfigDict) else repr(value)
-
-
 def to_json(config):
     """Returns the configuration as plain JSON data: lists for tuples, None for what is not set."""
     return json.loads(json.dumps(config.to_dict()))
@@ -247,7 +152,7 @@ def differences(old, new):
     Returns:
         list of str, "key: old -> new" for every leaf that differs.
     """
-    old, new = dict(_leaves(old)), dict(_leaves(new))
+    old, new = dict(leaves(old)), dict(leaves(new))
     missing = "nothing"
     return [
         f"{key}: {old.get(key, missing)} -> {new.get(key, missing)}"
@@ -257,9 +162,10 @@ def differences(old, new):
     ]
 
 
-def _leaves(data, prefix=""):
+def leaves(data, prefix=""):
+    """Yields ("part.key", value) for every value of nested dicts."""
     for key, value in data.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

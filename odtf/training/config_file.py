@@ -63,8 +63,10 @@ class _Parser(flags.ArgumentParser):
         except Exception as error:
             steps = traceback.extract_tb(error.__traceback__)
             if "ml_collections" not in steps[-1].filename:
-                # An exception of its own, because absl takes some for wrong flags; the traceback shows both.
-                raise RuntimeError(f"{path} raised {type(error).__name__}: that is a bug in it.") from error
+                if isinstance(error, (AttributeError, KeyError, TypeError, ValueError)):
+                    # What absl and `cli.run` take for a wrong flag; the traceback shows both.
+                    raise RuntimeError(f"{path} has a bug: {type(error).__name__}.") from error
+                raise
             line = [step for step in steps if step.filename == path][-1]
             raise UserError(
                 f"{path}, line {line.lineno}: the keys and types of a config are those of default_config(), and "

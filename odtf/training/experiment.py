@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from odtf import data, models
 from odtf.errors import UserError
-from odtf.files import make_directory, write_json
-from odtf.training import build
+from odtf.files import write_json
+from odtf.training import build, checks, records
 from odtf.training import config as config_lib
 from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
@@ -37,10 +37,12 @@ def run(config, workdir, placement):
         UserError: on bad input, on another config's workdir, and if a loss stops being finite.
         Stopped: after SIGTERM, when everything is saved.
     """
-    config_lib.check(config)
-    if config.jit and placement.on_cpu:
-        raise UserError("config.jit must be False on a CPU: XLA makes cheap convolutions many times slower there.")
+    checks.check(config)
+    _check_devices(config, placement)
+    if placement.is_chief:
+        records.check_claim(workdir, config)
     build.set_runtime(config)
+    build.rehearse(config)
     dataset = build.load_dataset(config)
     pipeline = build.make_pipeline(config, dataset)
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
@@ -50,26 +52,20 @@ def run(config, workdir, placement):
         optimizer = make_optimizer(config.optimizer, schedule)
         method.compile(optimizer, jit_compile=config.jit, steps_per_epoch=pipeline.steps_per_epoch)
     if placement.is_chief:
-        claim(workdir, config)
+        records.claim(workdir, config)
     return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method).run()
 
 
-def claim(workdir, config):
-    """Writes config.json into the workdir, or shows that the one there is the same.
-
-    Raises:
-        UserError: naming what differs, if another config's run is there.
-    """
-    path = make_directory(workdir) / "config.json"
-    new = config_lib.to_json(config)
-    if path.exists():
-        old = config_lib.to_json(build.read_config(workdir))
-        if changes := config_lib.differences(old, new):
-            raise UserError(
-                f"The workdir {workdir} belongs to another config; a new workdir, or the old config, would be right. "
-                f"Received: {'; '.join(changes)}."
-            )
-    write_json(path, new)
+def _check_devices(config, placement):
+    if config.jit and placement.on_cpu:
+        raise UserError(
+            "config.jit must be False on a CPU: XLA makes cheap convolutions many times slower there. Received: True."
+        )
+    if config.batch_size % placement.num_replicas:
+        raise UserError(
+            "config.batch_size is the global batch, which all replicas share: it must be a multiple of "
+            f"{placement.num_replicas}. Received: {config.batch_size}."
+        )
 
 
 class Experiment:

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tqdm
 
 from odtf.files import disk_errors
+from odtf.training.disk import tensorflow_disk_errors
 
 
 class Log:
@@ -33,12 +34,17 @@ class Log:
         """Opens the log at `step`; of an earlier run that got further, the lines after it are cut."""
         if not self._is_chief:
             return
-        with disk_errors(self._path):
+        with tensorflow_disk_errors(self._path):
             if self._path.exists():
-                lines = [line for line in self._path.read_text("utf-8").splitlines() if _step_of(line) <= step]
+                lines = [
+                    line for line in self._path.read_text("utf-8", "replace").splitlines() if _step_of(line) <= step
+                ]
                 temporary = self._path.with_name(f".{self._path.name}.tmp")
-                temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-                os.replace(temporary, self._path)
+                try:
+                    temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+                    os.replace(temporary, self._path)
+                finally:
+                    temporary.unlink(missing_ok=True)
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (open for the whole run)
             self._board = tf.summary.create_file_writer(self._board_directory)
         self._bar = tqdm.tqdm(
@@ -57,10 +63,10 @@ class Log:
         with disk_errors(self._path):
             self._file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
             self._file.flush()
-        with self._board.as_default(step=step):
+        with tensorflow_disk_errors(self._board_directory), self._board.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(f"{kind}/{name}", value)
-        self._board.flush()
+            self._board.flush()
 
     def line(self, text):
         """Prints a line without breaking the progress bar."""
@@ -81,5 +87,5 @@ def _step_of(line):
     """Returns the step of a line of the log; a line that a kill cut in two counts as later than all."""
     try:
         return json.loads(line)["step"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return float("inf")

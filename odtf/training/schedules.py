@@ -1,9 +1,13 @@
 """Learning-rate schedules and optimizers, from a config in epochs to Keras objects in steps."""
 
+import inspect
+
 import keras
 from keras import ops
 
 from odtf.errors import UserError
+from odtf.models.build import check_kinds
+from odtf.training.checks import is_number
 
 
 @keras.saving.register_keras_serializable("odtf")
@@ -71,6 +75,13 @@ class _Constant(keras.optimizers.schedules.LearningRateSchedule):
         return {"rate": self.rate}
 
 
+# Arguments of a Keras optimizer that come from elsewhere in the config, and from where.
+_ELSEWHERE = {
+    "learning_rate": "config.schedule.learning_rate",
+    "weight_decay": "config.weight_decay, which is coupled,",
+}
+
+
 def make_optimizer(config, schedule):
     """Returns the Keras optimizer of a config.
 
@@ -84,12 +95,21 @@ def make_optimizer(config, schedule):
     """
     options = {key: value for key, value in dict(config).items() if key != "name"}
     optimizers = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
-    name = str(config["name"]).lower()
-    if name not in optimizers:
+    optimizer = optimizers.get(str(config["name"]).lower())
+    if optimizer is None:
         raise UserError(f"config.optimizer.name must be one of {', '.join(optimizers)}. Received: {config['name']!r}.")
-    if "weight_decay" in options:
-        raise UserError("The optimizer takes no weight_decay: set config.weight_decay, which is coupled.")
+    known = [key for key in inspect.signature(optimizer).parameters if key not in (*_ELSEWHERE, "name", "kwargs")]
+    for key, value in options.items():
+        if key not in known:
+            hint = f"{_ELSEWHERE[key]} would be right" if key in _ELSEWHERE else f"its keys are {', '.join(known)}"
+            raise UserError(f"config.optimizer: {config['name']} takes no {key}; {hint}. Received: {key}={value!r}.")
+        if key in ("momentum", "beta_1", "beta_2") and not (is_number(value) and 0 <= value < 1):
+            raise UserError(f"config.optimizer.{key} must be a number in [0, 1). Received: {value!r}.")
     try:
-        return optimizers[name](schedule, **options)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"config.optimizer is not what {name} takes: {error}. Received: {options}.") from error
+        check_kinds(optimizer, options)
+    except ValueError as error:
+        raise UserError(f"config.optimizer: {error}.") from error
+    try:
+        return optimizer(schedule, **options)
+    except ValueError as error:
+        raise UserError(f"config.optimizer: {error} Received: {options}.") from error

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 
 import tensorflow as tf
 
@@ -91,6 +92,11 @@ def make_placement(name="one", devices=()):
     if name == "mirrored":
         return Placement(tf.distribute.MirroredStrategy(_existing(devices) or None))
     if name == "multiworker":
+        if devices:
+            raise UserError(
+                "--strategy=multiworker takes all devices of each worker; CUDA_VISIBLE_DEVICES limits them. "
+                f"Received: --devices={','.join(devices)}."
+            )
         return _multiworker()
     raise UserError(f"--strategy must be one, mirrored or multiworker. Received: {name!r}.")
 
@@ -98,6 +104,12 @@ def make_placement(name="one", devices=()):
 def _existing(devices):
     """Returns the devices as TensorFlow names them, after splitting the CPU where more than one is asked for."""
     wanted = [device.strip().upper() for device in devices]
+    for i, device in enumerate(wanted):
+        if not re.fullmatch(r"(CPU|GPU|TPU)(:\d+)?", device) or device in wanted[:i]:
+            raise UserError(
+                "--devices must name different devices, such as GPU:0,GPU:1 or CPU:0,CPU:1. "
+                f"Received: {','.join(devices)}."
+            )
     cpus = [int(index) for kind, _, index in (device.partition(":") for device in wanted) if kind == "CPU" and index]
     if max(cpus, default=0) > 0:
         tf.config.set_logical_device_configuration(
@@ -114,9 +126,10 @@ def _existing(devices):
 def _multiworker():
     try:
         config = json.loads(os.environ["TF_CONFIG"])
-        workers, task = config["cluster"]["worker"], config["task"]
-        index = int(task["index"])
-        if task["type"] != "worker" or not 0 <= index < len(workers):
+        cluster, task = config["cluster"], config["task"]
+        workers, index = cluster["worker"], int(task["index"])
+        addresses = isinstance(workers, list) and all(re.fullmatch(r"[^:]+:\d+|\[.+\]:\d+", w) for w in workers)
+        if not addresses or set(cluster) != {"worker"} or task["type"] != "worker" or not 0 <= index < len(workers):
             raise ValueError
     except (KeyError, TypeError, ValueError):
         received = os.environ.get("TF_CONFIG", "nothing")
@@ -125,7 +138,14 @@ def _multiworker():
             f'"task": {{"type": "worker", "index": N}}}}. Received: {received}.'
         ) from None
     options = tf.distribute.experimental.CommunicationOptions()
-    return Placement(tf.distribute.MultiWorkerMirroredStrategy(communication_options=options), index, len(workers))
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"The server of worker {index} cannot start at {workers[index]}: its own address, and a port that nothing "
+            f"listens on, would be right. Received: {error.message}"
+        ) from error
+    return Placement(strategy, index, len(workers))
 
 
 def worker_lost(error, placement):

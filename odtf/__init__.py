@@ -8,7 +8,18 @@ import importlib
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("benchmark", "data", "export", "layers", "losses", "methods", "models", "training", "workdir")
+_SUBPACKAGES = (
+    "benchmark",
+    "comparison",
+    "data",
+    "export",
+    "layers",
+    "losses",
+    "methods",
+    "models",
+    "training",
+    "workdir",
+)
 
 
 def __getattr__(name):

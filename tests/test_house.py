@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "export": LEAVES | {"methods", "models", "layers", "data"},
     "workdir": LEAVES | {"training", "export", "data"},
     "benchmark": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},
+    "comparison": LEAVES | {"training", "cli"},
     "cli": LEAVES,
 }
-COMMAND_LINES = {"__init__", "train", "export_student", "run_benchmark"}
+COMMAND_LINES = {"__init__", "train", "export_student", "run_benchmark", "compare"}
 
 
 def rooms_imported(path):

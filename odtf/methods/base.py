@@ -31,7 +31,7 @@ class Method(keras.Model):
     Args:
         peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps with at
             least "logits" `[batch, classes]`. Every peer can be deployed.
-        weight_decay: float; `weight_decay * w` is added to the gradient of every trainable variable, batch
+        weight_decay: float; `weight_decay * w` is added to the gradient of every variable that has one, batch
             normalisation and biases included, before the momentum: the coupled decay of PyTorch's SGD, not the
             decoupled one of Keras' optimizers.
         label_smoothing: float in [0, 1), for the cross-entropy terms.

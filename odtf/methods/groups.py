@@ -63,13 +63,18 @@ class Update:
     def apply(self, gradients, scale):
         """Adds the weight decay to the gradients and steps every optimizer.
 
+        A variable without a gradient stays as it is, decay and momentum included, as in PyTorch: what a phase of
+        training leaves out of its loss is not trained in it.
+
         Args:
             gradients: list of tensors or None, for the variables in order, of the loss times `scale`.
             scale: what the loss was multiplied by; the decay is, too.
         """
         decayed = [
-            g if not decay else decay * scale * v if g is None else g + decay * scale * v
+            g if g is None or not decay else g + decay * scale * v
             for g, v, decay in zip(gradients, self._variables, self._decays, strict=True)
         ]
         for optimizer, members in zip(self.optimizers, self._members, strict=True):
-            optimizer.apply_gradients([(decayed[i], self._variables[i]) for i in members])
+            pairs = [(decayed[i], self._variables[i]) for i in members if decayed[i] is not None]
+            if pairs:
+                optimizer.apply_gradients(pairs)

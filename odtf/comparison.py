@@ -195,10 +195,10 @@ def _summary(pairs):
 def to_markdown(result):
     """Returns the comparison as a Markdown table: accuracies in per cent and gains in points, mean ± deviation."""
     lines = [
-        f"Mean ± standard deviation over {len(result['seeds'])} seeds, top-1 in %; gain: paired, student minus the same "
-        "network alone. The student is the best peer on validation; the mean peer's gain leaves that choice out.",
+        f"Mean ± standard deviation over {len(result['seeds'])} seeds, top-1 in %; gain: paired, student minus the "
+        "same network alone. The student is the best peer on validation; the mean peer's gain leaves that choice out.",
         "",
-        "| config | student | parameters | val alone | student | gain | test alone | student | gain | mean peer's gain |",
+        "| config | student | parameters | val alone | student | gain | test alone | student | gain | mean peer |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:

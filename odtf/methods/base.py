@@ -107,11 +107,43 @@ class Method(keras.Model):
         What it changes must be variables of the model, so that checkpoints hold it.
         """
 
+    @property
+    def students(self):
+        """Names of the peers that the student is chosen from; all of them, where none is there only to teach."""
+        return tuple(self.peers)
+
+    @property
+    def selection(self):
+        """The metric that validation chooses by: "NAME/metric" among the values of a split, the larger the better."""
+        return "top1"
+
+    def extra_values(self, split, examples):
+        """Returns what else there is to say of a split: "NAME/metric" -> float.
+
+        It is logged with the accuracies; what belongs to a peer or the teacher stands in report.json beside them.
+
+        Args:
+            split: "validation" or "test".
+            examples: callable from the name of any split to a finite dataset of (images, labels, weights), in order
+                and not augmented; see `collect`.
+        """
+        return {}
+
+    def held_out_sums(self, labels, outputs, weights):
+        """Returns further sums over held-out examples, name -> scalar; `evaluate` makes means of them.
+
+        Args:
+            labels: int32 tensor `[batch]`.
+            outputs: what `call` returned for inference.
+            weights: float32 tensor `[batch]`: 0 for padding, else 1.
+        """
+        return {}
+
     def after_validation(self, values):
         """Runs after each validation with its means, outside the step: what a method learns from held-out data.
 
         Args:
-            values: dict of floats; `test_step` may add sums to it.
+            values: dict of floats, those of `held_out_sums` among them.
         """
 
     # The forward pass -----------------------------------------------------------------------------------------------
@@ -259,13 +291,32 @@ class Method(keras.Model):
             f"{name}/top1": ops.sum(weights * ops.cast(ops.equal(ops.argmax(taps["logits"], -1), labels), "float32"))
             for name, taps in outputs.items()
         }
-        return {"count": ops.sum(weights), **sums}
+        return {"count": ops.sum(weights), **sums, **self.held_out_sums(labels, outputs, weights)}
 
     def make_test_function(self, force=False):
         """As `make_train_function`, for `test_step`; sums over replicas."""
         if self.test_function is None or force:
             self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM)
         return self.test_function
+
+    def collect(self, name, tap, examples):
+        """Computes one tap of a peer for all examples.
+
+        Args:
+            name: the peer's name.
+            tap: name of a tap `[batch, ...]`.
+            examples: finite dataset of (images, labels, weights); what weighs 0 is left out.
+
+        Returns:
+            numpy arrays: the tap `[examples, ...]`, float32, and the labels `[examples]`.
+        """
+        forward = tf.function(lambda images: self.peers[name](images, training=False)[tap], autograph=False)
+        parts = []
+        for images, labels, weights in examples:
+            real = np.asarray(weights) > 0
+            parts.append((np.asarray(forward(images), "float32")[real], np.asarray(labels)[real]))
+        taps, labels = zip(*parts, strict=True)
+        return np.concatenate(taps), np.concatenate(labels)
 
     def evaluate(self, x, y=None, batch_size=None, **kwargs):
         """Returns the exact top-1 accuracy of every peer and the teacher over a finite set of examples.

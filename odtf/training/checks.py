@@ -42,10 +42,13 @@ _RULES = {
         lambda v: is_number(v) and 0 < v < 1,
     ),
     "schedule.name": ("constant, piecewise or cosine", lambda v: v in ("constant", "piecewise", "cosine")),
-    "schedule.milestones": (
-        "a tuple of rising epochs, 0 or more",
-        lambda v: (
-            isinstance(v, (tuple, list)) and all(map(is_number, v)) and list(v) == sorted({n for n in v if n >= 0})
+    **dict.fromkeys(
+        ("schedule.milestones", "schedule.restarts"),
+        (
+            "a tuple of rising epochs, 0 or more",
+            lambda v: (
+                isinstance(v, (tuple, list)) and all(map(is_number, v)) and list(v) == sorted({n for n in v if n >= 0})
+            ),
         ),
     ),
     "precision": (

@@ -53,6 +53,7 @@ def default_config():
     config.schedule.milestones = ()  # piecewise: epochs, 0-based, at whose start the rate is multiplied by `factor`.
     config.schedule.factor = 0.1
     config.schedule.final_fraction = 0.0  # cosine: the last rate as a share of the first.
+    config.schedule.restarts = ()  # Epochs at whose start all of the above begins anew, for training in stages.
 
     config.checkpoint = ml_collections.ConfigDict({"every_steps": 0, "keep": 3})  # every_steps 0: every epoch.
 
@@ -81,6 +82,7 @@ def smoke(config):
     config.epochs = 2
     config.schedule.name = "cosine"
     config.schedule.milestones = ()
+    config.schedule.restarts = ()
     config.schedule.warmup_epochs = 0.0
     config.schedule.learning_rate = min(config.schedule.learning_rate, 0.05)
     config.export.targets = ("soc",)

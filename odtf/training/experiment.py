@@ -154,15 +154,16 @@ class Experiment:
         values = self._evaluate("validation")
         self.method.after_validation(values)
         self.log.values(step, "validation", {"epoch": epoch, **values})
-        peer = max(self.method.peers, key=lambda name: values[f"{name}/top1"])
-        best = values[f"{peer}/top1"]
+        metric = self.method.selection
+        peer = max(self.method.students, key=lambda name: values[f"{name}/{metric}"])
+        best = values[f"{peer}/{metric}"]
         shown = "  ".join(
             f"{name.removesuffix('/top1')} {value:.2%}" for name, value in values.items() if name.endswith("/top1")
         )
         self.log.line(f"epoch {epoch}/{self.config.epochs}  validation top-1: {shown}")
         # Later wins a tie: between two that validate alike, the longer trained one.
-        if progress["chosen"] is None or best >= progress["chosen"]["val_top1"]:
-            progress["chosen"] = {"step": step, "epoch": epoch, "peer": peer, "val_top1": best}
+        if progress["chosen"] is None or best >= progress["chosen"]["value"]:
+            progress["chosen"] = {"step": step, "epoch": epoch, "peer": peer, "metric": metric, "value": best}
             self.checkpoints.save_chosen(step)
 
     def _evaluate(self, split):
@@ -175,7 +176,11 @@ class Experiment:
                 num_replicas=count,
             )
         )
-        return self.method.evaluate(dataset)
+        return self.method.evaluate(dataset) | self.method.extra_values(split, self._examples)
+
+    def _examples(self, split):
+        """Returns the whole of a split on every worker, for `Method.extra_values`."""
+        return data.eval_dataset(split, self.dataset, batch_size=_eval_batch_size(self.config.batch_size, 1))
 
     # The end --------------------------------------------------------------------------------------------------------
 

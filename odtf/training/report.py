@@ -5,7 +5,7 @@ The form is stable; keys may be added, none is renamed or removed:
     config      the whole configuration
     method, dataset, seed
     peers       for each: name, params, macs, val_top1, test_top1 (at the chosen epoch),
-                last_val_top1, last_test_top1 (at the end)
+                last_val_top1, last_test_top1 (at the end); the same of further metrics of a method, such as val_map
     teacher     test_top1, val_top1 and the same at the end; null where the method has no teacher
     student     the peer that validation chose: as in peers, with epoch and step of the choice
     exports     for each: target, quantization, path, bytes, sha256, test_top1, agreement, latency_us_p50, ops, ...
@@ -16,19 +16,19 @@ Accuracies are shares in [0, 1]. The test split is read once, after the last ste
 
 
 def accuracies(name, chosen, last):
-    """Returns the four accuracies of one network.
+    """Returns the four accuracies of one network, and as many values of every other metric it has.
 
     Args:
         name: the name of a peer, or "teacher".
         chosen: {"val": {"NAME/top1": share}, "test": ...} at the chosen epoch.
         last: the same at the end of training.
     """
-    key = f"{name}/top1"
+    metrics = [key.removeprefix(f"{name}/") for key in last["test"] if key.startswith(f"{name}/")]
     return {
-        "val_top1": round(chosen["val"][key], 6),
-        "test_top1": round(chosen["test"][key], 6),
-        "last_val_top1": round(last["val"][key], 6),
-        "last_test_top1": round(last["test"][key], 6),
+        f"{when}{split}_{metric}": round(values[split][f"{name}/{metric}"], 6)
+        for metric in metrics
+        for when, values in (("", chosen), ("last_", last))
+        for split in ("val", "test")
     }
 
 

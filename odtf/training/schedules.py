@@ -35,18 +35,53 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["steps"])
 
 
+@keras.saving.register_keras_serializable("odtf")
+class Restarts(keras.optimizers.schedules.LearningRateSchedule):
+    """Schedules one after another, each of which counts from 0.
+
+    Args:
+        schedules: list of `LearningRateSchedule`.
+        starts: list of int, the step at which each begins; the first is 0.
+    """
+
+    def __init__(self, schedules, starts):
+        self.schedules = list(schedules)
+        self.starts = [int(start) for start in starts]
+
+    def __call__(self, step):
+        step = ops.cast(step, "int64")
+        rate = self.schedules[0](step)
+        for schedule, start in zip(self.schedules[1:], self.starts[1:], strict=True):
+            rate = ops.where(step >= start, schedule(ops.maximum(step - start, 0)), rate)
+        return rate
+
+    def get_config(self):
+        return {"schedules": [keras.saving.serialize_keras_object(s) for s in self.schedules], "starts": self.starts}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls([keras.saving.deserialize_keras_object(s) for s in config["schedules"]], config["starts"])
+
+
 def make_schedule(config, steps_per_epoch, epochs):
     """Returns the learning-rate schedule of a config, in steps.
 
     Args:
         config: mapping with name ("constant", "piecewise", "cosine"), learning_rate, warmup_epochs, milestones,
-            factor and final_fraction, as in `odtf.training.config`.
+            factor, final_fraction and restarts, as in `odtf.training.config`.
         steps_per_epoch: int.
-        epochs: int, the length of the whole run; the cosine ends with it.
+        epochs: int, the length of the whole run; the cosine ends with it, or with the next restart.
 
     Returns:
         `keras.optimizers.schedules.LearningRateSchedule`.
     """
+    starts = [0, *(epoch for epoch in config["restarts"] if 0 < epoch < epochs)]
+    lengths = [end - start for start, end in zip(starts, [*starts[1:], epochs], strict=True)]
+    schedules = [_make_schedule(config, steps_per_epoch, length) for length in lengths]
+    return Restarts(schedules, [round(start * steps_per_epoch) for start in starts]) if starts[1:] else schedules[0]
+
+
+def _make_schedule(config, steps_per_epoch, epochs):
     schedules = keras.optimizers.schedules
     rate, total = float(config["learning_rate"]), steps_per_epoch * epochs
     if config["name"] == "cosine":

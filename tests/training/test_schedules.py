@@ -6,7 +6,7 @@ import pytest
 
 from odtf.errors import UserError
 from odtf.training.config import default_config
-from odtf.training.schedules import WarmUp, make_optimizer, make_schedule
+from odtf.training.schedules import Restarts, WarmUp, make_optimizer, make_schedule
 
 
 def schedule(steps_per_epoch=10, epochs=8, **values):
@@ -45,6 +45,26 @@ def test_warm_up_is_serializable():
     made = make_schedule(config, 10, 8)
     again = WarmUp.from_config(made.get_config())
     assert float(again(5)) == float(made(5)) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("name", ["constant", "piecewise", "cosine"])
+def test_restarts_begin_everything_anew(name):
+    """Stages of 3, 2 and 3 epochs: each as if it were a run of its own."""
+    options = {"name": name, "milestones": (1,), "warmup_epochs": 0.5}
+    whole = schedule(restarts=(3, 5), **options)
+    for start, length in ((0, 3), (30, 2), (50, 3)):
+        alone = schedule(epochs=length, **options)
+        for step in range(10 * length):
+            assert whole(start + step) == pytest.approx(alone(step), rel=1e-5), (start, step)
+
+
+def test_restarts_are_serializable():
+    config = default_config().schedule
+    config.restarts = (4,)
+    config.warmup_epochs = 1.0
+    made = make_schedule(config, 10, 8)
+    again = Restarts.from_config(made.get_config())
+    assert [float(again(step)) for step in (5, 45)] == [float(made(step)) for step in (5, 45)]
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

@@ -10,6 +10,7 @@ The file is run over the test split before it is called good; it lands in WORKDI
 from absl import flags
 
 from odtf import cli
+from odtf.training import records
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
 _TARGET = flags.DEFINE_enum("target", "soc", ["soc", "phone"], "What the file is for.")
@@ -25,6 +26,9 @@ _QUANTIZATION = flags.DEFINE_enum(
 def _main(argv):
     cli.no_arguments(argv)
     workdir = cli.required(_WORKDIR)
+    # Before the seconds that importing TensorFlow takes.
+    records.read_config(workdir)
+    records.read_report(workdir)
     cli.import_tensorflow()
     from odtf.training.report import render
     from odtf.workdir import export_workdir

@@ -9,12 +9,23 @@ from odtf.errors import UserError
 
 
 @contextlib.contextmanager
-def disk_errors(path):
-    """Turns what a disk refuses (full, read-only, no permission) into one clear line."""
+def disk_errors(path, also=()):
+    """Turns what a disk refuses (full, read-only, no permission) into one clear line.
+
+    Args:
+        path: what could not be written.
+        also: exceptions of native writers, such as `tf.errors.OpError`.
+    """
     try:
         yield
     except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror or error}. What was there is untouched.") from error
+        reason = error.strerror or error
+    except also as error:
+        # As TensorFlow tells it: "{{function_node ...}} PATH; No space left on device [Op:SaveV2]".
+        reason = str(error).partition(" [Op:")[0].rpartition("; ")[2]
+    else:
+        return
+    raise UserError(f"Cannot write {path}: {reason}. What was there is untouched.")
 
 
 def write_text(path, text):

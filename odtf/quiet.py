@@ -5,10 +5,12 @@ import os
 import sys
 import tempfile
 
+from odtf.errors import UserError
+
 
 @contextlib.contextmanager
 def quiet():
-    """Swallows what the process writes to standard error, C++ included, and gives it back if the block raises.
+    """Swallows what the process writes to standard error, C++ included, and gives it back if a bug shows.
 
     The converter and the interpreter print from C++, past `sys.stderr`, so the file descriptor itself is redirected.
     """
@@ -18,6 +20,9 @@ def quiet():
         os.dup2(sink.fileno(), 2)
         try:
             yield
+        except UserError:
+            # It says itself what is wrong, in one line.
+            raise
         except BaseException:
             sys.stderr.flush()
             sink.seek(0)

@@ -37,8 +37,8 @@ def _main(argv):
     from odtf.workdir import check_exports, export_workdir
 
     check_exports(config)
+    placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
     try:
-        placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
         report = experiment.run(config, workdir, placement)
     except experiment.Stopped as stopped:
         print(stopped)

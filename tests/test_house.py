@@ -14,7 +14,7 @@ LEAVES = {"errors", "files", "quiet"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
-    "quiet": set(),
+    "quiet": {"errors"},
     "losses": set(),
     "layers": set(),
     "models": {"layers"},

@@ -10,6 +10,7 @@ import tensorflow as tf
 from odtf.errors import UserError
 from odtf.export import flatbuffer
 from odtf.export.targets import INPUT_QUANTIZATION
+from odtf.files import disk_errors
 from odtf.quiet import quiet
 
 # ITU-R BT.601 luma, the weights of Pillow's convert("L").
@@ -80,7 +81,8 @@ def convert(model, calibration, target, quantization):
     """
     input_type, output_type = target.tensors[quantization]
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder, quiet():
-        _save(model, target.output, folder)
+        with disk_errors(folder, tf.errors.OpError):
+            _save(model, target.output, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[_SIGNATURE])
         _configure(converter, calibration, target, quantization)
         native = input_type in _NATIVE_INPUTS.get(quantization, ())

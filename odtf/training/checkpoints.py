@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from odtf.errors import UserError
 from odtf.files import disk_errors, write_json
-from odtf.training.disk import tensorflow_disk_errors
 
 # What TensorFlow's reader raises on damaged files, depending on where the damage is.
 _DAMAGE = (OSError, ValueError, IndexError, KeyError, RuntimeError, AssertionError, tf.errors.OpError)
@@ -61,7 +60,7 @@ class Checkpoints:
             return
         final = self._directory / f"step-{progress['step']}"
         temporary = self._directory / f".step-{progress['step']}.tmp"
-        with tensorflow_disk_errors(final):
+        with disk_errors(final, tf.errors.OpError):
             self._sweep_temporary()
             temporary.mkdir(parents=True)
             try:

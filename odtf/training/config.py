@@ -142,10 +142,20 @@ def to_json(config):
 
 
 def from_json(data):
-    """Returns the locked `ConfigDict` that `to_json` was made from."""
-    config = ml_collections.ConfigDict(data)
+    """Returns the locked `ConfigDict` that `to_json` was made from; keys that came later have their defaults."""
+    config = ml_collections.ConfigDict(_with_defaults(data, to_json(default_config())))
     config.lock()
     return config
+
+
+def _with_defaults(data, defaults):
+    free = ("network", "method", "optimizer", "augment")
+    return defaults | {
+        key: _with_defaults(value, defaults[key])
+        if key not in free and isinstance(value, dict) and isinstance(defaults.get(key), dict)
+        else value
+        for key, value in data.items()
+    }
 
 
 def differences(old, new):

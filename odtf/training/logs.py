@@ -9,7 +9,6 @@ import tensorflow as tf
 import tqdm
 
 from odtf.files import disk_errors
-from odtf.training.disk import tensorflow_disk_errors
 
 
 class Log:
@@ -34,7 +33,7 @@ class Log:
         """Opens the log at `step`; of an earlier run that got further, the lines after it are cut."""
         if not self._is_chief:
             return
-        with tensorflow_disk_errors(self._path):
+        with disk_errors(self._path, tf.errors.OpError):
             if self._path.exists():
                 lines = [
                     line for line in self._path.read_text("utf-8", "replace").splitlines() if _step_of(line) <= step
@@ -63,7 +62,7 @@ class Log:
         with disk_errors(self._path):
             self._file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
             self._file.flush()
-        with tensorflow_disk_errors(self._board_directory), self._board.as_default(step=step):
+        with disk_errors(self._board_directory, tf.errors.OpError), self._board.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(f"{kind}/{name}", value)
             self._board.flush()

@@ -128,10 +128,10 @@ def _multiworker():
         config = json.loads(os.environ["TF_CONFIG"])
         cluster, task = config["cluster"], config["task"]
         workers, index = cluster["worker"], int(task["index"])
-        addresses = isinstance(workers, list) and all(re.fullmatch(r"[^:]+:\d+|\[.+\]:\d+", w) for w in workers)
+        addresses = isinstance(workers, list) and all(map(_is_address, workers))
         if not addresses or set(cluster) != {"worker"} or task["type"] != "worker" or not 0 <= index < len(workers):
             raise ValueError
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         received = os.environ.get("TF_CONFIG", "nothing")
         raise UserError(
             '--strategy=multiworker needs TF_CONFIG={"cluster": {"worker": ["HOST:PORT", ...]}, '
@@ -146,6 +146,11 @@ def _multiworker():
             f"listens on, would be right. Received: {error.message}"
         ) from error
     return Placement(strategy, index, len(workers))
+
+
+def _is_address(text):
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
 
 
 def worker_lost(error, placement):

@@ -19,7 +19,7 @@ from absl import app, flags
 
 _KILLS = flags.DEFINE_integer("kills", 20, "How often to kill.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seeds the times of the kills.")
-_EPOCHS = flags.DEFINE_integer("epochs", 30, "Length of the run; each kill loses at most 7 steps of it.")
+_EPOCHS = flags.DEFINE_integer("epochs", 60, "Length of the run; each kill loses at most 7 steps of it.")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -38,39 +38,42 @@ def command(workdir, epochs):
     ]
 
 
+def newest_step(workdir):
+    """Returns the step of the newest checkpoint; 0 where there is none."""
+    return max((int(p.name.removeprefix("step-")) for p in (workdir / "checkpoints").glob("step-*")), default=0)
+
+
 def final_weights(workdir):
-    """Returns name -> array of the newest checkpoint: every variable of the method and of the optimizer."""
+    """Returns the step and name -> array of the newest checkpoint: every variable of the method and the optimizer."""
     import tensorflow as tf
 
-    newest = max((workdir / "checkpoints").glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
-    reader = tf.train.load_checkpoint(str(newest / "variables"))
+    step = newest_step(workdir)
+    reader = tf.train.load_checkpoint(str(workdir / "checkpoints" / f"step-{step}" / "variables"))
     names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
-    return newest.name, {name: reader.get_tensor(name) for name in names}
+    return step, {name: reader.get_tensor(name) for name in names}
 
 
 def disturb(workdir, kills, epochs, draw):
-    """Starts the run and kills it, `kills` times; returns how many kills found it training."""
+    """Starts the run and kills it, `kills` times; returns how many kills found it training, and whether all came."""
     hits = 0
     while kills:
         process = subprocess.Popen(command(workdir, epochs), cwd=ROOT, stdout=subprocess.DEVNULL)
-        log = workdir / "log.jsonl"
-        before = log.stat().st_mtime if log.exists() else 0
-        # Most kills come a moment after the first step, so that the run advances between them; some come before it.
-        patience = time.monotonic() + (draw.uniform(0, 60) if draw.random() < 0.2 else 60)
+        before = newest_step(workdir)
+        # Most kills come a moment after a checkpoint, so that the run advances between them; some come before it.
+        patience = time.monotonic() + (draw.uniform(0, 15) if draw.random() < 0.2 else 600)
         while process.poll() is None and time.monotonic() < patience:
-            if log.exists() and log.stat().st_mtime > before:
+            if newest_step(workdir) > before:
                 time.sleep(draw.uniform(0, 1.5))
                 hits += 1
                 break
-            time.sleep(0.02)
+            time.sleep(0.01)
         if process.poll() is not None:
             print(f"the run ended with status {process.returncode} before kill {kills}: a longer one is needed")
             return hits, False
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills -= 1
-        steps = sorted(int(p.name.removeprefix("step-")) for p in (workdir / "checkpoints").glob("step-*"))
-        print(f"killed; {kills} to go; newest checkpoint: step {steps[-1] if steps else 'none'}", flush=True)
+        print(f"killed; {kills} to go; newest checkpoint: step {newest_step(workdir)}", flush=True)
     return hits, True
 
 
@@ -86,7 +89,9 @@ def main(argv):
         (step, expected), (other_step, found) = final_weights(quiet), final_weights(killed)
     same = step == other_step and expected.keys() == found.keys()
     same = same and all(np.array_equal(expected[name], found[name]) for name in expected)
-    print(f"{_KILLS.value} kills, {hits} of them during training; {step} and {other_step}, {len(expected)} variables")
+    print(
+        f"{_KILLS.value} kills, {hits} of them during training; step {step} and step {other_step}, {len(expected)} variables"
+    )
     print("bit-equal to the undisturbed run" if same else "DIFFERENT from the undisturbed run")
     return 0 if same and all_done else 1
 

@@ -45,6 +45,23 @@ def fusion_module(maps, num_classes, *, seed, synchronized=False, name="fusion")
     return keras.Model(inputs, {"map": fused, "embedding": embedding, "logits": logits}, name=name)
 
 
+def expansion_head(maps, *, seed, synchronized=False, name="trans_fusion"):
+    """Builds depthwise 3x3 -> BN -> ReLU -> conv 1x1 -> BN -> ReLU, from one map to the channels of all of them.
+
+    Args:
+        maps: list of KerasTensors `[batch, height, width, channels]`; the input has the shape of the first.
+        seed: int, seeds every layer.
+        synchronized: bool, whether batch normalisation spans all replicas.
+        name: name of the head, and prefix of its layers.
+
+    Returns:
+        `keras.Model` from a map to one with the sum of the channels.
+    """
+    inputs = keras.Input(maps[0].shape[1:])
+    filters = sum(each.shape[-1] for each in maps)
+    return keras.Model(inputs, separable(inputs, filters, seed=seed, synchronized=synchronized, name=name), name=name)
+
+
 def separable(x, filters, *, seed, synchronized, name):
     """Applies depthwise 3x3 -> BN -> ReLU -> conv 1x1 to `filters` channels -> BN -> ReLU, without biases."""
     # The released initialisation is by fan-out, which counts all output channels also for a depthwise kernel.

@@ -123,3 +123,69 @@ def attention_transfer(teacher_features, student_features):
         )
     difference = unit_norm(attention_map(teacher_features)) - unit_norm(attention_map(student_features))
     return ops.mean(ops.square(difference), axis=-1)
+
+
+def squared_difference(teacher_features, student_features):
+    """Mean squared difference of two feature tensors of one shape, one value per example.
+
+    Args:
+        teacher_features: float tensor `[batch, ...]`; gradients flow into it unless the caller stops them.
+        student_features: float tensor of the same shape.
+
+    Returns:
+        float32 tensor `[batch]`, the mean over all other axes.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    if tuple(teacher_features.shape[1:]) != tuple(student_features.shape[1:]):
+        raise ValueError(
+            "Features are compared in one shape. Received: "
+            f"{tuple(teacher_features.shape[1:])} and {tuple(student_features.shape[1:])}."
+        )
+    difference = ops.cast(teacher_features, "float32") - ops.cast(student_features, "float32")
+    return ops.mean(ops.square(difference), axis=tuple(range(1, len(difference.shape))))
+
+
+def probabilistic_knowledge_transfer(teacher_features, student_features):
+    """Divergence of how two networks see the examples of a batch relative to each other, one value per example.
+
+    Each network gives every example i a distribution p(i, j) over the examples of the batch, itself included: a kernel
+    of the features, normalised by row. The loss is the symmetric (Jeffreys) divergence (p - q)(ln p - ln q), as a mean
+    over j, for the kernels (1 + cos(x_i, x_j)) / 2 and 1 / (1 + |x_i - x_j|) together. It compares relations, so that
+    the widths of the networks need not agree; it depends on the size of the batch, of each replica's share of it.
+
+    Args:
+        teacher_features: float tensor `[batch, features]`; gradients flow into it unless the caller stops them.
+        student_features: float tensor `[batch, other features]`.
+
+    Returns:
+        float32 tensor `[batch]`, non-negative.
+
+    Reference:
+        Passalis, Tefas, "Learning Deep Representations with Probabilistic Knowledge Transfer", ECCV 2018; the two
+        kernels and the symmetric form are those of the released code of InDistill (gsarridis/InDistill).
+    """
+    loss = 0.0
+    for kernel in (_cosine_kernel, _student_t_kernel):
+        log_p, log_q = (_log_rows(kernel(ops.cast(x, "float32"))) for x in (teacher_features, student_features))
+        loss = loss + ops.mean((ops.exp(log_p) - ops.exp(log_q)) * (log_p - log_q), axis=-1)
+    return loss
+
+
+def _cosine_kernel(x):
+    # The norm's epsilon is 1e-6, as released: a vector of zeros gets gradients of that scale and no larger.
+    x = x * ops.rsqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-12)
+    return (1.0 + ops.matmul(x, ops.transpose(x))) / 2.0
+
+
+def _student_t_kernel(x):
+    # Differences rather than |a|^2 + |b|^2 - 2ab, which cancels where examples are close; batches are small.
+    squares = ops.sum(ops.square(ops.expand_dims(x, 1) - ops.expand_dims(x, 0)), axis=-1)
+    return 1.0 / (1.0 + ops.sqrt(squares + 1e-6))
+
+
+def _log_rows(kernel):
+    # Signed features can be opposite; their cosine kernel is 0, and its logarithm must stay finite.
+    kernel = ops.maximum(kernel, 1e-7)
+    return ops.log(kernel / ops.sum(kernel, axis=-1, keepdims=True))

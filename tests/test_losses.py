@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf.losses import cross_entropy, kl_divergence
+from odtf.losses import cross_entropy, kl_divergence, probabilistic_knowledge_transfer, squared_difference
 
 TEACHER = np.array([[2, 0.5, -1], [0, 1, 3]], "float32")
 STUDENT = np.array([[1, 1, 0], [0.5, -0.5, 2]], "float32")
@@ -75,3 +75,46 @@ def test_temperature_must_be_positive(temperature):
 def test_label_smoothing_must_be_a_share(smoothing):
     with pytest.raises(ValueError, match=r"Label smoothing.*Received"):
         cross_entropy([0, 1], STUDENT, smoothing)
+
+
+def _relations(x):
+    """The two row-normalised kernels of a batch, written with loops."""
+    n = len(x)
+    cosine, student_t = np.zeros((n, n)), np.zeros((n, n))
+    for i in range(n):
+        for j in range(n):
+            cosine[i, j] = (1 + x[i] @ x[j] / (np.linalg.norm(x[i]) * np.linalg.norm(x[j]))) / 2
+            student_t[i, j] = 1 / (1 + np.sqrt(((x[i] - x[j]) ** 2).sum() + 1e-6))
+    return [k / k.sum(-1, keepdims=True) for k in (cosine, student_t)]
+
+
+def test_pkt_against_numpy_with_other_widths():
+    rng = np.random.default_rng(0)
+    teacher, student = rng.normal(size=(8, 12)), rng.normal(size=(8, 5))
+    expected = sum(
+        (p - q) * (np.log(p) - np.log(q)) for p, q in zip(_relations(teacher), _relations(student), strict=True)
+    ).mean(-1)
+    result = probabilistic_knowledge_transfer(teacher, student)
+    assert result.shape == (8,)
+    np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-7)
+    # Symmetric in its arguments, zero for the same relations: cosines and distances do not see a rotation.
+    np.testing.assert_allclose(probabilistic_knowledge_transfer(student, teacher), result, rtol=1e-5)
+    rotation = np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    assert np.abs(probabilistic_knowledge_transfer(teacher, teacher)).max() == 0.0
+    np.testing.assert_allclose(probabilistic_knowledge_transfer(teacher, teacher @ rotation), 0.0, atol=1e-9)
+
+
+def test_pkt_is_finite_where_features_vanish_or_oppose():
+    student = tf.Variable([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(probabilistic_knowledge_transfer(tf.constant([[1.0], [2.0], [0.0], [-3.0]]), student))
+    assert np.isfinite(loss.numpy()) and loss.numpy() > 0
+    assert np.isfinite(tape.gradient(loss, student).numpy()).all()
+
+
+def test_squared_difference():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 4, 3, 3, 5))
+    np.testing.assert_allclose(squared_difference(a, b), ((a - b) ** 2).mean((1, 2, 3)), rtol=1e-5)
+    with pytest.raises(ValueError, match=r"one shape.*\(3, 3, 5\) and \(3, 3, 4\)"):
+        squared_difference(a, b[..., :4])

@@ -20,6 +20,51 @@ class Group:
     optimizer: keras.optimizers.Optimizer | None = None
 
 
+@keras.saving.register_keras_serializable("odtf")
+class Scaled(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule times a factor.
+
+    Args:
+        schedule: `LearningRateSchedule`.
+        factor: float.
+    """
+
+    def __init__(self, schedule, factor):
+        self.schedule = schedule
+        self.factor = float(factor)
+
+    def __call__(self, step):
+        return self.factor * self.schedule(step)
+
+    def get_config(self):
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "factor": self.factor}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
+
+
+def with_rate(optimizer, factor):
+    """Returns a new optimizer like another one, its learning rate or schedule multiplied.
+
+    Args:
+        optimizer: Keras optimizer; not one that scales the loss.
+        factor: float.
+
+    Raises:
+        ValueError: if the optimizer scales the loss.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError("Several learning rates do not share a loss scale: float32 or bfloat16 would be right.")
+    config = optimizer.get_config()
+    rate = config["learning_rate"]
+    if isinstance(rate, dict):
+        config["learning_rate"] = Scaled(keras.saving.deserialize_keras_object(rate), factor)
+    else:
+        config["learning_rate"] = factor * rate
+    return type(optimizer).from_config(config)
+
+
 class Update:
     """Applies gradients group by group.
 

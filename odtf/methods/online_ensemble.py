@@ -1,0 +1,165 @@
+"""Online ensemble model compression (OEM): students of several sizes on one base, taught by their mean.
+
+Walawalkar, Shen, Savvides, "Online Ensemble Model Compression using Knowledge Distillation", ECCV 2020, arXiv
+2011.07449; released code: Devwalkar/BOC-KD.
+"""
+
+import keras
+from keras import ops
+
+from odtf.losses import check_temperature, cross_entropy, kl_divergence, squared_difference
+from odtf.methods.base import Method, peer_seed
+from odtf.methods.groups import Group, with_rate
+from odtf.models.share import share_trunk
+
+
+class OnlineEnsemble(Method):
+    """S students that share an uncompressed base; the first, the pseudo teacher, is not compressed at all.
+
+    Loss: alpha sum_i CE(z_i, y)
+        + beta sum over stages b and compressed students i of MSE(sg[F_b^1], A_b,i(F_b^i))
+        + gamma sum_i T^2 KL(sg[p_E] || p_i), z_E = (1/S) sum_i z_i,
+
+    with alpha, beta, gamma = 0.7, 0.15, 0.15 and T = 2. F_b^i is what student i's stage b gives, A_b,i a 1x1
+    convolution with bias to the pseudo teacher's channels that exists in training only. The ensemble receives no
+    cross-entropy. The students have no weights in common but the base's, which runs once in a step.
+
+    Where paper and code differ: T^2 and the batch mean of the divergence, and MSE as a mean over all elements, are the
+    code's (the paper sums squares; 0.15 fits the mean); T and the weights are the paper's.
+
+    Args:
+        network: callable `network(seed=int, name=str)` that returns the student before compression, with its named
+            taps. Without `networks`, `num_peers` students of this size are trained.
+        networks: list of such callables, one for each student, the uncompressed one first. They are equal up to the
+            cut; the paper's have fractions 1, 4/5, 3/5, 2/5, 1/5 of the channels after it, rounded down.
+        num_peers: int, at least 2; ignored where there are `networks`.
+        cut: name of the tap or layer at which the students part: the base is what comes before it.
+        alpha: float, weight of the cross-entropies.
+        beta: float, weight of the intermediate terms.
+        gamma: float, weight of the divergences.
+        temperature: positive float.
+        base_gradient: "all" lets every student's loss reach the base, which is the true gradient of the loss;
+            "pseudo_teacher" stops those of the compressed students. The released code has such a switch, but it
+            means one thing for ResNets and the opposite for DenseNets.
+        adapter_rate: float, factor on the learning rate for the adapters. They are trained with the rest from the first
+            step; the released code leaves them as they start for one epoch and then has 0.5.
+        seed: int; every student is initialised with a seed of its own, derived from this one; the base is that of the
+            first. The networks' own initialisers stay (the released ResNets have Glorot's normal).
+        weight_decay: float, see `Method`.
+        label_smoothing: float, see `Method`.
+
+    Raises:
+        ValueError: if there are fewer than 2 students, they differ before the cut or in the size of a stage's map, or
+            an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        networks=(),
+        num_peers=5,
+        cut="stem_relu",
+        alpha=0.7,
+        beta=0.15,
+        gamma=0.15,
+        temperature=2.0,
+        base_gradient="all",
+        adapter_rate=1.0,
+        seed=0,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        name="oem",
+    ):
+        networks = list(networks) or [network] * num_peers
+        if len(networks) < 2:
+            raise ValueError(f"An ensemble needs at least 2 students. Received: {len(networks)}.")
+        if base_gradient not in ("all", "pseudo_teacher"):
+            raise ValueError(f"base_gradient must be 'all' or 'pseudo_teacher'. Received: {base_gradient!r}.")
+        if min(alpha, beta, gamma) < 0 or not adapter_rate > 0:
+            raise ValueError(
+                "The weights of the loss must not be negative, and the adapters' rate must be positive. Received: "
+                f"alpha={alpha}, beta={beta}, gamma={gamma}, adapter_rate={adapter_rate}."
+            )
+        self.temperature = check_temperature(temperature)
+        self.alpha, self.beta, self.gamma = float(alpha), float(beta), float(gamma)
+        self.base_gradient = base_gradient
+        self.adapter_rate = float(adapter_rate)
+        students = [make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(networks)]
+        base, branches, students = share_trunk(students, cut)
+        peers = {student.name: student for student in students}
+        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+        self.base = base
+        self.branches = dict(zip(peers, branches, strict=True))
+        teacher, *compressed = self.branches
+        self.adapters = {
+            student: adapters(self.branches[student], self.branches[teacher], peer_seed(seed, len(peers) + i))
+            for i, student in enumerate(compressed)
+        }
+
+    def call(self, images, training=False):
+        shared = self.base(self.view(images, 0), training=training)
+        cut = shared.pop("cut")
+        outputs = {}
+        for index, (name, branch) in enumerate(self.branches.items()):
+            stops = index and self.base_gradient == "pseudo_teacher"
+            outputs[name] = {**shared, **branch(ops.stop_gradient(cut) if stops else cut, training=training)}
+        return {**outputs, "teacher": self.call_teacher(outputs, training)}
+
+    def call_teacher(self, outputs, training):
+        return {"logits": sum(outputs[name]["logits"] for name in self.peers) / len(self.peers)}
+
+    def loss_terms(self, labels, outputs):
+        target = ops.stop_gradient(outputs["teacher"]["logits"])
+        pseudo_teacher = outputs[next(iter(self.peers))]
+        terms = {}
+        for name in self.peers:
+            taps = outputs[name]
+            terms[f"{name}/cross_entropy"] = self.alpha * cross_entropy(labels, taps["logits"], self.label_smoothing)
+            terms[f"{name}/distillation"] = self.gamma * kl_divergence(target, taps["logits"], self.temperature)
+            if name in self.adapters:
+                stages = self.adapters[name].output
+                adapted = self.adapters[name]({stage: taps[stage] for stage in stages})
+                distances = [squared_difference(ops.stop_gradient(pseudo_teacher[s]), adapted[s]) for s in stages]
+                terms[f"{name}/intermediate"] = self.beta * sum(distances)
+        return terms
+
+    def groups(self):
+        if self.adapter_rate == 1.0:
+            return []
+        variables = [v for adapter in self.adapters.values() for v in adapter.trainable_variables]
+        return [Group(variables, optimizer=with_rate(self.optimizer, self.adapter_rate))]
+
+
+def adapters(student, teacher, seed):
+    """Builds 1x1 convolutions with bias from a student's stages to the channels of the same stages of a teacher.
+
+    Args:
+        student: network with taps "stageN" `[batch, height, width, channels]`.
+        teacher: network with the same taps, of the same heights and widths.
+        seed: int.
+
+    Returns:
+        `keras.Model` from the student's taps "stageN", as a dict, to a dict of adapted ones.
+
+    Raises:
+        ValueError: if the stages differ in number, height or width.
+    """
+    stages = sorted(name for name in teacher.output if name.startswith("stage"))
+    shapes = [
+        {name: tuple(tap.shape[1:-1]) for name, tap in network.output.items() if name.startswith("stage")}
+        for network in (student, teacher)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"Students must have the pseudo teacher's stages. Received: {shapes[0]} and {shapes[1]}.")
+    inputs = {name: keras.Input(student.output[name].shape[1:], name=name) for name in stages}
+    outputs = {
+        name: keras.layers.Conv2D(
+            teacher.output[name].shape[-1],
+            1,
+            kernel_initializer=keras.initializers.GlorotNormal(peer_seed(seed, index)),
+            name=f"adapter_{name}",
+        )(inputs[name])
+        for index, name in enumerate(stages)
+    }
+    return keras.Model(inputs, outputs, name=f"{student.name}_adapters")

@@ -1,8 +1,8 @@
 """Residual networks for small images, with the convolution of choice."""
 
-import keras
-
-from odtf.models.convolution import Pieces, blocks_per_stage, checked_width, network_input, stage_widths
+from odtf.models.checks import blocks_per_stage, checked_width, network_input, stage_widths
+from odtf.models.convolution import Pieces
+from odtf.models.residual import basic_block, bottleneck_block
 
 
 def cifar_resnet(
@@ -78,35 +78,8 @@ def cifar_resnet(
         for index in range(count):
             strides, prefix = 2 if stage and not index else 1, f"stage{stage + 1}_block{index + 1}"
             if block == "basic":
-                y = _basic(pieces, x, filters, strides, name=prefix)
+                x = basic_block(pieces, x, filters, strides, shortcut, name=prefix)
             else:
-                y = _bottleneck(pieces, x, filters, inner_width, strides, name=prefix)
-            x = keras.layers.Add(name=f"{prefix}_sum")([y, _shortcut(pieces, x, y, strides, shortcut, name=prefix)])
-            x = pieces.relu(x, name=f"{prefix}_relu")
+                x = bottleneck_block(pieces, x, filters, strides, shortcut, inner_width, name=prefix)
         stages.append(x)
     return pieces.head(inputs, stages, num_classes, name=name)
-
-
-def _basic(pieces, x, filters, strides, *, name):
-    y = pieces.convolved(x, filters, strides, name=f"{name}_conv1")
-    return pieces.convolved(y, filters, name=f"{name}_conv2", relu=False)
-
-
-def _bottleneck(pieces, x, filters, inner_width, strides, *, name):
-    inner = filters * inner_width
-    y = pieces.pointwise(x, inner, name=f"{name}_conv1")
-    y = pieces.convolved(y, inner, strides, name=f"{name}_conv2")
-    return pieces.pointwise(y, 4 * filters, name=f"{name}_conv3", relu=False)
-
-
-def _shortcut(pieces, x, y, strides, shortcut, *, name):
-    if x.shape == y.shape:
-        return x
-    if shortcut == "projection":
-        return pieces.pointwise(x, y.shape[-1], strides, name=f"{name}_shortcut", relu=False)
-    if strides > 1:
-        x = keras.layers.MaxPooling2D(1, strides, name=f"{name}_subsample")(x)
-    # Channels-first padding of a channels-last tensor pads its channels: zero channels from a stock layer.
-    missing = y.shape[-1] - x.shape[-1]
-    margins = ((0, 0), (missing // 2, missing - missing // 2))
-    return keras.layers.ZeroPadding2D(margins, data_format="channels_first", name=f"{name}_zeros")(x)

@@ -18,6 +18,8 @@ _FOLDED = (
     keras.layers.Reshape,
     keras.layers.Dropout,
 )
+# Layers that count no operations until they are deployed as depthwise convolutions.
+_FREE = (Shift2D, keras.layers.BatchNormalization)
 # What an int8 LiteRT file holds beside the weights, fitted to files of the converter of TensorFlow 2.21. A scale is
 # float32 and a zero point int64, both for every channel; an operator has options, tensors and names.
 _BYTES_PER_KERNEL_CHANNEL = 4 + 8
@@ -34,8 +36,8 @@ class Cost:
         params: trainable parameters, batch normalisation's scale and offset included; of the deployed network: the
             constants it holds once batch normalisation is folded, which adds a shift's one-hot kernel and gives every
             convolution a bias.
-        macs: multiply-accumulates of convolutions and dense layers, each at the resolution it really runs at. A shift
-            moves memory and counts none, until it is deployed as a depthwise convolution.
+        macs: multiply-accumulates of convolutions and dense layers, each at the resolution it really runs at. Shifts
+            and batch normalisations count none, until they are deployed as depthwise convolutions.
         activation_bytes: the most int8 bytes of activations alive at once during inference in the order of the layers
             (inputs and output of the running operator, and what later ones still need): what the tensor arena of a
             microcontroller must hold at least.
@@ -54,7 +56,7 @@ def cost(model, deployed=False):
     Args:
         model: network with a "logits" tap, or an already deployed one.
         deployed: whether to count the stock layers that the network is deployed as; the two differ in `params`, and,
-            where the network has shifts, in `macs`.
+            where the network has shifts or normalises other than convolutions, in `macs`.
 
     Returns:
         `Cost`.
@@ -65,7 +67,7 @@ def cost(model, deployed=False):
     if None in model.input_shape[1:]:
         raise ValueError(f"Costs need a fixed image size. Received: input shape {model.input_shape[1:]}")
     stock = deploy(model) if isinstance(model.output, dict) else model
-    shifts = set() if deployed else {layer.name for layer in model.layers if isinstance(layer, Shift2D)}
+    free = set() if deployed else {layer.name for layer in model.layers if isinstance(layer, _FREE)}
     operators = [layer for layer in stock.layers if not isinstance(layer, (keras.layers.InputLayer, *_FOLDED))]
     kernels = [layer for layer in operators if isinstance(layer, (*_CONVOLUTIONS, keras.layers.Dense))]
     weights, channels = _constants(kernels)
@@ -76,7 +78,7 @@ def cost(model, deployed=False):
     trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     return Cost(
         params=weights + channels if deployed or not trained else trained,
-        macs=sum(_macs(layer) for layer in kernels if deployed or layer.name not in shifts),
+        macs=sum(_macs(layer) for layer in kernels if deployed or layer.name not in free),
         activation_bytes=_peak_bytes(stock),
         int8_bytes=int8_bytes + _BYTES_PER_OPERATOR * len(operators) + _BYTES_PER_FILE,
     )

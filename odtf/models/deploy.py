@@ -1,15 +1,21 @@
 """The one rewriting of a trained network into what travels: stock Keras layers, inference only."""
 
+import collections
+
 import keras
 
 from odtf.layers import GroupConv2D
+
+# Layers whose kernel a converter scales by the batch normalisation after them.
+_FOLDING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
 
 def deploy(model, output="logits", grouped="native"):
     """Rewrites a network into stock Keras layers with the same weights.
 
     The result needs nothing of this package: its `.keras` file loads in a process that has Keras alone. It computes in
-    float32, whatever precision the network was trained in.
+    float32, whatever precision the network was trained in. A batch normalisation that does not follow a convolution, as
+    in networks that normalise sums or concatenations, becomes a 1x1 depthwise convolution.
 
     Args:
         model: functional `keras.Model` of Keras' and odtf's layers, with a dictionary of taps for output.
@@ -40,6 +46,7 @@ def deploy(model, output="logits", grouped="native"):
     for layer in model.layers:
         if layer.weights and layer.name in kept and not hasattr(layer, "deploy"):
             deployed.get_layer(layer.name).set_weights(layer.get_weights())
+    deployed = _with_lone_norms_as_convolutions(deployed)
     deployed.trainable = False
     return deployed
 
@@ -49,3 +56,54 @@ def _clone(layer):
     if hasattr(layer, "deploy"):
         return layer
     return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+
+def _with_lone_norms_as_convolutions(model):
+    """Rewrites the batch normalisations that no converter can fold into a convolution before them.
+
+    Left alone each would become a multiplication and a sum, with one scale for the factors of all channels and another
+    rounding between the two when quantised. A 1x1 depthwise convolution is one operator and has a scale a channel.
+    """
+    makers, uses = _graph(model)
+    norms = {layer.name for layer in model.layers if _is_lone_norm(layer, makers, uses)}
+    if not norms:
+        return model
+
+    def clone(layer):
+        if layer.name in norms:
+            return keras.layers.DepthwiseConv2D(1, dtype="float32", name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    def call(layer, x, **kwargs):
+        return layer(x) if layer.name in norms else layer(x, **kwargs)
+
+    rewritten = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    for layer in model.layers:
+        if layer.weights:
+            weights = _as_convolution(layer) if layer.name in norms else layer.get_weights()
+            rewritten.get_layer(layer.name).set_weights(weights)
+    return rewritten
+
+
+def _graph(model):
+    """The layer that makes a tensor, and how often a tensor is used, by the tensor's identity."""
+    inputs = [x for layer in model.layers if not _is_input(layer) for x in keras.tree.flatten(layer.input)]
+    return {id(layer.output): layer for layer in model.layers}, collections.Counter(map(id, (*inputs, model.output)))
+
+
+def _is_input(layer):
+    return isinstance(layer, keras.layers.InputLayer)
+
+
+def _is_lone_norm(layer, makers, uses):
+    if not isinstance(layer, keras.layers.BatchNormalization) or len(layer.input.shape) != 4:
+        return False
+    return not isinstance(makers[id(layer.input)], _FOLDING) or uses[id(layer.input)] > 1
+
+
+def _as_convolution(norm):
+    """Kernel and bias of the 1x1 depthwise convolution that computes what a batch normalisation does."""
+    variables = norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance
+    gamma, beta, mean, variance = (keras.ops.convert_to_numpy(v).astype("float64") for v in variables)
+    scale = gamma * (variance + norm.epsilon) ** -0.5
+    return scale.reshape(1, 1, -1, 1), beta - mean * scale

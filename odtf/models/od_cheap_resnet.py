@@ -2,7 +2,8 @@
 
 import keras
 
-from odtf.models.convolution import SPATIAL, Pieces, blocks_per_stage, network_input, stage_widths
+from odtf.models.checks import blocks_per_stage, network_input, stage_widths
+from odtf.models.convolution import SPATIAL, Pieces
 
 
 def od_cheap_resnet(

@@ -2,7 +2,8 @@
 
 import keras
 
-from odtf.models.convolution import Pieces, network_input
+from odtf.models.checks import network_input
+from odtf.models.convolution import Pieces
 
 
 def resnet8(

@@ -1,0 +1,173 @@
+"""Collaborative online distillation of networks of different architectures (MCOD).
+
+Gao, Lan, Mi, Feng, Xu, Peng, "Multistructure-Based Collaborative Online Distillation", Entropy 2019, 21(4), 357. Its
+authors released no code; of the paper the abstract was read, so that most of what follows is a DESIGN CHOICE.
+"""
+
+import math
+
+import numpy as np
+from keras import ops
+
+from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.methods.base import Method, peer_seed
+from odtf.methods.groups import Group, with_rate
+from odtf.methods.ramps import sigmoid_ramp
+
+
+class CollaborativeCrossArchitecture(Method):
+    """m independent networks follow their ensemble, now and then, and ever more strictly.
+
+    Loss: sum over networks i of [ CE(z_i, y) + g w T^2 KL(sg[p_E] || p_i) ], z_E = sum_i a_i z_i, sum_i a_i = 1.
+
+    The gate g is 0 or 1: distillation is interrupted in time, so that the networks stay different. The weight w rises:
+    the constraint is enhanced progressively. Both are functions of the step alone, which checkpoints hold: a run that
+    is resumed goes on in the same phase of the gate. All networks see the same images, and exchange logits alone.
+
+    From the abstract: different architectures, an ensemble that teaches each of them, distillation that is interrupted
+    and strengthened. DESIGN CHOICES, each of them an argument: the length of the cycle and how much of it distils;
+    whether it is counted in epochs or in steps (the words fit both); the form of w; the ensemble's weights. T = 3, the
+    batch mean, T^2 and the detached target are those of ONE (Lan et al., 2018), by an author of both papers.
+
+    Args:
+        network: callable `network(seed=int, name=str)` that returns a network with its named taps. Without
+            `networks`, there are `num_peers` of it.
+        networks: list of such callables, one for each network, of any architectures with the same input and classes.
+        num_peers: int, at least 2; ignored where there are `networks`.
+        temperature: positive float.
+        gate_unit: "epoch" or "step", what `period` and `duty` count.
+        period: int, the length of the gate's cycle.
+        duty: int, how much of its end distils: g = 1 where (e mod period) >= period - duty. 0 never, `period` always.
+        enhancement: "exponential": w = max_weight exp(-5 (1 - min(e, R) / R)^2), e the epoch and R the
+            `ramp_epochs`; or "cycle": w = max_weight (c + 1) / C, at most max_weight, in cycle c of the C that
+            `ramp_epochs` hold.
+        ramp_epochs: positive number of epochs until w has reached `max_weight`; ONE has 80, or the whole run.
+        max_weight: float, not negative.
+        ensemble: "uniform": a_i = 1/m; or "accuracy": a_i proportional to the running accuracy of network i on the
+            training batches, renewed at the start of every epoch and never by gradient.
+        rates: list of floats, a factor on the learning rate for each network: AlexNet and VGG need a lower one than
+            residual networks. None: 1 for all.
+        seed: int; every network is initialised with a seed of its own, derived from this one.
+        weight_decay: float, see `Method`.
+        label_smoothing: float, see `Method`.
+
+    Raises:
+        ValueError: if there are fewer than 2 networks, their classes differ, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        networks=(),
+        num_peers=2,
+        temperature=3.0,
+        gate_unit="epoch",
+        period=5,
+        duty=2,
+        enhancement="exponential",
+        ramp_epochs=80,
+        max_weight=1.0,
+        ensemble="uniform",
+        rates=None,
+        seed=0,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        name="mcod",
+    ):
+        networks = list(networks) or [network] * num_peers
+        rates = [1.0] * len(networks) if rates is None else [float(rate) for rate in rates]
+        _check(len(networks), gate_unit, period, duty, enhancement, ramp_epochs, max_weight, ensemble, rates)
+        self.temperature = check_temperature(temperature)
+        self.gate_unit, self.period, self.duty = gate_unit, int(period), int(duty)
+        self.enhancement, self.ramp_epochs, self.max_weight = enhancement, float(ramp_epochs), float(max_weight)
+        self.ensemble, self.rates = ensemble, tuple(rates)
+        peers = {f"peer_{i}": make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(networks)}
+        classes = [peer.output["logits"].shape[-1] for peer in peers.values()]
+        if len(set(classes)) > 1:
+            raise ValueError(f"Networks that teach each other share their classes. Received: {classes} classes.")
+        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+        state = {"trainable": False, "autocast": False, "aggregation": "mean", "dtype": "float32"}
+        self.running_accuracy = self.add_weight((len(peers),), "zeros", name="running_accuracy", **state)
+        self.shares = self.add_weight((len(peers),), lambda *_, **__: self._uniform(), name="shares", **state)
+
+    def _uniform(self):
+        return np.full(len(self.peers), 1.0 / len(self.peers), "float32")
+
+    # Now and then, and ever more strictly ---------------------------------------------------------------------------
+
+    @property
+    def position(self):
+        """The running epoch or step, 0-based, as a float32 scalar: what the gate's cycle counts."""
+        return self.epoch if self.gate_unit == "epoch" else ops.cast(self.optimizer.iterations, "float32")
+
+    @property
+    def gate(self):
+        """1.0 while the networks follow their ensemble, else 0.0."""
+        return ops.cast(ops.floor(self.position % self.period) >= self.period - self.duty, "float32")
+
+    @property
+    def strength(self):
+        """The weight w of the running epoch."""
+        if self.enhancement == "exponential":
+            return self.max_weight * sigmoid_ramp(self.epoch, self.ramp_epochs)
+        length = self.ramp_epochs * (1 if self.gate_unit == "epoch" else self.steps_per_epoch)
+        cycles = max(1, math.ceil(length / self.period))
+        return self.max_weight * ops.minimum((self.position // self.period + 1.0) / cycles, 1.0)
+
+    # The ensemble ---------------------------------------------------------------------------------------------------
+
+    def call_teacher(self, outputs, training):
+        shares = ops.convert_to_tensor(self.shares)
+        return {"logits": sum(shares[i] * outputs[name]["logits"] for i, name in enumerate(self.peers))}
+
+    def loss_terms(self, labels, outputs):
+        target = ops.stop_gradient(outputs["teacher"]["logits"])
+        weight = self.gate * self.strength
+        terms = {}
+        for name in self.peers:
+            logits = outputs[name]["logits"]
+            terms[f"{name}/cross_entropy"] = cross_entropy(labels, logits, self.label_smoothing)
+            terms[f"{name}/distillation"] = weight * kl_divergence(target, logits, self.temperature)
+        return terms
+
+    def after_step(self, labels, outputs):
+        if self.ensemble == "accuracy":
+            found = self.accuracy(labels, outputs)
+            batch = ops.stack([found[f"{name}/top1"] for name in self.peers])
+            self.running_accuracy.assign(0.99 * self.running_accuracy + 0.01 * batch)
+
+    def begin_epoch(self, epoch, resumed=False):
+        super().begin_epoch(epoch, resumed)
+        if self.ensemble == "accuracy" and not resumed:
+            # The average starts at 0 for all, which cancels in the shares.
+            accuracy = ops.convert_to_numpy(self.running_accuracy)
+            self.shares.assign(accuracy / accuracy.sum() if accuracy.sum() > 0 else self._uniform())
+
+    def groups(self):
+        return [
+            Group(peer.trainable_variables, optimizer=with_rate(self.optimizer, rate))
+            for peer, rate in zip(self.peers.values(), self.rates, strict=True)
+            if rate != 1.0
+        ]
+
+
+def _check(networks, gate_unit, period, duty, enhancement, ramp_epochs, max_weight, ensemble, rates):
+    if networks < 2:
+        raise ValueError(f"Collaboration needs at least 2 networks. Received: {networks}.")
+    for name, value, known in (
+        ("gate_unit", gate_unit, ("epoch", "step")),
+        ("enhancement", enhancement, ("exponential", "cycle")),
+        ("ensemble", ensemble, ("uniform", "accuracy")),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}. Received: {value!r}.")
+    if period < 1 or not 0 <= duty <= period:
+        raise ValueError(f"The gate needs 0 <= duty <= period, period >= 1. Received: duty={duty}, period={period}.")
+    if not ramp_epochs > 0 or max_weight < 0:
+        raise ValueError(
+            "The constraint needs ramp_epochs > 0 and max_weight >= 0. "
+            f"Received: ramp_epochs={ramp_epochs}, max_weight={max_weight}."
+        )
+    if len(rates) != networks or not all(rate > 0 for rate in rates):
+        raise ValueError(f"There is one positive rate for each of {networks} networks. Received: rates={rates}.")

@@ -22,7 +22,7 @@ def disk_errors(path, also=()):
         reason = error.strerror or error
     except also as error:
         # As TensorFlow tells it: "{{function_node ...}} PATH; No space left on device [Op:SaveV2]".
-        reason = str(error).partition(" [Op:")[0].rpartition("; ")[2]
+        reason = str(error).splitlines()[0].partition(" [Op:")[0].rpartition("; ")[2]
     else:
         return
     raise UserError(f"Cannot write {path}: {reason}. What was there is untouched.")

@@ -66,11 +66,16 @@ def rehearse(config):
 
 
 class _Rehearsed(Exception):
-    """A method asks for its first network."""
+    """A method asks for its first network, or looks at its teacher."""
 
 
 def _rehearsed(**kwargs):
     raise _Rehearsed
+
+
+class _Unseen:
+    def __getattr__(self, name):
+        raise _Rehearsed
 
 
 def _check_teacher(workdir):
@@ -79,6 +84,7 @@ def _check_teacher(workdir):
         read_report(workdir)
     except UserError as error:
         raise UserError(f"config.method.teacher_workdir: {error}") from error
+    return _Unseen()
 
 
 def make_method(config, image_shape, num_classes, *, synchronized=False):
@@ -130,8 +136,8 @@ def _make_method(config, network, teacher, synchronized):
             options[key] = network(where, value)
         elif key.endswith("networks"):
             options[key] = [network(where, spec) for spec in value]
-    if "teacher_workdir" in options:
-        options["teacher"] = teacher(options.pop("teacher_workdir"))
+    if (workdir := options.pop("teacher_workdir", None)) is not None:
+        options["teacher"] = teacher(workdir)
     options |= {"seed": config.seed, "weight_decay": config.weight_decay, "label_smoothing": config.label_smoothing}
     if "synchronized" in inspect.signature(method).parameters:
         options["synchronized"] = synchronized
@@ -155,13 +161,11 @@ def _check_method_options(method, options):
             known = f"the keys name, {', '.join(needed)}" if needed else "no keys but name"
             raise UserError(f"config.method: {method.__name__} takes {known}. Received: {key}={value!r}.")
     for key in needed:
-        if needed[key] and key not in options:
+        if needed[key] and options.get(key) is None:
             raise UserError(f"config.method: {method.__name__} needs the key {key}. Received: no {key}.")
-    if not isinstance(options.get("teacher_workdir", ""), str):
-        raise UserError(
-            "config.method.teacher_workdir must be the workdir of a finished run. "
-            f"Received: {options['teacher_workdir']!r}."
-        )
+    workdir = options.get("teacher_workdir")
+    if not isinstance(workdir, str | None):
+        raise UserError(f"config.method.teacher_workdir must be the workdir of a finished run. Received: {workdir!r}.")
     try:
         check_kinds(method, options)
     except ValueError as error:

@@ -1,5 +1,6 @@
 """What a run writes down in its workdir: config.json and report.json. Nothing here imports TensorFlow."""
 
+import contextlib
 import json
 import pathlib
 
@@ -65,4 +66,10 @@ def claim(workdir, config):
         UserError: as `check_claim`.
     """
     check_claim(workdir, config)
-    write_json(make_directory(workdir) / "config.json", config_lib.to_json(config))
+    directory = make_directory(workdir)
+    try:
+        write_json(directory / "config.json", config_lib.to_json(config))
+    except UserError:
+        with contextlib.suppress(OSError):
+            directory.rmdir()  # Only an empty one goes.
+        raise

@@ -1,0 +1,282 @@
+"""The table of bad input: what is typed, and what the one line of the answer says.
+
+`$name` stands for something that tests/test_bad_input.py has prepared. A case that changes the config starts from one
+whose data do not exist: an answer about anything else shows that it was found before data were looked for.
+"""
+
+import json
+from typing import NamedTuple
+
+
+class Case(NamedTuple):
+    """Arguments of a console script, and the answer: what is wrong or would be right, and what was received."""
+
+    name: str
+    program: str
+    arguments: tuple
+    wanted: str
+    received: str
+    environment: dict = {}  # noqa: RUF012 (never changed)
+    file_size: int | None = None
+
+
+def train(wanted, received, *flags, config="--config=$config", **kwargs):
+    arguments = tuple(flag for flag in (config, *flags, "--workdir=$new") if flag)
+    return Case(" ".join(flags) or str(config), "odtf-train", arguments, wanted, received, **kwargs)
+
+
+def changed(changes, wanted, received, *flags, **kwargs):
+    """A config file that says something else: {"key": value}."""
+    case = train(wanted, received, *flags, config=f"--config=$config:{json.dumps(changes)}", **kwargs)
+    return case._replace(name=" ".join((json.dumps(changes)[1:-1], *flags)))
+
+
+def method(wanted, received, name="OnlineDistillationCheap", **options):
+    return changed({"method": {"name": name, **options}}, f"config.method.*{wanted}", received)
+
+
+def grouped(wanted, received, **options):
+    network = {"name": "od_cheap_resnet", "depth": 8, "conv": "group", **options}
+    return changed({"network": network}, f"config.network.*{wanted}", received)
+
+
+def folder(name, wanted, received, **changes):
+    changes = {key.replace("__", "."): value for key, value in changes.items()}
+    return changed({"data.name": f"folder:${name}", "batch_size": 4, **changes}, wanted, received)
+
+
+def other(program, wanted, received, *arguments, **kwargs):
+    return Case(" ".join((program, *arguments)), program, arguments, wanted, received, **kwargs)
+
+
+def export(wanted, received, *flags, **kwargs):
+    return other("odtf-export", wanted, received, *flags, **kwargs)
+
+
+def worker(wanted, received, text):
+    case = train(wanted, received, "--strategy=multiworker", environment={"TF_CONFIG": text})
+    return case._replace(name=f"TF_CONFIG={text}")
+
+
+def cluster(*addresses, index=0):
+    return json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
+
+
+DIGITS = {"data.name": "digits"}
+TRAIN = {**DIGITS, "batch_size": 1024, "epochs": 2, "export.targets": []}  # What the run in $done was made with.
+ON_DONE = f"--config=$config:{json.dumps(TRAIN)}"
+TFDS = {"data.name": "cifar10"}
+TYPES = "the keys and types of a config are those of default_config"
+
+FLAGS = [
+    Case("nothing at all", "odtf-train", (), "--config is required", "nothing"),
+    Case("no workdir", "odtf-train", ("--config=$config",), "--workdir is required", "nothing"),
+    Case("empty workdir", "odtf-train", ("--config=$config", "--workdir="), "--workdir is required", "''"),
+    train("--config is required", "nothing", config=None),
+    train("Unknown command line flag 'wrokdir'", "Did you mean: workdir", "--wrokdir=x"),
+    train("All input comes as --flag=value", "more", "more"),
+    train("one of <one.mirrored.multiworker>", "--strategy=both", "--strategy=both"),
+    train("name a Python file with get_config", "'/nowhere/c.py', which is no file", config="--config=/nowhere/c.py"),
+    train("name a Python file with get_config", "which is no file", config="--config=$empty"),
+    train("name a Python file with get_config", "''", config="--config="),
+    train("config has the keys .*epochs", "'epoch'", "--config.epoch=3"),
+    train("config.data has the keys .*name", "'nmae'", "--config.data.nmae=digits"),
+    train("config.data.augment has the keys .*pad_mode", "'padd'", "--config.data.augment.padd=4"),
+    train("config.network has the keys depth, name, width", "'depht'", "--config.network.depht=8"),
+    train("config.epochs is one value", "'x'", "--config.epochs.x=8"),
+    train("--config.epochs must be an integer", "'three'", "--config.epochs=three"),
+    train("--config.epochs must be an integer", r"'1\.5'", "--config.epochs=1.5"),
+    train("--config.weight_decay must be a number", "'low'", "--config.weight_decay=low"),
+    train("--config.jit must be True or False", "'maybe'", "--config.jit=maybe"),
+    train("--config.data must be a mapping", "'digits'", "--config.data=digits"),
+    train("schedule.milestones must be a tuple of rising epochs", r"\('a',\)", "--config.schedule.milestones=a"),
+    train("--config=FILE must come before it", "no --config", "--config.epochs=3", config=None),
+    train("takes the arguments .*depth", "'dept=20'", config="--config=configs/digits.py:dept=20"),
+    train("argument depth must be of type int", "'deep'", config="--config=configs/digits.py:depth=deep"),
+]
+
+CONFIG_FILES = [
+    train("name a Python file with get_config", r"no_get_config\.py, which has none", config="--config=$no_get_config"),
+    train("must return a ConfigDict", r"dict\.py, which returns \{'epochs': 3\}", config="--config=$returns_dict"),
+    train("must return a ConfigDict", "which returns None", config="--config=$returns_none"),
+    train("takes nothing after the colon", "'depth=8'", config="--config=$no_argument:depth=8"),
+    train(f"line 4: {TYPES}", 'config.epoch = 3 .*"epoch" does not exist', config="--config=$unknown_key"),
+    train(f"line 4: {TYPES}", 'config.epochs = "3" ', config="--config=$wrong_type"),
+    train("config has the keys .*seed", "none of batch_size, .*seed", config="--config=$lacks_keys"),
+]
+
+DEVICES = [
+    train("This machine has the devices CPU:0", "GPU:7", "--devices=GPU:7"),
+    train("--devices must name different devices", "banana", "--devices=banana"),
+    train("--devices must name different devices", "CPU:x", "--devices=CPU:x", "--strategy=mirrored"),
+    train("--devices must name different devices", "CPU:0,CPU:0", "--devices=CPU:0,CPU:0", "--strategy=mirrored"),
+    train("--strategy=one takes one device", "--devices=CPU:0,CPU:1", "--devices=CPU:0,CPU:1"),
+    train("takes all devices of each worker", "--devices=CPU:0", "--devices=CPU:0", "--strategy=multiworker"),
+    train('needs TF_CONFIG={"cluster"', "nothing", "--strategy=multiworker"),
+    worker("needs TF_CONFIG", "{", "{"),
+    worker("needs TF_CONFIG", "nonsense", cluster("nonsense")),
+    worker("needs TF_CONFIG", "127.0.0.1:99999", cluster("127.0.0.1:99999")),
+    worker("needs TF_CONFIG", '"index": 3', cluster("127.0.0.1:2", index=3)),
+    worker(
+        "worker 0 cannot start .*a port that nothing listens on", "Could not start gRPC", cluster("127.0.0.1:$port")
+    ),
+    changed({"batch_size": 33}, "batch_size .*multiple of 2", "33", "--strategy=mirrored", "--devices=CPU:0,CPU:1"),
+]
+
+CONFIG = [
+    changed({"colour": "red"}, "config has the keys batch_size", "colour"),
+    changed({"data": 3}, "config.data must be a mapping with the keys augment", "3"),
+    changed({"data.colour": "red"}, "config.data has the keys augment", "colour"),
+    changed({"checkpoint.kept": 3}, "config.checkpoint has the keys every_steps, keep", "kept"),
+    changed({"seed": -1}, r"config.seed must be an integer from 0 to 2\*\*31 - 1", "-1"),
+    changed({"seed": 1.5}, "config.seed must be an integer", r"1\.5"),
+    changed({"batch_size": 0}, "config.batch_size must be an integer of at least 1", "0"),
+    changed({"batch_size": "64"}, "config.batch_size must be an integer", "'64'"),
+    changed({"batch_size": True}, "config.batch_size must be an integer", "True"),
+    changed({"epochs": 0}, "config.epochs must be an integer of at least 1", "0"),
+    changed({"log_every_steps": 0}, "config.log_every_steps must be an integer of at least 1", "0"),
+    changed({"weight_decay": -1e-4}, "config.weight_decay must be a number, 0 or more", r"-0\.0001"),
+    changed({"weight_decay": float("nan")}, "config.weight_decay must be a number", "nan"),
+    changed({"weight_decay": None}, "config.weight_decay must be a number", "None"),
+    changed({"label_smoothing": 1.0}, r"config.label_smoothing must be a number in \[0, 1\)", r"1\.0"),
+    changed({"precision": "float8"}, "config.precision must be one of float32, mixed_bfloat16", "'float8'"),
+    changed({"jit": True}, "config.jit must be False on a CPU", "True"),
+    changed({"deterministic": "yes"}, "config.deterministic must be True or False", "'yes'"),
+    changed({"data.name": ""}, "config.data.name must be 'digits', 'folder:PATH' or a TFDS name", "''"),
+    changed({"data.name": "no such"}, "'digits', 'folder:PATH' or a TFDS name", "'no such'"),
+    changed({"data.data_dir": 7}, "config.data.data_dir must be None or a path", "7"),
+    changed({"data.validation_fraction": 0}, "config.data.validation_fraction must be .* between 0 and 1", r"0\.0"),
+    changed({"data.validation_fraction": 1}, "config.data.validation_fraction must be .* between 0 and 1", r"1\.0"),
+    changed({"data.num_views": 0}, "config.data.num_views must be an integer of at least 1", "0"),
+    changed({"data.max_train_examples": 0}, "max_train_examples must be None or an integer of at least 1", "0"),
+    changed({"data.image_size": 0}, "image_size must be an integer of at least 1", "image_size=0"),
+    changed({"data.image_size": [8]}, "image_size must be one integer, or height and width", r"\[8\]"),
+    changed({"data.augment": None}, "config.data.augment must be a mapping", "None"),
+    changed({"data.augment.shear": 1}, "known ones are pad, pad_mode, flip, cutout", "shear"),
+    changed({"data.augment.pad": -1}, "augment.pad must be an integer of at least 0", "-1"),
+    changed({"data.augment.pad_mode": "edge"}, "augment.pad_mode must be 'zero' or 'reflect'", "'edge'"),
+    changed({"data.augment.flip": 1}, "augment.flip must be True or False", "1"),
+    changed({"schedule.name": "linear"}, "config.schedule.name must be constant, piecewise or cosine", "'linear'"),
+    changed({"schedule.learning_rate": 0}, "config.schedule.learning_rate must be a positive number", r"0\.0"),
+    changed({"schedule.warmup_epochs": -1}, "config.schedule.warmup_epochs must be a number, 0 or more", r"-1\.0"),
+    changed({"schedule.milestones": [3, 2]}, "config.schedule.milestones must be .* rising epochs", r"\(3, 2\)"),
+    changed({"schedule.milestones": [-1, 2]}, "config.schedule.milestones must be .* 0 or more", r"\(-1, 2\)"),
+    changed({"checkpoint.keep": 0}, "config.checkpoint.keep must be an integer of at least 1", "0"),
+    changed({"checkpoint.every_steps": -1}, "config.checkpoint.every_steps must be .* at least 0", "-1"),
+    changed({"optimizer": "sgd"}, "config.optimizer must be a mapping with a name", "'sgd'"),
+    changed({"optimizer.name": "rmsprop"}, "config.optimizer.name must be one of sgd, adam", "'rmsprop'"),
+    changed({"optimizer.momentum": 2}, r"config.optimizer.momentum must be a number in \[0, 1\)", r"2\.0"),
+    changed({"optimizer.momentun": 0.9}, "sgd takes no momentun; its keys are momentum, nesterov", r"momentun=0\.9"),
+    changed({"optimizer.nesterov": "yes"}, "config.optimizer: nesterov must be True or False", "nesterov='yes'"),
+    changed({"optimizer.weight_decay": 1e-4}, "config.weight_decay, .* would be right", "weight_decay=0.0001"),
+    changed({"export.targets": ["watch"]}, "config.export: .*soc, phone", "'watch'"),
+    changed({"export.targets": "soc"}, "config.export.targets must be a tuple of names", "'soc'"),
+    changed({"export.quantization": "int4"}, "config.export: .*int8, int16x8, float16, dynamic, float32", "'int4'"),
+    changed({"export.quantization": "float16"}, "config.export: The soc target takes int8 or int16x8", "'float16'"),
+    changed({"export.calibration_examples": 0}, "calibration_examples must be an integer of at least 1", "0"),
+    changed({"network": {}}, "config.network must be a mapping with a name", r"\{\}"),
+    changed({"network.name": "resnet9"}, "config.network: .*cifar_resnet.*resnet8", "'resnet9'"),
+    changed({"network.depht": 8}, "config.network: .*it has depth, conv, groups", "'depht'"),
+    changed({"network.depth": 9}, r"config.network: .*6n\+2, the nearest is 8", "depth=9"),
+    changed({"network.width": "x"}, "config.network: .*integer", "width='x'"),
+    changed({"network.conv": "winograd"}, "config.network: .*standard, group", "conv='winograd'"),
+    changed({"network.groups": 4}, "config.network: Only grouped convolutions take groups", "groups=4"),
+    grouped("at least 2 groups", "groups=1", groups=1),
+    grouped("multiple of the groups", "groups=3", groups=3),
+    grouped("at least 2 groups, an integer", "groups='4'", groups="4"),
+    grouped("needs the number of groups", "groups=None"),
+    method("name must be one of .*OnlineDistillationCheap", "'Lazy'", "Lazy"),
+    method("name must be one of .*Solo", "'Method'", "Method"),
+    method("Solo takes no keys but name", "temperature=3", "Solo", temperature=3),
+    method("takes the keys name, num_peers, temperature", "temprature=4", temprature=4),
+    method("takes the keys name, num_peers", "seed=4", seed=4),
+    method("temperature must be a positive number", "temperature=0", temperature=0),
+    method("temperature must be a positive number", "temperature=-1", temperature=-1),
+    method("temperature must be a number", "temperature='hot'", temperature="hot"),
+    method("at least 2 peers", "num_peers=1", num_peers=1),
+    method("at least 2 peers", "num_peers=1", "DeepMutualLearning", num_peers=1),
+    method("num_peers must be an integer", r"num_peers=2\.5", num_peers=2.5),
+    method("kl_reduction must be 'batchmean' or 'elementmean'", "'sum'", kl_reduction="sum"),
+    method("teacher", "neither|no teacher_workdir", "OfflineDistillation"),
+    method("must be the workdir of a finished run", "7", "OfflineDistillation", teacher_workdir=7),
+    method("holds no finished run", "no config.json", "OfflineDistillation", teacher_workdir="$empty"),
+    method("holds no finished run", "no report.json", "OfflineDistillation", teacher_workdir="$unfinished"),
+    method(r"lie in \[0, 1\]", r"alpha=1\.5", "OfflineDistillation", teacher_workdir="$done", alpha=1.5),
+]
+
+DATA = [
+    changed({}, "folder of images cannot be read", "/nowhere"),
+    folder("file", "folder of images cannot be read", "Not a directory"),
+    folder("empty", "sub-folder for each of at least 2 classes", "with no sub-folder"),
+    folder("one_class", "sub-folder for each of at least 2 classes", "with ash"),
+    folder("empty_class", "A class has no images", "cedar"),
+    folder("few", "Class 'ash' has too few images .*at least 3", "1 left to split"),
+    folder("mixed", "Images differ in size: give image_size", r"8x8 .*9x9 .*odd\.png"),
+    folder("corrupt", "Corrupt image: .*skip_corrupt=True", r"ash/03\.png \(image file is truncated\)"),
+    folder("tiny", "config.network: .*at least 4x4", r"\(3, 3, 3\)"),
+    folder("good", "batch_size must not exceed the training split, 8 images", "64", batch_size=64),
+    folder("good", "augment.pad must be an integer from 0 to 7", "8", data__augment__pad=8),
+    folder("good", "augment.cutout must be an integer from 0 to 8", "9", data__augment__cutout=9),
+    folder("good", "mean must give one number per channel, 3 here", r"\[0\.5\]", data__mean=[0.5]),
+    folder("good", "std must give one positive number per channel", r"\[1, 1, 0\]", data__std=[1, 1, 0]),
+    folder(
+        "good",
+        r"teacher_workdir must hold a teacher of images \(8, 8, 3\) in 2 classes",
+        r"\(3, 3, 1, 4\)",
+        method={"name": "OfflineDistillation", "teacher_workdir": "$done"},
+    ),
+    changed({**DIGITS, "data.image_size": 16}, "digits are images of 8x8 pixels", r"\(16, 16\)"),
+    changed({**TFDS, "data.data_dir": "/nowhere"}, "not prepared there: run tfds.load", "no folder: it does not exist"),
+    changed({**TFDS, "data.data_dir": "$good"}, "not prepared there: run tfds.load", "which holds ash, birch"),
+]
+
+
+def resume(wanted, received, workdir, config=ON_DONE):
+    return Case(f"workdir {workdir}", "odtf-train", (config, f"--workdir={workdir}"), wanted, received)
+
+
+WORKDIR = [
+    changed(TRAIN, r"Cannot write .*config\.json", "File too large", file_size=800),
+    resume("cannot be written to", "Not a directory", "$file"),
+    resume("cannot be written to", "Not a directory", "$file/deeper/still"),
+    resume("cannot be written to", "No such file or directory", "/proc/odtf"),
+    resume(
+        "belongs to another config; a new workdir, or the old config",
+        r"data.name: digits -> folder:/nowhere; epochs: 2 -> 1",
+        "$done",
+        "--config=$config",
+    ),
+    resume("config.json is damaged: it must be JSON", r"line \d+ column", "$config_cut"),
+    resume("config.json is damaged: it must have the keys", r"\[\]", "$config_list"),
+    resume("No checkpoint .*can be read; another workdir", "damaged checkpoints of step 1, 2", "$all_damaged"),
+]
+
+EXPORT = [
+    export("--workdir is required", "nothing"),
+    export("Unknown command line flag 'pier'", "Did you mean: peer", "--workdir=$done", "--pier=peer_0"),
+    export("All input comes as --flag=value", "soc", "--workdir=$done", "soc"),
+    export("holds no finished run", "no config.json", "--workdir=/nowhere"),
+    export("holds no finished run", "no config.json", "--workdir=$file"),
+    export("holds no finished run", "no report.json", "--workdir=$unfinished"),
+    export("has the peers peer_0", "'peer_9'", "--workdir=$done", "--peer=peer_9"),
+    export("one of <soc.phone>", "--target=watch", "--workdir=$done", "--target=watch"),
+    export("soc target takes int8 or int16x8", "'float16'", "--workdir=$done", "--quantization=float16"),
+    export("one of <int8.int16x8", "--quantization=int4", "--workdir=$done", "--quantization=int4"),
+    export("report.json is damaged: it must be JSON", r"line \d+ column", "--workdir=$report_cut"),
+    export("report.json is damaged: it must have the keys student", r"\{\}", "--workdir=$report_empty"),
+    export("weights in .* are damaged", "no archive", "--workdir=$chosen_cut"),
+    export("weights in .* are damaged", "Bad CRC-32", "--workdir=$chosen_flipped"),
+    export("no weights at .*has the training of this workdir ended", "", "--workdir=$chosen_gone"),
+    export("Cannot write", "File too large", "--workdir=$done", file_size=20000),
+]
+
+BENCHMARK = [
+    other("odtf-benchmark", "odtf-benchmark train, or odtf-benchmark edge FILE", "nothing"),
+    other("odtf-benchmark", "odtf-benchmark train, or odtf-benchmark edge FILE", "fly", "fly"),
+    other("odtf-benchmark", "needs the files to measure", "none", "edge"),
+    other("odtf-benchmark", "measures TFLite files", "/nowhere.tflite, which is no file", "edge", "/nowhere.tflite"),
+    other("odtf-benchmark", "measurements are group_conv", "'flying'", "train", "--only=flying"),
+    other("odtf-benchmark", "cannot be written to", "", "train", "--json=$file/figures.json"),
+]
+
+CASES = [*FLAGS, *CONFIG_FILES, *DEVICES, *CONFIG, *DATA, *WORKDIR, *EXPORT, *BENCHMARK]

@@ -1,0 +1,240 @@
+"""Bad input on the command lines: status 2, one line that says what is wrong, and no file touched."""
+
+import json
+import pathlib
+import re
+import shutil
+import socket
+import string
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import processes
+from tests.bad_input_cases import CASES, TRAIN
+from tests.zygote import Zygote
+
+# Its argument is JSON, {"key": value}, and it takes any key and any type, as a config file may.
+CONFIG = """
+import json
+from odtf.training.config import default_config, free
+
+def get_config(arg=None):
+    config = default_config()
+    config.network = free({"name": "cifar_resnet", "depth": 8, "width": 4})
+    config.data.name = "folder:/nowhere"
+    for key, value in json.loads(arg or "{}").items():
+        *parts, last = key.split(".")
+        part = config
+        for name in parts:
+            part = part[name]
+        with part.unlocked(), part.ignore_type():
+            part[last] = value
+    return config
+"""
+
+START = """from odtf.training.config import default_config
+def get_config():
+    config = default_config()
+"""
+
+CONFIG_FILES = {
+    "config": CONFIG,
+    "no_get_config": "x = 1\n",
+    "returns_dict": "def get_config():\n    return {'epochs': 3}\n",
+    "returns_none": "def get_config():\n    pass\n",
+    "no_argument": f"{START}    return config\n",
+    "unknown_key": f"{START}    config.epoch = 3\n    return config\n",
+    "wrong_type": f'{START}    config.epochs = "3"\n    return config\n',
+    "lacks_keys": "import ml_collections\ndef get_config():\n    return ml_collections.ConfigDict({'epochs': 3})\n",
+    "divides_by_zero": f"{START}    config.epochs = 1 // 0\n    return config\n",
+    "wrong_call": f"{START}    config.epochs = len(3)\n    return config\n",
+}
+
+
+def images(root, *, classes=("ash", "birch"), count=6, size=(8, 8)):
+    random = np.random.RandomState(0)
+    for name in classes:
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(random.randint(0, 256, (*size, 3)).astype(np.uint8)).save(root / name / f"{i:02d}.png")
+    return root
+
+
+def make_folders(root):
+    (root / "empty").mkdir()
+    (root / "file").write_text("no folder")
+    images(root / "good")
+    images(root / "one_class", classes=("ash",))
+    (images(root / "empty_class") / "cedar").mkdir()
+    images(root / "few", count=2)
+    images(root / "tiny", size=(3, 3))
+    Image.new("RGB", (9, 9)).save(images(root / "mixed") / "ash" / "odd.png")
+    cut(images(root / "corrupt") / "ash" / "03.png")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def make_runs(root, done):
+    """Copies of a finished run of two steps, each damaged in its way."""
+
+    def copy(name):
+        return pathlib.Path(shutil.copytree(done, root / name))
+
+    unfinished = copy("unfinished")
+    shutil.rmtree(unfinished / "checkpoints" / "step-2")
+    (unfinished / "chosen" / "step-2.npz").unlink()
+    (unfinished / "report.json").unlink()
+    lines = (unfinished / "log.jsonl").read_text().splitlines(keepends=True)
+    (unfinished / "log.jsonl").write_text("".join(line for line in lines if json.loads(line)["step"] == 1))
+    cut(copy("config_cut") / "config.json")
+    (copy("config_list") / "config.json").write_text("[]")
+    for path in copy("all_damaged").glob("checkpoints/*/variables.index"):
+        cut(path)
+    cut(copy("report_cut") / "report.json")
+    (copy("report_empty") / "report.json").write_text("{}")
+    cut(copy("chosen_cut") / "chosen" / "step-2.npz")
+    flip(copy("chosen_flipped") / "chosen" / "step-2.npz")
+    (copy("chosen_gone") / "chosen" / "step-2.npz").unlink()
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    with Zygote() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ground(zygote, tmp_path_factory):
+    """A directory with everything that the cases name."""
+    root = tmp_path_factory.mktemp("ground")
+    make_folders(root)
+    for name, text in CONFIG_FILES.items():
+        (root / f"{name}.py").write_text(text)
+    config = f"--config={root / 'config.py'}:{json.dumps(TRAIN)}"
+    status, _, err = zygote.run("odtf-train", config, f"--workdir={root / 'done'}")
+    assert status == 0, err
+    make_runs(root, root / "done")
+    return root
+
+
+@pytest.fixture(scope="module")
+def port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+def content(root):
+    """Every file and directory below `root`, with what is in it."""
+    return {str(p.relative_to(root)): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))}
+
+
+def the_line(status, err, program):
+    """Checks that the answer is one line, and returns it without the program's name."""
+    assert status == 2, err
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith(f"{program}: error: "), err
+    return lines[0].removeprefix(f"{program}: error: ")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_one_line_and_no_file_touched(case, zygote, ground, port, tmp_path):
+    names = {path.stem if path.suffix == ".py" else path.name: path for path in ground.iterdir()}
+
+    def filled(text):
+        return string.Template(text).substitute(names, new=tmp_path / "new", port=port)
+
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    before = content(ground)
+    status, _, err = zygote.run(
+        case.program,
+        *map(filled, case.arguments),
+        environment={**{k: filled(v) for k, v in case.environment.items()}, "TMPDIR": str(temporary)},
+        file_size=case.file_size,
+    )
+    line = the_line(status, err, case.program)
+    assert re.search(case.wanted, line), line
+    assert re.search(case.received, line.partition("Received: ")[2] or line), line
+    assert content(ground) == before
+    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"], "something was left behind"
+
+
+def test_there_are_many_cases_and_each_is_another():
+    assert len(CASES) >= 120
+    assert len({(*case[1:3], case.environment.get("TF_CONFIG")) for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize(
+    ("program", "module", "flags", "wanted"),
+    [
+        ("train.py", "train", ("--wrokdir=x",), "Did you mean: workdir"),
+        ("train.py", "train", ('--config=$config:{"optimizer.name": "rmsprop"}', "--workdir=$new"), "one of sgd, adam"),
+        ("export_student.py", "export_student", ("--workdir=/nowhere",), "holds no finished run"),
+    ],
+)
+def test_a_process_of_its_own_answers_alike(program, module, flags, wanted, ground, tmp_path):
+    flags = [string.Template(flag).substitute(config=ground / "config.py", new=tmp_path / "new") for flag in flags]
+    status, out, err = processes.run(*flags, program=module)
+    assert wanted in the_line(status, err, program)
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "error"), [("divides_by_zero", "ZeroDivisionError"), ("wrong_call", "TypeError")])
+def test_a_bug_keeps_its_traceback(name, error, zygote, ground, tmp_path):
+    path = ground / f"{name}.py"
+    status, _, err = zygote.run("odtf-train", f"--config={path}", f"--workdir={tmp_path / 'new'}")
+    assert status == 1
+    assert "Traceback (most recent call last)" in err
+    assert f'File "{path}", line 4, in get_config' in err
+    assert error in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_corrupt_image_is_skipped_on_request(zygote, ground, tmp_path):
+    changes = {
+        "data.name": f"folder:{ground / 'corrupt'}",
+        "data.skip_corrupt": True,
+        "batch_size": 4,
+        "export.targets": [],
+    }
+    config = f"--config={ground / 'config.py'}:{json.dumps(changes)}"
+    status, out, err = zygote.run("odtf-train", config, f"--workdir={tmp_path / 'new'}")
+    assert status == 0, err
+    assert "1 corrupt images skipped in train" in err
+    assert "Chosen on validation" in out
+
+
+@pytest.mark.parametrize(
+    ("file_size", "refused"),
+    [(20000, r"chosen/step-2\.npz"), (40000, "checkpoints/step-2")],
+)
+def test_a_full_disk_harms_nothing_that_was_there(file_size, refused, zygote, ground, tmp_path):
+    workdir = pathlib.Path(shutil.copytree(ground / "unfinished", tmp_path / "run"))
+    flags = (f"--config={ground / 'config.py'}:{json.dumps(TRAIN)}", f"--workdir={workdir}")
+    before = content(workdir)
+    status, _, err = zygote.run("odtf-train", *flags, file_size=file_size)
+    line = the_line(status, err, "odtf-train")
+    assert re.search(rf"Cannot write .*({refused}): File too large\. What was there is untouched", line), line
+    after = content(workdir)
+    assert after.pop("log.jsonl").startswith(before.pop("log.jsonl")), "lines may be added"
+    assert before.items() <= after.items()
+    added = [name for name in after.keys() - before.keys() if not name.startswith("tensorboard/")]
+    assert added in ([], ["chosen/step-2.npz"])
+
+    status, out, err = zygote.run("odtf-train", *flags)
+    assert status == 0, err
+    assert "resumed at step 1" in out

@@ -13,6 +13,12 @@ from odtf.methods.groups import Group
 from tests.methods.conftest import NETWORK, make_method
 
 NAMES = methods.available()
+# What lets the labels win where a teacher that knows nothing weighs more by default.
+LABELS_FIRST = {
+    "OfflineDistillation": {"alpha": 0.1},
+    "AttentionTransfer": {"beta": 1.0},
+    "FitNets": {"hint_weight": 1},
+}
 
 
 def test_every_method_is_found_by_its_name():
@@ -24,13 +30,17 @@ def test_every_method_is_found_by_its_name():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_overfits_one_batch(name, batch):
-    method = make_method(name, seed=1, **({"alpha": 0.1} if name == "OfflineDistillation" else {}))
+    method = make_method(name, seed=1, **LABELS_FIRST.get(name, {}))
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
     images, labels = batch
     iterator = iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
     step = method.make_train_function()
     logs = [step(iterator) for _ in range(80)]
-    assert float(logs[-1]["loss"]) < 0.5 * float(logs[0]["loss"])
+    # The rest of a loss may rise with a ramp.
+    first, last = (
+        sum(float(v) for key, v in line.items() if key.endswith("cross_entropy")) for line in (logs[0], logs[-1])
+    )
+    assert last < 0.5 * first
     for peer in method.peers:
         assert float(logs[-1][f"{peer}/top1"]) == 1.0
 
@@ -64,10 +74,13 @@ def test_peers_that_start_different_stay_different(name, batch, sgd):
     method = make_method(name)
     method.compile(sgd, steps_per_epoch=1)
     for _ in range(2):
-        networks = list(method.peers.values())
-        for a, b in itertools.pairwise(networks):
-            for v, w in zip(a.trainable_variables, b.trainable_variables, strict=True):
-                if len(v.shape) > 1 and v is not w:  # The layers of a shared trunk are the same.
+        trained = {id(v) for v in method.trainable_variables}
+        for a, b in itertools.combinations(method.peers.values(), 2):
+            # What two peers share is the same, what follows another by averages starts equal, and shapes may differ.
+            others = {(w.path, tuple(w.shape)): w for w in b.trainable_variables if id(w) in trained}
+            for v in (v for v in a.trainable_variables if id(v) in trained):
+                w = others.get((v.path, tuple(v.shape)))
+                if w is not None and w is not v and len(v.shape) > 1:
                     assert np.abs(v.numpy() - w.numpy()).max() > 1e-3, v.path
         method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
 

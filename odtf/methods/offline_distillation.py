@@ -3,13 +3,11 @@
 Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
 """
 
-from keras import ops
-
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.frozen_teacher import TaughtByFrozen, check_share
 
 
-class OfflineDistillation(Method):
+class OfflineDistillation(TaughtByFrozen):
     """One student and a frozen teacher.
 
     Loss: (1 - alpha) CE(z, y) + alpha T^2 KL(sg[p_teacher] || p), with alpha = 0.9 and T = 4 by default, the values
@@ -19,10 +17,12 @@ class OfflineDistillation(Method):
         network: callable `network(seed=int, name=str)` that returns the student with its named taps.
         teacher: a built `keras.Model` with the student's input and classes that returns logits or a dict with
             "logits". It is frozen here: no variable of it is trained, its batch normalisation uses the moving
-            statistics.
+            statistics. None: the teacher is trained here.
+        teacher_network: callable as `network`, for a teacher that is trained here, see `TaughtByFrozen`.
+        teacher_epochs: int, for how many epochs.
         temperature: positive float.
         alpha: float in [0, 1], the share of the distillation term.
-        seed: int, seeds the student's initialisation.
+        seed: int, seeds the initialisation.
         weight_decay: float, see `Method`.
         label_smoothing: float, see `Method`.
 
@@ -34,8 +34,10 @@ class OfflineDistillation(Method):
     def __init__(
         self,
         network,
-        teacher,
+        teacher=None,
         *,
+        teacher_network=None,
+        teacher_epochs=0,
         temperature=4.0,
         alpha=0.9,
         seed=0,
@@ -43,30 +45,22 @@ class OfflineDistillation(Method):
         label_smoothing=0.0,
         name="offline_distillation",
     ):
-        if not 0.0 <= alpha <= 1.0:
-            raise ValueError(f"The share of the distillation term must lie in [0, 1]. Received: alpha={alpha}.")
-        student = network(seed=peer_seed(seed, 0), name="peer_0")
-        given, wanted = self._logits(teacher.output).shape[-1], self._logits(student.output).shape[-1]
-        if given != wanted:
-            raise ValueError(f"Teacher and student must share their classes. Received: {given} and {wanted} classes.")
+        self.alpha = check_share(alpha)
         self.temperature = check_temperature(temperature)
-        self.alpha = float(alpha)
-        teacher.trainable = False
-        super().__init__({"peer_0": student}, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
-        self.teacher = teacher
+        super().__init__(
+            network,
+            teacher,
+            teacher_network=teacher_network,
+            teacher_epochs=teacher_epochs,
+            seed=seed,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            name=name,
+        )
 
-    @staticmethod
-    def _logits(outputs):
-        return outputs["logits"] if isinstance(outputs, dict) else outputs
-
-    def call(self, images, training=False):
-        outputs = super().call(images, training)
-        return {**outputs, "teacher": {"logits": self._logits(self.teacher(self.view(images, 0), training=False))}}
-
-    def loss_terms(self, labels, outputs):
-        student = outputs["peer_0"]["logits"]
-        teacher = ops.stop_gradient(outputs["teacher"]["logits"])
+    def student_terms(self, labels, student, teacher):
+        logits = student["logits"]
         return {
-            "peer_0/cross_entropy": (1.0 - self.alpha) * cross_entropy(labels, student, self.label_smoothing),
-            "peer_0/distillation": self.alpha * kl_divergence(teacher, student, self.temperature),
+            "peer_0/cross_entropy": (1.0 - self.alpha) * cross_entropy(labels, logits, self.label_smoothing),
+            "peer_0/distillation": self.alpha * kl_divergence(teacher["logits"], logits, self.temperature),
         }

@@ -1,0 +1,117 @@
+"""What the methods have in common in which a frozen teacher teaches one student."""
+
+from keras import ops
+
+from odtf.losses import cross_entropy
+from odtf.methods.base import Method, peer_seed
+
+TEACHER, STUDENT = 0, 1
+
+
+class TaughtByFrozen(Method):
+    """One student "peer_0" and a teacher that was trained before: in another run, or in the first epochs of this one.
+
+    A teacher of this run learns from the labels alone for `teacher_epochs`, while the student waits; then it is frozen
+    and the student begins. With `config.schedule.restarts` at that epoch, each has a whole learning-rate schedule. The
+    teacher is that of its last epoch, where a teacher of another run is the one that validation chose.
+
+    Subclasses define `student_terms`.
+
+    Args:
+        network: callable `network(seed=int, name=str)` that returns the student with its named taps.
+        teacher: a built `keras.Model` with the student's input and classes that returns logits or a dict of taps; or
+            None. It is frozen here: no variable of it is trained, its batch normalisation uses the moving statistics.
+        teacher_network: callable as `network`, for a teacher that is trained here; or None.
+        teacher_epochs: int, for how many epochs.
+        seed: int, seeds the initialisation.
+        weight_decay: float, see `Method`.
+        label_smoothing: float, see `Method`.
+
+    Raises:
+        ValueError: if there is not exactly one teacher, the epochs do not fit, or the classes differ from the
+            student's.
+    """
+
+    def __init__(
+        self,
+        network,
+        teacher=None,
+        *,
+        teacher_network=None,
+        teacher_epochs=0,
+        seed=0,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        name=None,
+    ):
+        if (teacher is None) == (teacher_network is None):
+            received = "neither" if teacher is None else "both"
+            raise ValueError(f"Either a trained teacher or a teacher_network would be right. Received: {received}.")
+        if (teacher_epochs > 0) != (teacher_network is not None):
+            raise ValueError(
+                "teacher_epochs must be positive where the teacher is trained here, and 0 elsewhere. "
+                f"Received: teacher_epochs={teacher_epochs}."
+            )
+        student = network(seed=peer_seed(seed, 0), name="peer_0")
+        if teacher is None:
+            teacher = teacher_network(seed=peer_seed(seed, 1), name="teacher")
+        else:
+            teacher.trainable = False
+        given, wanted = taps_of(teacher.output)["logits"].shape[-1], student.output["logits"].shape[-1]
+        if given != wanted:
+            raise ValueError(f"Teacher and student must share their classes. Received: {given} and {wanted} classes.")
+        super().__init__({"peer_0": student}, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+        self.teacher = teacher
+        self.teacher_epochs = int(teacher_epochs)
+        self.phase = self.phase_at(0)
+
+    def student_terms(self, labels, student, teacher):
+        """Returns the named terms of the student's loss, each a float32 tensor `[batch]`.
+
+        Args:
+            labels: integer tensor `[batch]`.
+            student: dict of the student's taps.
+            teacher: dict of the teacher's taps, all constants.
+        """
+        raise NotImplementedError
+
+    def phase_at(self, epoch):
+        return TEACHER if epoch < self.teacher_epochs else STUDENT
+
+    def call(self, images, training=False):
+        learns = training and self.phase == TEACHER
+        # The student's moving statistics, too, wait for the teacher.
+        outputs = {} if learns else super().call(images, training)
+        return {**outputs, "teacher": taps_of(self.teacher(self.view(images, 0), training=learns))}
+
+    def loss_terms(self, labels, outputs):
+        teacher = outputs["teacher"]
+        if self.phase == TEACHER:
+            return {"teacher/cross_entropy": cross_entropy(labels, teacher["logits"], self.label_smoothing)}
+        constant = {name: ops.stop_gradient(tap) for name, tap in teacher.items()}
+        return self.student_terms(labels, outputs["peer_0"], constant)
+
+
+def taps_of(outputs):
+    """Returns a network's outputs as taps; a deployed network has its logits alone."""
+    return outputs if isinstance(outputs, dict) else {"logits": outputs}
+
+
+def check_share(alpha):
+    """Raises ValueError unless `alpha`, the share of the distillation term, lies in [0, 1]; returns it as a float."""
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"The share of the distillation term must lie in [0, 1]. Received: alpha={alpha}.")
+    return float(alpha)
+
+
+def tap_of(network, name, whose):
+    """Returns the tap of a network, a KerasTensor.
+
+    Raises:
+        ValueError: if there is none of that name, or it is no map `[batch, height, width, channels]`.
+    """
+    taps = {tap: x for tap, x in taps_of(network.output).items() if len(x.shape) == 4}
+    if name not in taps:
+        known = f"the maps {', '.join(taps)}" if taps else "no maps"
+        raise ValueError(f"The {whose} has {known}. Received: {name!r}.")
+    return taps[name]

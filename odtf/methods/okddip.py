@@ -1,0 +1,152 @@
+"""OKDDip: peers whose targets are weighed by attention, and a leader that learns from all of them.
+
+Chen, Mei, Wang, Feng, Chen, "Online Knowledge Distillation with Diverse Peers", AAAI 2020; released code:
+DefangChen/OKDDip.
+"""
+
+import keras
+from keras import layers, ops
+
+from odtf.layers.initializers import linear_uniform
+from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.methods.base import peer_seed
+from odtf.methods.branches import Branched
+
+
+class OKDDip(Branched):
+    """m-1 auxiliary peers, each with a target of its own from attention over all of them, and the leader "peer_0".
+
+    Loss: sum_a CE(z_a, y) + CE(z_L, y) + alpha w(epoch) [sum_a T^2 KL(p(x_a) || p_a) + T^2 KL(p(mean_a z_a) || p_L)],
+    x_a = sum_b softmax_b(<W_q h_a, W_k h_b>) z_b over the auxiliary peers b, a itself included; h is the embedding,
+    W_q and W_k have an eighth of its size, no bias, and are the same for all. T = 3, alpha = 1, w the ramp of 80
+    epochs.
+
+    Nothing is detached, and that bears a load: the attention gets its gradient through the targets alone. The leader's
+    divergence pulls the auxiliary peers, too. The leader is what is deployed.
+
+    Args:
+        network: callable `network(seed=int, name=str)` that returns a network with taps "stageN", "embedding" and
+            "logits".
+        num_peers: int, at least 3: the leader and two auxiliary peers.
+        temperature: positive float.
+        alpha: float, not negative: the weight of the distillation.
+        form: "branch" (a shared trunk) or "network" (every peer a network of its own).
+        aggregate: "logits", as the released code, or "probabilities": the target is sum_b alpha_ab softmax(z_b / T),
+            and the leader's the mean of softmax(z_b / T), as notes on the paper have it (UNVERIFIED).
+        ramp_epochs: float, the length of the ramp; 0 for none.
+        detach_targets: bool; True freezes the attention where it started: a check of what it is worth.
+        cut: tap or layer after which the branches part; None: the last stage is the branches' own.
+        seed: int; every peer is initialised with a seed of its own, derived from this one.
+        weight_decay: float, see `Method`.
+        label_smoothing: float, see `Method`.
+
+    Raises:
+        ValueError: if there are fewer than 3 peers, a coefficient is out of range or a form unknown.
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        num_peers=4,
+        temperature=3.0,
+        alpha=1.0,
+        form="branch",
+        aggregate="logits",
+        ramp_epochs=80,
+        detach_targets=False,
+        cut=None,
+        seed=0,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        name="okddip",
+    ):
+        if num_peers < 3:
+            raise ValueError(f"A leader needs at least 2 auxiliary peers beside it. Received: num_peers={num_peers}.")
+        if alpha < 0:
+            raise ValueError(f"The weight of the distillation must not be negative. Received: alpha={alpha}.")
+        if form not in ("branch", "network"):
+            raise ValueError(f"form must be 'branch' or 'network'. Received: {form!r}.")
+        if aggregate not in ("logits", "probabilities"):
+            raise ValueError(f"aggregate must be 'logits' or 'probabilities'. Received: {aggregate!r}.")
+        self.temperature = check_temperature(temperature)
+        self.alpha = float(alpha)
+        self.aggregate = aggregate
+        self.detach_targets = bool(detach_targets)
+        super().__init__(
+            network,
+            num_peers=num_peers,
+            shared=form == "branch",
+            cut=cut,
+            ramp_epochs=ramp_epochs,
+            seed=seed,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            name=name,
+        )
+        embedding = self.peers["peer_0"].output["embedding"]
+        self.attention = make_attention(embedding, num_peers - 1, seed=peer_seed(seed, num_peers))
+
+    @property
+    def students(self):
+        return ("peer_0",)
+
+    @property
+    def auxiliaries(self):
+        """Names of the peers that learn from each other, all but the leader."""
+        return tuple(self.peers)[1:]
+
+    def loss_terms(self, labels, outputs):
+        terms = {
+            f"{name}/cross_entropy": cross_entropy(labels, outputs[name]["logits"], self.label_smoothing)
+            for name in self.peers
+        }
+        weight = self.alpha * self.ramp
+        logits = [outputs[name]["logits"] for name in self.auxiliaries]
+        attention = self.attention([outputs[name]["embedding"] for name in self.auxiliaries])
+        for index, name in enumerate(self.auxiliaries):
+            target = self._target(logits, [attention[:, index, b, None] for b in range(len(logits))])
+            terms[f"{name}/distillation"] = weight * kl_divergence(target, outputs[name]["logits"], self.temperature)
+        target = self._target(logits, [1.0 / len(logits)] * len(logits))
+        terms["peer_0/distillation"] = weight * kl_divergence(target, outputs["peer_0"]["logits"], self.temperature)
+        return terms
+
+    def _target(self, logits, weights):
+        """Returns the logits of the weighted mean of the peers' logits, or of their probabilities."""
+        if self.aggregate == "logits":
+            target = sum(w * z for w, z in zip(weights, logits, strict=True))
+        else:
+            softened = [ops.softmax(z / self.temperature) for z in logits]
+            probabilities = sum(w * p for w, p in zip(weights, softened, strict=True))
+            target = self.temperature * ops.log(ops.maximum(probabilities, 1e-30))
+        return ops.stop_gradient(target) if self.detach_targets else target
+
+
+def make_attention(embedding, num_auxiliaries, seed):
+    """Builds the attention among the auxiliary peers.
+
+    Args:
+        embedding: KerasTensor `[batch, features]`.
+        num_auxiliaries: int, n.
+        seed: int, seeds the two projections.
+
+    Returns:
+        `keras.Model` from the list of n embeddings to float32 weights `[batch, n, n]`: how much peer b (last axis)
+        counts in the target of peer a; they sum to 1 over b. There is no division by the root of the size.
+    """
+    features = embedding.shape[-1]
+    inputs = [keras.Input((features,), dtype=embedding.dtype) for _ in range(num_auxiliaries)]
+    query, key = (
+        layers.Dense(
+            max(1, features // 8),
+            use_bias=False,
+            kernel_initializer=linear_uniform(features, seed + i),
+            dtype="float32",
+            name=name,
+        )
+        for i, name in enumerate(("query", "key"))
+    )
+    queries = ops.stack([query(x) for x in inputs], axis=1)
+    keys = ops.stack([key(x) for x in inputs], axis=1)
+    scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
+    return keras.Model(inputs, ops.softmax(scores, axis=-1), name="attention")

@@ -136,6 +136,22 @@ def _parse_value(key, text, default):
         raise UserError(f"The config's argument {key} must be of type {kind.__name__}. Received: {text!r}.") from None
 
 
+def choose(key, value, options):
+    """Returns what a config file has under the value of one of its arguments.
+
+    Args:
+        key: str, the argument.
+        value: str, what was given for it.
+        options: mapping from the values that the config file knows.
+
+    Raises:
+        UserError: if it does not know this one.
+    """
+    if value not in options:
+        raise UserError(f"The config's argument {key} must be one of {', '.join(options)}. Received: {value!r}.")
+    return options[value]
+
+
 def to_json(config):
     """Returns the configuration as plain JSON data: lists for tuples, None for what is not set."""
     return json.loads(json.dumps(config.to_dict()))

@@ -39,6 +39,12 @@ def test_differences_name_the_leaves_that_count():
     assert found == ["data.augment.pad: 0 -> 4", "seed: 0 -> 7"]
 
 
+def test_a_config_file_names_what_it_knows():
+    assert config_lib.choose("network", "a", {"a": 1, "b": 2}) == 1
+    with pytest.raises(UserError, match="network must be one of a, b. Received: 'c'"):
+        config_lib.choose("network", "c", {"a": 1, "b": 2})
+
+
 def test_parse_arg():
     arg = config_lib.parse_arg("depth=20,smoke,rate=0.5", depth=8, smoke=False, rate=0.1, block="shift")
     assert arg.to_dict() == {"depth": 20, "smoke": True, "rate": 0.5, "block": "shift"}

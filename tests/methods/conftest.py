@@ -12,11 +12,17 @@ from odtf import methods, models
 NETWORK = functools.partial(models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise", width=4)
 
 
-def make_method(name, **options):
+def make_method(name, network=NETWORK, synchronized=False, **options):
     """Builds a small cohort of the method, with a teacher where the method wants one trained before."""
-    if "teacher" in inspect.signature(getattr(methods, name)).parameters:
+    parameters = inspect.signature(getattr(methods, name)).parameters
+    if "teacher" in parameters:
         options.setdefault("teacher", models.cifar_resnet((8, 8, 1), 10, depth=8, width=4, seed=99))
-    return getattr(methods, name)(NETWORK, **options)
+    if "synchronized" in parameters:
+        options["synchronized"] = synchronized
+    if "step_epochs" in parameters:  # A chain, trained all at once.
+        options.setdefault("teacher_network", functools.partial(models.cifar_resnet, (8, 8, 1), 10, depth=8, width=4))
+        options.setdefault("step_epochs", ())
+    return getattr(methods, name)(functools.partial(network, synchronized=synchronized), **options)
 
 
 @pytest.fixture

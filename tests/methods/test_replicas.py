@@ -1,0 +1,61 @@
+"""One replica and two give the same weights and the same logged values, for every method."""
+
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from odtf import methods
+from odtf.models.checks import network_input
+from odtf.models.convolution import Pieces
+from tests.methods.conftest import make_method
+
+
+def network(*, seed, name, synchronized):
+    """The least network with a convolution in every stage: what counts here is the distribution, not the depth."""
+    pieces = Pieces("depthwise", seed=seed, synchronized=synchronized)
+    inputs = network_input((8, 8, 1), 10)
+    stages = [pieces.stem(inputs, 4)]
+    for stage, strides in enumerate((1, 2, 2)):
+        width = 4 * 2**stage
+        stages.append(pieces.convolved(stages[-1], width, strides, name=f"stage{stage + 1}_block1"))
+    return pieces.head(inputs, stages[1:], 10, name=name)
+
+
+@pytest.fixture(scope="module")
+def mirrored():
+    """One strategy for all: a second one in a process would number its collectives as the first did."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def train(name, batch, strategy):
+    """Trains two steps on one global batch; returns the logged values of each and all variables."""
+    replicas = strategy.num_replicas_in_sync
+    share = len(batch[1]) // replicas
+
+    def dataset(context=None):
+        return tf.data.Dataset.from_tensor_slices(batch).batch(share, drop_remainder=True).repeat()
+
+    with strategy.scope():
+        few = {"num_peers": 2} if "num_peers" in inspect.signature(getattr(methods, name)).parameters else {}
+        method = make_method(name, network=network, synchronized=True, seed=1, weight_decay=1e-3, **few)
+        method.compile(keras.optimizers.SGD(0.05, momentum=0.9), steps_per_epoch=1)
+    method.begin_epoch(0)
+    iterator = iter(strategy.distribute_datasets_from_function(dataset) if replicas > 1 else dataset())
+    step = method.make_train_function()
+    logs = [{key: float(value) for key, value in step(iterator).items()} for _ in range(2)]
+    return logs, {f"{i} {v.path}": v.numpy() for i, v in enumerate(method.variables)}
+
+
+@pytest.mark.parametrize("name", methods.available())
+def test_one_replica_is_two(name, batch, mirrored):
+    one_logs, one = train(name, batch, tf.distribute.get_strategy())
+    two_logs, two = train(name, batch, mirrored)
+    for a, b in zip(one_logs, two_logs, strict=True):
+        assert a == pytest.approx(b, abs=1e-4, rel=1e-4)
+    assert one.keys() == two.keys()
+    for key in one:
+        np.testing.assert_allclose(two[key], one[key], atol=1e-4, rtol=1e-4, err_msg=key)

@@ -1,0 +1,69 @@
+"""A teacher that is trained first, in the same run as its student."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.methods.conftest import NETWORK, make_method
+
+
+def inline(name="OfflineDistillation", **options):
+    return make_method(name, teacher=None, teacher_network=NETWORK, teacher_epochs=2, **options)
+
+
+def values(model):
+    return [v.numpy() for v in model.variables]
+
+
+def unchanged(before, model):
+    return [np.array_equal(old, v.numpy()) for old, v in zip(before, model.variables, strict=True)]
+
+
+@pytest.mark.parametrize("name", ["OfflineDistillation", "FitNets", "AttentionTransfer"])
+def test_teacher_first_and_then_the_student(name, batch):
+    """Each waits for the other, moving statistics, momentum and weight decay included."""
+    method = inline(name, weight_decay=0.1)
+    method.compile(keras.optimizers.SGD(1e-3, momentum=0.9), steps_per_epoch=1)
+    data = tuple(tf.constant(x) for x in batch)
+    student = method.peers["peer_0"]
+
+    method.begin_epoch(0)
+    waiting, learning = values(student), values(method.teacher)
+    logs = method.train_step(data)
+    assert set(logs) == {"loss", "teacher/cross_entropy", "teacher/top1"}
+    assert all(unchanged(waiting, student))
+    assert not any(unchanged(learning, method.teacher))
+
+    method.begin_epoch(2)
+    learning, waiting = values(student), values(method.teacher)
+    logs = method.train_step(data)
+    assert {"peer_0/cross_entropy", "peer_0/top1", "teacher/top1"} <= set(logs)
+    assert all(unchanged(waiting, method.teacher))
+    assert not any(unchanged(learning, student))
+
+
+def test_both_are_evaluated_in_every_phase(batch, sgd):
+    method = inline()
+    method.compile(sgd)
+    for epoch in (0, 2):
+        method.begin_epoch(epoch)
+        assert set(method.evaluate(*batch)) == {"peer_0/top1", "teacher/top1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "neither"),
+        ({"teacher_network": NETWORK}, "teacher_epochs must be positive"),
+        ({"teacher_epochs": 3}, "neither"),
+    ],
+)
+def test_there_is_one_teacher(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_method("OfflineDistillation", teacher=None, **options)
+
+
+def test_not_two_teachers():
+    with pytest.raises(ValueError, match="both"):
+        make_method("OfflineDistillation", teacher_network=NETWORK, teacher_epochs=1)

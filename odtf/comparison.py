@@ -1,5 +1,6 @@
 """A fair comparison: several methods and the same students alone, over the same seeds, paired."""
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -10,7 +11,7 @@ import statistics
 from odtf import cli
 from odtf.errors import UserError
 from odtf.files import make_directory, write_json, write_text
-from odtf.training import checks
+from odtf.training import checks, config_file
 from odtf.training import config as config_lib
 
 # What must be equal in all configs, or the numbers would not be of the same budget.
@@ -34,10 +35,7 @@ def make_plan(paths, overrides, seeds):
     """
     entries = []
     for text in paths:
-        path, _, arg = text.partition(":")
-        if not pathlib.Path(path).is_file():
-            raise UserError(f"--config must name a Python file with get_config. Received: {path}, which is not there.")
-        config = config_lib.load_config(path, arg or None)
+        config = config_file.load(text)
         for override in overrides:
             _override(config, override)
         config.export.targets = ()
@@ -63,10 +61,12 @@ def _override(config, text):
         part = part.get(name) if hasattr(part, "get") else None
     if not equals or not hasattr(part, "keys") or leaf not in part:
         raise UserError(f"--override takes KEY=VALUE with a key that the configs have. Received: {text!r}.")
+    with contextlib.suppress(ValueError):  # Text may come without quotes.
+        value = json.loads(value)
     try:
-        part[leaf] = json.loads(value)
-    except ValueError:
         part[leaf] = value
+    except TypeError as error:
+        raise UserError(f"--override={key} must be of the type that the configs have. Received: {value!r}.") from error
 
 
 def run(plan, workdir, *, peer=None, log=print):

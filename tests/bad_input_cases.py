@@ -62,6 +62,11 @@ def cluster(*addresses, index=0):
     return json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
 
 
+def compare(wanted, received, *flags):
+    start = ("--config=$config", "--workdir=$new", "--json=$new/figures.json")
+    return Case(" ".join(("odtf-compare", *flags)), "odtf-compare", (*start, *flags), wanted, received)
+
+
 DIGITS = {"data.name": "digits"}
 TRAIN = {**DIGITS, "batch_size": 1024, "epochs": 2, "export.targets": []}  # What the run in $done was made with.
 ON_DONE = f"--config=$config:{json.dumps(TRAIN)}"
@@ -279,4 +284,14 @@ BENCHMARK = [
     other("odtf-benchmark", "cannot be written to", "", "train", "--json=$file/figures.json"),
 ]
 
-CASES = [*FLAGS, *CONFIG_FILES, *DEVICES, *CONFIG, *DATA, *WORKDIR, *EXPORT, *BENCHMARK]
+COMPARE = [
+    other("odtf-compare", "--config is required", "nothing"),
+    other("odtf-compare", "--workdir is required", "nothing", "--config=$config", "--json=$new/x.json"),
+    compare("is not a positive integer", "--seeds=0", "--seeds=0"),
+    compare("a key that the configs have", "'epoch=3'", "--override=epoch=3"),
+    compare("must be of the type", "'three'", "--override=epochs=three"),
+    compare("config.epochs must be an integer of at least 1", "0", "--override=epochs=0"),
+    compare("name a Python file with get_config", "which is no file", "--config=/nowhere/c.py"),
+]
+
+CASES = [*FLAGS, *CONFIG_FILES, *DEVICES, *CONFIG, *DATA, *WORKDIR, *EXPORT, *BENCHMARK, *COMPARE]

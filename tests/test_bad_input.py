@@ -233,8 +233,10 @@ def test_a_full_disk_harms_nothing_that_was_there(file_size, refused, zygote, gr
     assert after.pop("log.jsonl").startswith(before.pop("log.jsonl")), "lines may be added"
     assert before.items() <= after.items()
     added = [name for name in after.keys() - before.keys() if not name.startswith("tensorboard/")]
-    assert added in ([], ["chosen/step-2.npz"])
-
+    if added != ["chosen/step-2.npz"]:
+        assert added == []
+        return
+    # Weights that no checkpoint refers to yet do not stand in the way.
     status, out, err = zygote.run("odtf-train", *flags)
     assert status == 0, err
     assert "resumed at step 1" in out

@@ -28,50 +28,67 @@ def define(name, text):
     return holder
 
 
+def load(text, name="config"):
+    """Returns the locked `ConfigDict` of "FILE" or "FILE:arg".
+
+    Args:
+        text: str.
+        name: the flag that gave it.
+
+    Raises:
+        UserError: if the file cannot be read or does with a config what it does not take. A bug in it is a bug.
+    """
+    path, colon, arg = text.partition(":")
+    wanted = f"--{name} must name a Python file with get_config."
+    if not pathlib.Path(path).is_file():
+        raise UserError(f"{wanted} Received: {path!r}, which is no file.")
+    try:
+        get_config = runpy.run_path(path).get("get_config")
+        if get_config is None:
+            raise UserError(f"{wanted} Received: {path}, which has none.")
+        if colon and not inspect.signature(get_config).parameters:
+            raise UserError(f"The get_config of {path} takes nothing after the colon. Received: {arg!r}.")
+        config = get_config(*([arg] if colon else []))
+    except UserError:
+        raise
+    except Exception as error:
+        _retell(error, path)
+        raise
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise UserError(
+            f"--{name}: get_config must return a ConfigDict, such as odtf.training.config.default_config(). "
+            f"Received: {path}, which returns {config!r}."
+        )
+    config.lock()
+    return config
+
+
 class _Parser(flags.ArgumentParser):
     def __init__(self, name):
         super().__init__()
         self.name = name
 
     def parse(self, text):
-        path, colon, arg = text.partition(":")
-        config = self._load(path, *([arg] if colon else []))
-        if not isinstance(config, ml_collections.ConfigDict):
-            raise UserError(
-                f"--{self.name}: get_config must return a ConfigDict, such as odtf.training.config.default_config(). "
-                f"Received: {path}, which returns {config!r}."
-            )
-        config.lock()
+        config = load(text, self.name)
         for argument in sys.argv[1:]:
             if override := re.match(rf"--?(?:no)?{self.name}\.([\w.]+)", argument):
                 _check_override(f"{self.name}.{override[1]}", config)
         return config
 
-    def _load(self, path, *arg):
-        wanted = f"--{self.name} must name a Python file with get_config."
-        if not pathlib.Path(path).is_file():
-            raise UserError(f"{wanted} Received: {path!r}, which is no file.")
-        try:
-            get_config = runpy.run_path(path).get("get_config")
-            if get_config is None:
-                raise UserError(f"{wanted} Received: {path}, which has none.")
-            if arg and not inspect.signature(get_config).parameters:
-                raise UserError(f"The get_config of {path} takes nothing after the colon. Received: {arg[0]!r}.")
-            return get_config(*arg)
-        except UserError:
-            raise
-        except Exception as error:
-            steps = traceback.extract_tb(error.__traceback__)
-            if "ml_collections" not in steps[-1].filename:
-                if isinstance(error, (AttributeError, KeyError, TypeError, ValueError)):
-                    # What absl and `cli.run` take for a wrong flag; the traceback shows both.
-                    raise RuntimeError(f"{path} has a bug: {type(error).__name__}.") from error
-                raise
-            line = [step for step in steps if step.filename == path][-1]
-            raise UserError(
-                f"{path}, line {line.lineno}: the keys and types of a config are those of default_config(), and "
-                f"free(...) makes a part with other keys. Received: {line.line} ({_reason(error)})."
-            ) from error
+
+def _retell(error, path):
+    """Raises what tells an error in a config file better, if there is something."""
+    steps = traceback.extract_tb(error.__traceback__)
+    if "ml_collections" not in steps[-1].filename:
+        if isinstance(error, (AttributeError, KeyError, TypeError, ValueError)):
+            # What absl and `cli.run` take for a wrong flag; the traceback shows both.
+            raise RuntimeError(f"{path} has a bug: {type(error).__name__}.") from error
+        return
+    line = [step for step in steps if step.filename == path][-1]
+    raise UserError(
+        f"{path}, line {line.lineno}: the keys and types of a config are those of default_config(), and "
+        f"free(...) makes a part with other keys. Received: {line.line} ({_reason(error)})."
+    ) from error
 
 
 def _reason(error):

@@ -22,7 +22,7 @@ def network_input(input_shape, num_classes):
     if len(shape) != 3 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
         raise ValueError(f"An input shape is (height, width, channels), all known. Received: input_shape={shape}")
     if min(shape[:2]) < 4:
-        raise ValueError(f"Images must be at least 4x4: the network halves them twice. Received: input_shape={shape}")
+        raise ValueError(f"Images must be at least 4x4: every network halves them. Received: input_shape={shape}")
     if not isinstance(num_classes, (int, np.integer)) or num_classes < 2:
         raise ValueError(f"A classifier needs at least 2 classes. Received: num_classes={num_classes}")
     return keras.layers.Input(tuple(int(n) for n in shape), name="image")

@@ -27,6 +27,7 @@ def googlenet(
     conv="standard",
     groups=None,
     width_multiplier=1.0,
+    modules=(2, 5, 2),
     seed=0,
     name="network",
     synchronized=False,
@@ -43,6 +44,7 @@ def googlenet(
             "shift" (both with a 1x1 convolution), "line" or "ghost". The first one, "stem", stays standard.
         groups: number of groups, for the grouped kinds.
         width_multiplier: factor on all channels.
+        modules: how many of the last modules each stage has; fewer make a network for tests and small devices.
         seed: integer that every random weight follows from.
         name: name of the network.
         synchronized: whether batch normalisations take their statistics over all replicas.
@@ -59,14 +61,16 @@ def googlenet(
         Szegedy et al., "Going Deeper with Convolutions", 2015, in the shape of github.com/SJLeo/FFSD,
         models/googlenet_cifar.py.
     """
+    if len(modules) != 3 or any(not 1 <= n <= len(stage) for n, stage in zip(modules, _STAGES, strict=True)):
+        raise ValueError(f"The stages have 1 to 2, 1 to 5 and 1 to 2 modules. Received: modules={tuple(modules)}")
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
     inputs = network_input(input_shape, num_classes)
 
     x, stages = pieces.stem(inputs, scaled(192, width_multiplier)), []
-    for index, modules in enumerate(_STAGES):
+    for index, (stage, count) in enumerate(zip(_STAGES, modules, strict=True)):
         if index:
             x = halved_overlapping(x, name=f"stage{index + 1}_pool")
-        for module, channels in modules.items():
+        for module, channels in list(stage.items())[-count:]:
             x = _inception(pieces, x, [scaled(c, width_multiplier) for c in channels], name=f"inception_{module}")
         stages.append(x)
     return pieces.head(inputs, stages, num_classes, name=name)

@@ -5,14 +5,8 @@ import keras
 from odtf.models.checks import checked_width, network_input, scaled
 from odtf.models.convolution import SPATIAL, Pieces
 
-# Channels, blocks and stride of each group of blocks; the first does not expand.
-_STAGES = (
-    ((16, 1, 1), (24, 2, 1)),
-    ((32, 3, 2),),
-    ((64, 4, 2), (96, 3, 1)),
-    ((160, 3, 2), (320, 1, 1)),
-)
-_LAST_WIDTH = 1280
+# Stage, channels and stride of each group of blocks; the first group does not expand.
+_GROUPS = ((1, 16, 1), (1, 24, 1), (2, 32, 2), (3, 64, 2), (3, 96, 1), (4, 160, 2), (4, 320, 1))
 
 
 def mobilenet_v2(
@@ -23,7 +17,8 @@ def mobilenet_v2(
     groups=None,
     width_multiplier=0.5,
     expansion=6,
-    last_width=_LAST_WIDTH,
+    blocks=(1, 2, 3, 4, 3, 3, 1),
+    last_width=1280,
     seed=0,
     name="network",
     synchronized=False,
@@ -41,6 +36,7 @@ def mobilenet_v2(
         groups: number of groups, for "group".
         width_multiplier: factor on the channels, each product rounded down.
         expansion: inner channels of a block for each channel of its input.
+        blocks: how many blocks each of the seven groups of equal width has.
         last_width: channels of the last 1x1 convolution, multiplied only by a `width_multiplier` above 1.
         seed: integer that every random weight follows from.
         name: name of the network.
@@ -60,23 +56,23 @@ def mobilenet_v2(
     """
     if conv not in SPATIAL:
         raise ValueError(f"Unknown cheap convolution; there are {', '.join(SPATIAL)}. Received: conv={conv!r}")
+    blocks = [checked_width(count) for count in blocks]
+    if len(blocks) != len(_GROUPS):
+        raise ValueError(f"The network has {len(_GROUPS)} groups of blocks. Received: blocks={tuple(blocks)}")
     expansion, last_width = checked_width(expansion), checked_width(last_width)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
     inputs = network_input(input_shape, num_classes)
 
     x = pieces.standard(inputs, scaled(32, width_multiplier), 3, 2, name="stem")
-    x, stages = pieces.normalized(x, name="stem"), []
-    for stage, kinds in enumerate(_STAGES, start=1):
-        block = 0
-        for channels, count, stride in kinds:
-            for index in range(count):
-                block += 1
-                factor = 1 if stage == block == 1 else expansion
-                strides, filters = 1 if index else stride, scaled(channels, width_multiplier)
-                x = _inverted_residual(pieces, x, filters, strides, factor, name=f"stage{stage}_block{block}")
-        stages.append(x)
-    stages.append(pieces.pointwise(x, scaled(last_width, max(1.0, width_multiplier)), name="stage5"))
-    return pieces.head(inputs, stages, num_classes, name=name)
+    x, stages, block = pieces.normalized(x, name="stem"), {}, 0
+    for (stage, channels, stride), count in zip(_GROUPS, blocks, strict=True):
+        for index in range(count):
+            strides, filters = 1 if index else stride, scaled(channels, width_multiplier)
+            x = _inverted_residual(pieces, x, filters, strides, expansion if block else 1, name=f"block{block + 1}")
+            block += 1
+        stages[stage] = x
+    last = pieces.pointwise(x, scaled(last_width, max(1.0, width_multiplier)), name="stage5")
+    return pieces.head(inputs, [*stages.values(), last], num_classes, name=name)
 
 
 def _inverted_residual(pieces, x, filters, strides, factor, *, name):

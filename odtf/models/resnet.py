@@ -4,7 +4,7 @@ from odtf.models.checks import checked_width, known_depth, network_input, stage_
 from odtf.models.convolution import Pieces, halved_overlapping
 from odtf.models.residual import basic_block, bottleneck_block
 
-_BASIC = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+_BASIC = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 _LAYOUTS = {**_BASIC, 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
 
@@ -27,7 +27,8 @@ def resnet(
     Args:
         input_shape: `(height, width, channels)`, at least 4x4; the network halves five times what there is to halve.
         num_classes: number of classes.
-        depth: 18 or 34 of basic blocks, 50 or 101 of bottlenecks, which have the stride in their 3x3 convolution.
+        depth: 18 or 34 (or 10, for tests) of basic blocks; 50 or 101 of bottlenecks, which have the stride in their 3x3
+            convolution.
         conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
             "shift" (both with a 1x1 convolution), "line" or "ghost". The stem stays standard.
         groups: number of groups, for the grouped kinds.

@@ -7,11 +7,12 @@ import pytest
 from odtf import models
 
 OD, RESNET = {"name": "od_cheap_resnet"}, {"name": "cifar_resnet"}
+WIDE, DENSE = {"name": "wide_resnet"}, {"name": "densenet"}
 OD56, BOTTLENECK = {**OD, "depth": 56}, {**RESNET, "block": "bottleneck"}
 
 
-def built(spec, num_classes=10):
-    return models.build(spec, (32, 32, 3), num_classes, seed=0)
+def built(spec, num_classes=10, shape=(32, 32, 3)):
+    return models.build(spec, shape, num_classes, seed=0)
 
 
 def group(groups):
@@ -74,6 +75,76 @@ def test_published_counts(spec, num_classes, params, mega_macs):
         return
     cost, decimals = models.cost(network), len(mega_macs.partition(".")[2])
     assert (cost.params, f"{cost.macs / 1e6:.{decimals}f}") == (params, mega_macs)
+
+
+LINE = {"conv": "line", "stem_conv": "line"}
+PLAIN = {"bottleneck": False, "compression": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("spec", "num_classes", "params", "mega_macs"),
+    [
+        # Of 3x3 and of 1x3 convolutions, as published in millions: 2.255 and 0.771, 2.772 and 0.972, 0.703 and 0.251.
+        ({**WIDE, "depth": 40, "widen": 2}, 100, 2_255_156, None),
+        ({**WIDE, "depth": 40, "widen": 2, **LINE}, 100, 771_092, None),
+        ({**WIDE, "depth": 16, "widen": 4}, 100, 2_772_020, None),
+        ({**WIDE, "depth": 16, "widen": 4, **LINE}, 100, 971_540, None),
+        ({**WIDE, "depth": 16, "widen": 2}, 100, 703_284, "101.1"),
+        ({**WIDE, "depth": 16, "widen": 2, **LINE}, 100, 251_412, None),
+        # Every convolution of the other variant has a bias, of 1,136 channels in all.
+        ({**WIDE, "depth": 16, "widen": 2, "variant": "ffsd"}, 100, 703_284 + 1_136, None),
+        # The students of online ensemble compression, growing by fractions of 12.
+        *(
+            ({**DENSE, "depth": 100, "growth": growth, "stem_width": 24}, 10, params, None)
+            for growth, params in ((12, 769_162), (9, 446_170), (7, 279_482), (4, 102_410), (2, 33_002))
+        ),
+        ({**DENSE, "depth": 40}, 100, 188_092, "72.4"),
+        ({**DENSE, "depth": 40, **PLAIN}, 100, 1_100_428, None),
+        # With the biases that released codes have, 14,728,266 and 6,166,250.
+        ({"name": "vgg"}, 10, 14_728_266 - 4_224, "313"),
+        ({"name": "googlenet"}, 10, 6_166_250 - 7_904, None),
+        # The stem's stride of 4 is taken in two steps, which costs three times its 1.5 million operations more.
+        ({"name": "alexnet"}, 10, 2_472_266, "19.4"),
+        ({"name": "mobilenet_v2"}, 100, 812_836, "6.5"),
+        ({"name": "preact_resnet"}, 10, 11_171_146, None),
+        # Student and auxiliary teacher of InDistill.
+        ({"name": "plain_cnn"}, 10, 15_050, None),
+        ({"name": "plain_cnn", "widths": (16, 32, 64), "embedding": 128}, 10, 57_994, None),
+    ],
+    ids=str,
+)
+def test_counts_of_the_literature_on_distillation(spec, num_classes, params, mega_macs):
+    test_published_counts(spec, num_classes, params, mega_macs)
+
+
+def test_half_way_between_wide_networks_of_two_convolutions():
+    """A block's second convolution gives two thirds of its weights up, its first does too in the narrowest network."""
+    whole, half, line = (
+        models.cost(built({**WIDE, "depth": 10, "widen": 4, **conv}, 100)).params
+        for conv in ({}, {"second_conv": "line"}, LINE)
+    )
+    widths, stem = (64, 128, 256), 16
+    second = sum(6 * n * n for n in widths)
+    assert whole - half == second
+    assert half - line == sum(6 * m * n for m, n in zip((stem, *widths), widths, strict=False)) + 6 * 3 * stem
+
+
+@pytest.mark.parametrize(("depth", "params"), [(18, 11_689_512), (34, 21_797_672), (50, 25_557_032)])
+def test_counts_on_imagenet(depth, params):
+    network = built({"name": "resnet", "depth": depth}, 1000, (224, 224, 3))
+    assert sum(math.prod(v.shape) for v in network.trainable_variables) == params
+    shapes = [tuple(network.output[f"stage{i}"].shape[1:]) for i in (1, 2, 3, 4)]
+    factor = 4 if depth == 50 else 1
+    assert shapes == [(224 // 2**i, 224 // 2**i, factor * 16 * 2**i) for i in (2, 3, 4, 5)]
+
+
+def test_taps_of_feature_fusion():
+    def taps(spec):
+        return [tuple(tap.shape[1:]) for name, tap in built(spec, 100).output.items() if name.startswith("stage")]
+
+    assert taps({**DENSE, **PLAIN}) == [(32, 32, 168), (16, 16, 312), (8, 8, 456)]
+    assert taps({"name": "googlenet", "modules": (1, 1, 1)}) == [(32, 32, 480), (16, 16, 832), (8, 8, 1024)]
+    assert taps({**WIDE, "widen": 2, "variant": "ffsd"}) == [(32, 32, 32), (16, 16, 64), (8, 8, 128)]
 
 
 def test_parameter_free_shortcuts_give_the_figures_of_the_literature():

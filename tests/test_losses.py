@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf.losses import cross_entropy, kl_divergence, probabilistic_knowledge_transfer, squared_difference
+from odtf.losses import (
+    attention_map,
+    attention_transfer,
+    cross_entropy,
+    kl_divergence,
+    probabilistic_knowledge_transfer,
+    squared_difference,
+    unit_norm,
+)
 
 TEACHER = np.array([[2, 0.5, -1], [0, 1, 3]], "float32")
 STUDENT = np.array([[1, 1, 0], [0.5, -0.5, 2]], "float32")
@@ -118,3 +126,33 @@ def test_squared_difference():
     np.testing.assert_allclose(squared_difference(a, b), ((a - b) ** 2).mean((1, 2, 3)), rtol=1e-5)
     with pytest.raises(ValueError, match=r"one shape.*\(3, 3, 5\) and \(3, 3, 4\)"):
         squared_difference(a, b[..., :4])
+
+
+def _unit(x):
+    return x / np.sqrt((x**2).sum(-1, keepdims=True))
+
+
+def test_attention_against_numpy():
+    rng = np.random.default_rng(1)
+    teacher, student = rng.normal(0, 1, (4, 3, 5, 6)), rng.normal(0, 1, (4, 3, 5, 2))
+    maps = [(x**2).mean(-1).reshape(4, 15) for x in (teacher, student)]
+    np.testing.assert_allclose(attention_map(teacher), maps[0], rtol=1e-5)
+    np.testing.assert_allclose(unit_norm(maps[0]), _unit(maps[0]), rtol=1e-5)
+    expected = ((_unit(maps[0]) - _unit(maps[1])) ** 2).mean(-1)
+    np.testing.assert_allclose(attention_transfer(teacher, student), expected, rtol=1e-4)
+
+
+def test_attention_of_dead_and_of_half_precision_maps():
+    """A map of zeros has a finite gradient; float16 squares in float32, where 400^2 does not overflow."""
+    dead, alive = tf.Variable(tf.zeros((1, 2, 2, 3))), tf.ones((1, 2, 2, 3))
+    with tf.GradientTape() as tape:
+        loss = attention_transfer(alive, dead)
+    assert np.isfinite(tape.gradient(loss, dead).numpy()).all()
+    large = attention_transfer(tf.constant(400.0, "float16", (1, 2, 2, 3)), tf.cast(alive, "float16"))
+    assert large.dtype == tf.float32
+    np.testing.assert_allclose(large, 0.0, atol=1e-6)
+
+
+def test_attention_needs_maps_of_one_size():
+    with pytest.raises(ValueError, match=r"one height and width. Received: \(4, 4\) and \(2, 2\)"):
+        attention_transfer(tf.zeros((1, 4, 4, 3)), tf.zeros((1, 2, 2, 3)))

@@ -93,6 +93,25 @@ class Method(keras.Model):
             outputs: what `call` returned.
         """
 
+    def follow(self, pairs, decay):
+        """Moves averages one step, inside `after_step`: average <- decay * average + (1 - decay) * variable.
+
+        Args:
+            pairs: iterable of (average, variable), both `keras.Variable` of one shape.
+            decay: float or float32 scalar tensor in [0, 1].
+        """
+        pairs = [(average.value, variable.value) for average, variable in pairs]
+
+        def move(average, variable, decay):
+            average.assign(decay * average + (1.0 - decay) * variable)
+
+        def across_replicas(strategy, decay):
+            for average, variable in pairs:
+                strategy.extended.update(average, move, args=(variable, decay), group=False)
+
+        # The copies that replicas hold of one variable are assigned to together, or they would drift apart.
+        tf.distribute.get_replica_context().merge_call(across_replicas, args=(decay,))
+
     def phase_at(self, epoch):
         """Returns the phase of training that an epoch belongs to, a pure function of its 0-based number.
 
@@ -299,24 +318,29 @@ class Method(keras.Model):
             self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM)
         return self.test_function
 
-    def collect(self, name, tap, examples):
-        """Computes one tap of a peer for all examples.
+    @staticmethod
+    def collect(network, tap, examples, limit=None):
+        """Computes one tap of a network for all examples, or the first of them.
 
         Args:
-            name: the peer's name.
+            network: network with named taps.
             tap: name of a tap `[batch, ...]`.
             examples: finite dataset of (images, labels, weights); what weighs 0 is left out.
+            limit: int or None, how many examples at most.
 
         Returns:
             numpy arrays: the tap `[examples, ...]`, float32, and the labels `[examples]`.
         """
-        forward = tf.function(lambda images: self.peers[name](images, training=False)[tap], autograph=False)
-        parts = []
+        forward = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
+        taps, all_labels, count = [], [], 0
         for images, labels, weights in examples:
             real = np.asarray(weights) > 0
-            parts.append((np.asarray(forward(images), "float32")[real], np.asarray(labels)[real]))
-        taps, labels = zip(*parts, strict=True)
-        return np.concatenate(taps), np.concatenate(labels)
+            taps.append(np.asarray(forward(images), "float32")[real])
+            all_labels.append(np.asarray(labels)[real])
+            count += len(taps[-1])
+            if limit is not None and count >= limit:
+                break
+        return np.concatenate(taps)[:limit], np.concatenate(all_labels)[:limit]
 
     def evaluate(self, x, y=None, batch_size=None, **kwargs):
         """Returns the exact top-1 accuracy of every peer and the teacher over a finite set of examples.

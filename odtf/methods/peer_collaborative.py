@@ -5,7 +5,6 @@ official code; the unofficial reproduction is shaoeric/Peer-Collaborative-Learni
 """
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
@@ -158,19 +157,11 @@ class PeerCollaborative(Method):
         step = ops.maximum(ops.cast(self.optimizer.iterations, "float32"), 1.0)
         phi = ops.minimum(1.0 - 1.0 / step, self.mean_decay)
         parts = zip((self.mean_trunk, *self.mean_branches), (self.trunk, *self.branches), strict=True)
-        pairs = [
-            (mean.value, trained.value)
-            for means, weights in parts
-            for mean, trained in zip(means.trainable_variables, weights.trainable_variables, strict=True)
-        ]
-
-        def follow(strategy, phi):
-            for mean, trained in pairs:
-                strategy.extended.update(mean, _average, args=(trained, phi), group=False)
-
-        # Copies of a variable on several replicas are assigned to across replicas only.
-        tf.distribute.get_replica_context().merge_call(follow, args=(phi,))
-
-
-def _average(mean, trained, phi):
-    mean.assign(phi * mean + (1.0 - phi) * trained)
+        self.follow(
+            (
+                (mean, trained)
+                for means, weights in parts
+                for mean, trained in zip(means.trainable_variables, weights.trainable_variables, strict=True)
+            ),
+            decay=phi,
+        )

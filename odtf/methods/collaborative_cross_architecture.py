@@ -87,9 +87,11 @@ class CollaborativeCrossArchitecture(Method):
         if len(set(classes)) > 1:
             raise ValueError(f"Networks that teach each other share their classes. Received: {classes} classes.")
         super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
-        state = {"trainable": False, "autocast": False, "aggregation": "mean", "dtype": "float32"}
-        self.running_accuracy = self.add_weight((len(peers),), "zeros", name="running_accuracy", **state)
-        self.shares = self.add_weight((len(peers),), lambda *_, **__: self._uniform(), name="shares", **state)
+        state = {"shape": (len(peers),), "trainable": False, "autocast": False, "aggregation": "mean"}
+        self.running_accuracy = self.add_weight(initializer="zeros", dtype="float32", name="running_accuracy", **state)
+        self.shares = self.add_weight(
+            initializer=lambda *_, **__: self._uniform(), dtype="float32", name="shares", **state
+        )
 
     def _uniform(self):
         return np.full(len(self.peers), 1.0 / len(self.peers), "float32")

@@ -20,7 +20,8 @@ def make_method(name, network=NETWORK, synchronized=False, **options):
     if "synchronized" in parameters:
         options["synchronized"] = synchronized
     if "step_epochs" in parameters:  # A chain, trained all at once.
-        options.setdefault("teacher_network", functools.partial(models.cifar_resnet, (8, 8, 1), 10, depth=8, width=4))
+        teacher = functools.partial(models.cifar_resnet, (8, 8, 1), 10, depth=8, width=4, synchronized=synchronized)
+        options.setdefault("teacher_network", teacher)
         options.setdefault("step_epochs", ())
     return getattr(methods, name)(functools.partial(network, synchronized=synchronized), **options)
 

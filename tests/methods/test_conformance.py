@@ -18,6 +18,8 @@ LABELS_FIRST = {
     "OfflineDistillation": {"alpha": 0.1},
     "AttentionTransfer": {"beta": 1.0},
     "FitNets": {"hint_weight": 1},
+    "DGKD": {"share": 0.5},
+    "InDistill": {"alpha": 0.1, "layer_epochs": ()},
 }
 
 

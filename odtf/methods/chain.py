@@ -1,0 +1,126 @@
+"""What the methods have in common in which knowledge goes down a chain of networks, from the largest to the student."""
+
+import itertools
+
+from keras import ops
+
+from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.methods.base import Method, peer_seed
+
+
+class Chain(Method):
+    """Networks trained one after another, each by some that come before it; or all at once.
+
+    In steps, each network is trained for its epochs and then frozen: it teaches with its moving statistics, and
+    nothing of it changes. With `config.schedule.restarts` where the steps begin, each has a whole learning-rate
+    schedule; its momentum starts from zero by itself. All at once, a step is made of every network, and the teachers
+    teach with the outputs of the same forward pass.
+
+    A subclass defines `terms_of`. The student is "peer_0"; the others are there to teach.
+
+    Args:
+        networks: mapping from name to callable `network(seed=int, name=str)`, from the top of the chain down to
+            "peer_0".
+        steps: list of pairs: the name of the network that a step trains, and a tuple of the names of its teachers. A
+            network may have several steps; all at once, the last counts.
+        step_epochs: sequence of int, the epochs of each step; one number counts for every step. The last step goes on
+            for as long as training does. Empty: all networks are trained at once.
+        temperature: positive float.
+        share: float in [0, 1], the weight of the distillation against that of the cross-entropy.
+        kl_reduction: "batchmean", or "elementmean", the mean over batch and classes that PyTorch has by default.
+        seed: int; every network is initialised with a seed of its own, derived from this one, the student as if it
+            were alone.
+        weight_decay: float, see `Method`.
+        label_smoothing: float, see `Method`.
+
+    Raises:
+        ValueError: if the classes of the networks differ, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        networks,
+        steps,
+        *,
+        step_epochs,
+        temperature,
+        share,
+        kl_reduction="batchmean",
+        seed=0,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        name=None,
+    ):
+        lengths = list(step_epochs) * (len(steps) if len(step_epochs) == 1 else 1)
+        if lengths and (len(lengths) != len(steps) or not all(isinstance(n, int) and n > 0 for n in lengths)):
+            trained = ", ".join(name for name, _ in steps)
+            raise ValueError(
+                f"There are the steps {trained}: step_epochs has one positive integer for all of them, one for each, "
+                f"or none. Received: step_epochs={tuple(step_epochs)}."
+            )
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"The share of the distillation term must lie in [0, 1]. Received: share={share}.")
+        if kl_reduction not in ("batchmean", "elementmean"):
+            raise ValueError(f"kl_reduction must be 'batchmean' or 'elementmean'. Received: {kl_reduction!r}.")
+        self.steps = list(steps)
+        self.step_ends = list(itertools.accumulate(lengths))
+        self.temperature = check_temperature(temperature)
+        self.share = float(share)
+        self.kl_reduction = kl_reduction
+        peers = {
+            name: make(seed=peer_seed(seed, len(networks) - 1 - index), name=name)
+            for index, (name, make) in enumerate(networks.items())
+        }
+        classes = {name: peer.output["logits"].shape[-1] for name, peer in peers.items()}
+        if len(set(classes.values())) > 1:
+            raise ValueError(f"Teachers and students must share their classes. Received: {classes}.")
+        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+
+    def terms_of(self, name, teachers, labels, outputs):
+        """Returns the terms of the loss of one network, each a float32 tensor `[batch]`.
+
+        Args:
+            name: of the network.
+            teachers: tuple of the names of its teachers; empty for the top of the chain.
+            labels: integer tensor `[batch]`.
+            outputs: what `call` returned.
+        """
+        raise NotImplementedError
+
+    @property
+    def students(self):
+        return ("peer_0",)
+
+    @property
+    def current(self):
+        """The networks that are trained in this phase: name -> tuple of the names of the teachers."""
+        return dict(self.steps[self.phase : self.phase + 1] if self.step_ends else self.steps)
+
+    def phase_at(self, epoch):
+        return sum(epoch >= end for end in self.step_ends[:-1])
+
+    def call(self, images, training=False):
+        if not (training and self.step_ends):
+            return super().call(images, training)
+        needed = set(self.current).union(*self.current.values())
+        return {
+            name: network(self.view(images, index), training=name in self.current)
+            for index, (name, network) in enumerate(self.peers.items())
+            if name in needed
+        }
+
+    def loss_terms(self, labels, outputs):
+        terms = {}
+        for name, teachers in self.current.items():
+            terms |= self.terms_of(name, teachers, labels, outputs)
+        return terms
+
+    def cross_entropy(self, name, labels, outputs):
+        """Returns the cross-entropy of a network, `[batch]`."""
+        return cross_entropy(labels, outputs[name]["logits"], self.label_smoothing)
+
+    def divergence(self, teacher_logits, name, outputs):
+        """Returns T^2 KL(sg[teacher] || network), `[batch]`."""
+        logits = outputs[name]["logits"]
+        weight = 1.0 if self.kl_reduction == "batchmean" else 1.0 / logits.shape[-1]
+        return weight * kl_divergence(ops.stop_gradient(teacher_logits), logits, self.temperature)

@@ -1,0 +1,120 @@
+"""Densely guided distillation: every larger network of a chain teaches every smaller one.
+
+Son, Na, Choi, Hwang, "Densely Guided Knowledge Distillation using Multiple Teacher Assistants", ICCV 2021, arXiv
+2009.08825; released code: wonchulSon/DGKD.
+"""
+
+import numpy as np
+from keras import ops
+
+from odtf.losses import cross_entropy
+from odtf.methods.base import peer_seed
+from odtf.methods.chain import Chain
+from odtf.methods.takd import members
+
+# Which terms are dropped is drawn in advance and used in turn: a function of the step, the same on every replica.
+_DRAWS = 4096
+
+
+class DGKD(Chain):
+    """A chain teacher -> assistants -> student, each taught by all that come before it.
+
+    Loss of a network with the teachers k = 1..n: (1 - lambda) CE(z, y) + lambda sum_k T^2 KL(sg[p_k] || p), T = 5 and
+    lambda = 1, so that the labels reach the teacher alone. Of the teacher: CE(z, y).
+
+    Stochastic: at every step `num_dropped` of the n terms, drawn uniformly, are left out; the teacher's may be among
+    them. One is kept always (DESIGN CHOICE: the released code would leave a network with one teacher nothing).
+
+    Args:
+        network: callable `network(seed=int, name=str)` that returns the student, "peer_0", with its named taps.
+        teacher_network: the same for the teacher.
+        assistant_networks: list of such callables, from the largest assistant down.
+        num_dropped: int, how many terms each step leaves out; the released code has 1. 0: none, the plain form.
+        labels_weight: "code": 1 - lambda; or "paper": n (1 - lambda), for the loss is a sum of n standard ones in the
+            paper. That reading is UNVERIFIED.
+        step_epochs: epochs of the teacher, each assistant and the student, see `Chain`; the released code has 160.
+            Empty: all at once, which is not in the paper.
+        temperature: positive float, T.
+        share: float in [0, 1], lambda.
+        kl_reduction: "batchmean" (the formula) or "elementmean" (the released code).
+        seed: int, see `Chain`; the draws follow from it, too.
+        weight_decay: float, see `Method`.
+        label_smoothing: float, see `Method`.
+
+    Raises:
+        ValueError: if the classes of the networks differ, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        teacher_network,
+        assistant_networks=(),
+        num_dropped=0,
+        labels_weight="code",
+        step_epochs=(160,),
+        temperature=5.0,
+        share=1.0,
+        kl_reduction="batchmean",
+        seed=0,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        name="dgkd",
+    ):
+        if labels_weight not in ("code", "paper"):
+            raise ValueError(f"labels_weight must be 'code' or 'paper'. Received: {labels_weight!r}.")
+        if num_dropped < 0:
+            raise ValueError(f"The number of dropped terms must not be negative. Received: num_dropped={num_dropped}.")
+        self.num_dropped = int(num_dropped)
+        self.labels_weight = labels_weight
+        networks = members(teacher_network, assistant_networks, network)
+        names = list(networks)
+        super().__init__(
+            networks,
+            [(name, tuple(names[:i])) for i, name in enumerate(names)],
+            step_epochs=step_epochs,
+            temperature=temperature,
+            share=share,
+            kl_reduction=kl_reduction,
+            seed=seed,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            name=name,
+        )
+        self.draws = {
+            name: draw(len(teachers), self.num_dropped, peer_seed(seed, 1000 + index))
+            for index, (name, teachers) in enumerate(self.steps)
+            if teachers
+        }
+
+    def terms_of(self, name, teachers, labels, outputs):
+        hard = cross_entropy(labels, outputs[name]["logits"], self.label_smoothing)
+        if not teachers:
+            return {f"{name}/cross_entropy": hard}
+        weight = (1.0 - self.share) * (len(teachers) if self.labels_weight == "paper" else 1)
+        terms = {f"{name}/cross_entropy": weight * hard}
+        kept = self._kept(name) if self.num_dropped else [1.0] * len(teachers)
+        for index, teacher in enumerate(teachers):
+            soft = self.divergence(outputs[teacher]["logits"], name, outputs)
+            terms[f"{name}/from_{teacher}"] = self.share * kept[index] * soft
+        return terms
+
+    def _kept(self, name):
+        row = ops.cast(self.optimizer.iterations, "int32") % _DRAWS
+        return ops.take(ops.convert_to_tensor(self.draws[name]), row, axis=0)
+
+
+def draw(count, num_dropped, seed):
+    """Draws which of the terms every step keeps.
+
+    Args:
+        count: int, number of terms.
+        num_dropped: int, how many of them are left out; one is kept always.
+        seed: int.
+
+    Returns:
+        float32 numpy array `[4096, count]` of 1 and 0.
+    """
+    order = np.argsort(np.random.default_rng(seed).random((_DRAWS, count)), axis=-1)
+    return (order >= min(num_dropped, count - 1)).astype("float32")

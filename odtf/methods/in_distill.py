@@ -1,0 +1,223 @@
+"""InDistill: a student learns the pruned intermediate layers of its teacher one after another, then what it knows.
+
+Sarridis, Koutlis, Kordopatis-Zilos, Kompatsiaris, Papadopoulos, "InDistill: Information flow-preserving knowledge
+distillation for model compression", WACV 2025, arXiv 2205.10003; released code: gsarridis/InDistill.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+from keras import ops
+
+from odtf.layers import Shift2D
+from odtf.losses import (
+    check_temperature,
+    cross_entropy,
+    kl_divergence,
+    probabilistic_knowledge_transfer,
+    squared_difference,
+)
+from odtf.methods.frozen_teacher import TEACHER, TaughtByFrozen, check_share, tap_of, taps_of
+from odtf.methods.retrieval import retrieval
+
+
+class InDistill(TaughtByFrozen):
+    """A frozen teacher, its intermediate layers pruned to the student's widths, and a curriculum over them.
+
+    For `layer_epochs[l]` epochs the loss is the mean squared difference of the student's map `layers[l]` and the
+    teacher's, of which the channels with the smallest L1 norms are left out; no adapter is needed. Then, to the end:
+    the main loss. One term at a time; layers that have been learned go on changing.
+
+    Main loss "kd": (1 - alpha) CE(z, y) + alpha T^2 KL(sg[p_teacher] || p). "pkt": probabilistic knowledge transfer
+    between the embeddings, and `labels_weight` CE(z, y); with 0, as released, the logits learn nothing, and the student
+    is chosen by its retrieval. "kd" follows the paper's last version, the curriculum as a warm-up to any distillation;
+    "pkt" its first one and the released code. The epochs a layer has in the last version are UNVERIFIED: those of the
+    code are the default.
+
+    The teacher's maps are those of inference, with the moving statistics of the channels that are kept: pruning is a
+    choice among its channels. (The released code normalises the pruned layers by the statistics of the batch, with the
+    offsets at 0.) Where several convolutions write to a channel, as in a residual stage, their norms are added, a
+    DESIGN CHOICE; the released networks have one. The optimizer is not reset (the released code does, every epoch).
+
+    Beside top-1 stand "map_cosine", "map_euclidean" and the precisions of the first 100, of the embeddings of a split
+    as queries and of the training split as the database; mAP is interpolated over the whole list, which the released
+    evaluation is not: its numbers cannot be had again exactly.
+
+    Args:
+        network: callable `network(seed=int, name=str)` that returns the student with its named taps.
+        teacher: a built network with the same taps, trained before; or None.
+        teacher_network: callable as `network`, for a teacher that is trained here, see `TaughtByFrozen`.
+        teacher_epochs: int, for how many epochs.
+        layers: names of the maps that are learned, from the first to the last.
+        layer_epochs: epochs of each; empty: the main loss from the start. The released code has 3, 4 and 5.
+        main: "kd" or "pkt".
+        temperature: positive float, T.
+        alpha: float in [0, 1].
+        labels_weight: float, not negative, for "pkt".
+        retrieval_examples: int, of how many images the database, and the queries, consist at most, the first of each
+            split; 0: no retrieval.
+        seed: int, seeds the initialisation.
+        weight_decay: float, see `Method`.
+        label_smoothing: float, see `Method`.
+
+    Raises:
+        ValueError: if the teacher lacks a map, or one is narrower than the student's or of another size; if it cannot
+            be told which convolutions write to a map; if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        network,
+        teacher=None,
+        *,
+        teacher_network=None,
+        teacher_epochs=0,
+        layers=("stage1", "stage2", "stage3"),
+        layer_epochs=(3, 4, 5),
+        main="kd",
+        temperature=4.0,
+        alpha=0.9,
+        labels_weight=0.0,
+        retrieval_examples=10_000,
+        seed=0,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        name="indistill",
+    ):
+        if layer_epochs and (len(layer_epochs) != len(layers) or min(layer_epochs) < 0):
+            raise ValueError(
+                "Every layer has its epochs, or none has. "
+                f"Received: layers={tuple(layers)}, layer_epochs={tuple(layer_epochs)}."
+            )
+        if main not in ("kd", "pkt") or labels_weight < 0:
+            raise ValueError(
+                f"main must be 'kd' or 'pkt', and labels_weight not negative. Received: {main!r}, {labels_weight}."
+            )
+        if main == "pkt" and not labels_weight and not retrieval_examples:
+            raise ValueError("Without labels the student is chosen by its retrieval. Received: retrieval_examples=0.")
+        self.curriculum = tuple(layers) if layer_epochs else ()
+        self.layer_ends = list(itertools.accumulate(layer_epochs))
+        self.main, self.labels_weight = main, float(labels_weight)
+        self.temperature, self.alpha = check_temperature(temperature), check_share(alpha)
+        self.retrieval_examples = int(retrieval_examples)
+        super().__init__(
+            network,
+            teacher,
+            teacher_network=teacher_network,
+            teacher_epochs=teacher_epochs,
+            seed=seed,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            name=name,
+        )
+        # Which channels of the teacher are kept is a state of the run: where it resumes, it must not choose again.
+        self.kept = {layer: self._kept_weight(layer) for layer in self.curriculum}
+        if teacher is not None:
+            self.choose_channels()
+
+    def _kept_weight(self, layer):
+        student = tap_of(self.peers["peer_0"], layer, "student")
+        teacher = tap_of(self.teacher, layer, "teacher")
+        if student.shape[1:3] != teacher.shape[1:3] or student.shape[-1] > teacher.shape[-1]:
+            raise ValueError(
+                "A map of the teacher must have the student's height and width and at least its channels. "
+                f"Received: {layer}, {tuple(teacher.shape[1:])} and {tuple(student.shape[1:])}."
+            )
+        channel_norms(self.teacher, layer)  # It must be possible; the norms that count come with the trained teacher.
+        count = student.shape[-1]
+        return self.add_weight(
+            shape=(count,),
+            initializer=lambda *_, **__: np.arange(count, dtype="int32"),
+            dtype="int32",
+            trainable=False,
+            name=f"kept_{layer}",
+        )
+
+    def choose_channels(self):
+        """Chooses, for every layer of the curriculum, the channels of the teacher with the largest norms, in order."""
+        for layer, kept in self.kept.items():
+            norms = channel_norms(self.teacher, layer)
+            # Stable: among equals the first is kept.
+            kept.assign(np.sort(np.argsort(-norms, kind="stable")[: kept.shape[0]]))
+
+    # The curriculum -------------------------------------------------------------------------------------------------
+
+    def phase_at(self, epoch):
+        """0: the teacher is trained; 1, 2, ...: a layer each; then the main loss."""
+        if epoch < self.teacher_epochs:
+            return TEACHER
+        return 1 + sum(epoch - self.teacher_epochs >= end for end in self.layer_ends)
+
+    def enter_phase(self, phase):
+        if phase > TEACHER:
+            self.choose_channels()
+
+    def student_terms(self, labels, student, teacher):
+        if self.phase <= len(self.curriculum):
+            layer = self.curriculum[self.phase - 1]
+            pruned = ops.take(teacher[layer], ops.convert_to_tensor(self.kept[layer]), axis=-1)
+            return {f"peer_0/{layer}": squared_difference(pruned, student[layer])}
+        hard = cross_entropy(labels, student["logits"], self.label_smoothing)
+        if self.main == "kd":
+            soft = kl_divergence(teacher["logits"], student["logits"], self.temperature)
+            return {"peer_0/cross_entropy": (1.0 - self.alpha) * hard, "peer_0/distillation": self.alpha * soft}
+        terms = {"peer_0/cross_entropy": self.labels_weight * hard} if self.labels_weight else {}
+        return {**terms, "peer_0/pkt": probabilistic_knowledge_transfer(teacher["embedding"], student["embedding"])}
+
+    # Retrieval ------------------------------------------------------------------------------------------------------
+
+    @property
+    def selection(self):
+        return "map_cosine" if self.main == "pkt" and not self.labels_weight else "top1"
+
+    def extra_values(self, split, examples):
+        values = {}
+        networks = {"peer_0": self.peers["peer_0"], "teacher": self.teacher}
+        for name, network in networks.items():
+            if not self.retrieval_examples or "embedding" not in taps_of(network.output):
+                continue
+            database = self.collect(network, "embedding", examples("train"), self.retrieval_examples)
+            queries = self.collect(network, "embedding", examples(split), self.retrieval_examples)
+            for metric in ("cosine", "euclidean"):
+                found = retrieval(*queries, *database, metric=metric)
+                values[f"{name}/map_{metric}"], values[f"{name}/precision_100_{metric}"] = found
+        return values
+
+
+_CHANNELWISE = (
+    keras.layers.BatchNormalization,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.Dropout,
+    keras.layers.MaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.Add,
+    Shift2D,
+)
+
+
+def channel_norms(network, tap):
+    """Sums, for every channel of a map, the L1 norms of the filters that write to it.
+
+    Args:
+        network: functional network with named taps.
+        tap: name of a map `[batch, height, width, channels]`.
+
+    Returns:
+        numpy array `[channels]`.
+
+    Raises:
+        ValueError: if a layer between the map and its convolutions mixes or joins channels.
+    """
+
+    def norms(tensor):
+        layer, node, _ = tensor._keras_history
+        if isinstance(layer, keras.layers.Conv2D):
+            return np.abs(ops.convert_to_numpy(layer.kernel)).sum((0, 1, 2))
+        if not isinstance(layer, _CHANNELWISE):
+            raise ValueError(f"It must be clear which filters write to a channel of {tap}. Received: {layer.name}.")
+        return sum(norms(x) for x in layer._inbound_nodes[node].input_tensors)
+
+    return norms(network.output[tap])

@@ -1,0 +1,127 @@
+"""Pacemaker: students of horizontal 1xN convolutions learn from N x N teachers through a network in between.
+
+Son, Kim, Song, Moon, Hwang, arXiv 2003.03944, 2020. Its authors released no code; of the paper the abstract was read,
+so that most of what follows is a DESIGN CHOICE. The formulas are those of the same laboratory's DGKD.
+"""
+
+import keras
+from keras import ops
+
+from odtf.methods.base import peer_seed
+from odtf.methods.chain import Chain
+
+
+class Pacemaker(Chain):
+    """An N x N teacher, a 1 x N student of the same depth, and a pacemaker between them.
+
+    Loss of the teacher: CE(z_T, y). Of the pacemaker: (1 - l) CE(z_P, y) + l KD(T -> P). Of the student:
+    (1 - l) CE(z_S, y) + l G, KD(a -> b) = T^2 KL(sg[p_a] || p_b).
+
+    From the abstract: 1xN students for line processing on a chip, N x N teachers, an intermediate or ensemble teacher,
+    learning from both step by step. DESIGN CHOICES, each of them an argument: what the pacemaker is, G, l and T.
+
+    Args:
+        network: callable `network(seed=int, name=str)` that returns the student, "peer_0", with its named taps.
+        teacher_network: the same for the teacher.
+        pacemaker_network: the same for the pacemaker: a network half-way between, such as one whose blocks have an
+            N x N and then a 1 x N convolution. None: an ensemble of two branches, one like the teacher and one like
+            the student, that share what comes before `cut` and average their logits.
+        cut: name of the layer at which the two branches part.
+        guidance: what G is: "mean": [KD(P -> S) + KD(T -> S)] / 2; "ensemble": one divergence from the mean of the
+            logits of P and T; "sequence": KD(P -> S) in one step and KD(T -> S) in a further one.
+        step_epochs: epochs of the steps teacher, pacemaker, student (twice for "sequence"), see `Chain`; 200 are
+            usual for wide ResNets. Empty: jointly online, all in one step.
+        temperature: positive float, T.
+        share: float in [0, 1], l.
+        seed: int, see `Chain`.
+        weight_decay: float, see `Method`.
+        label_smoothing: float, see `Method`.
+
+    Raises:
+        ValueError: if the classes of the networks differ, two branches cannot share what comes before the cut, or an
+            argument is out of range.
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        teacher_network,
+        pacemaker_network=None,
+        cut="stem",
+        guidance="mean",
+        step_epochs=(200,),
+        temperature=4.0,
+        share=0.5,
+        seed=0,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        name="pacemaker",
+    ):
+        if guidance not in ("mean", "ensemble", "sequence"):
+            raise ValueError(f"guidance must be 'mean', 'ensemble' or 'sequence'. Received: {guidance!r}.")
+        if guidance == "sequence" and not step_epochs:
+            raise ValueError("A sequence of teachers needs steps. Received: guidance='sequence', step_epochs=().")
+        self.guidance = guidance
+        both = ("pacemaker", "teacher")
+        lessons = [(teacher,) for teacher in both] if guidance == "sequence" else [both]
+        super().__init__(
+            {
+                "teacher": teacher_network,
+                "pacemaker": pacemaker_network or two_branches(teacher_network, network, cut),
+                "peer_0": network,
+            },
+            [("teacher", ()), ("pacemaker", ("teacher",)), *(("peer_0", teachers) for teachers in lessons)],
+            step_epochs=step_epochs,
+            temperature=temperature,
+            share=share,
+            seed=seed,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            name=name,
+        )
+
+    def terms_of(self, name, teachers, labels, outputs):
+        hard = self.cross_entropy(name, labels, outputs)
+        if not teachers:
+            return {f"{name}/cross_entropy": hard}
+        terms = {f"{name}/cross_entropy": (1.0 - self.share) * hard}
+        logits = {teacher: outputs[teacher]["logits"] for teacher in teachers}
+        if self.guidance == "ensemble":
+            logits = {"ensemble" if len(teachers) > 1 else teachers[0]: sum(logits.values()) / len(teachers)}
+        for teacher, target in logits.items():
+            soft = self.divergence(ops.stop_gradient(target), name, outputs)
+            terms[f"{name}/from_{teacher}"] = self.share / len(logits) * soft
+        return terms
+
+
+def two_branches(first, second, cut):
+    """Joins two networks into one that averages their logits and has the first layers but once.
+
+    Args:
+        first: callable `network(seed=int, name=str)` whose layers up to the cut serve both.
+        second: such a callable.
+        cut: name of the layer, in both, at which they part; all that follows it comes from its output alone.
+
+    Returns:
+        callable `network(seed=int, name=str)` that returns a network with the tap "logits".
+    """
+
+    def network(*, seed, name):
+        one, other = (make(seed=peer_seed(seed, i), name=f"{name}_{i}") for i, make in enumerate((first, second)))
+        known = {layer.name for layer in one.layers} & {layer.name for layer in other.layers}
+        if cut not in known or one.get_layer(cut).output.shape != other.get_layer(cut).output.shape:
+            raise ValueError(f"The two branches must part at a layer of one shape. Received: cut={cut!r}.")
+        values = {id(other.get_layer(cut).output): one.get_layer(cut).output}
+        for layer in other.layers:
+            inputs, output = layer.input, layer.output
+            if isinstance(layer, keras.layers.InputLayer) or not all(
+                id(x) in values for x in keras.tree.flatten(inputs)
+            ):
+                continue
+            layer.name = f"branch_{layer.name}"  # Names are unique in a network, and both have the same.
+            values[id(output)] = layer(keras.tree.map_structure(lambda x: values[id(x)], inputs))
+        branches = [one.output["logits"], values[id(other.output["logits"])]]
+        return keras.Model(one.input, {"logits": keras.layers.Average(dtype="float32", name="logits_mean")(branches)}, name=name)
+
+    return network

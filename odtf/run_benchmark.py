@@ -1,0 +1,93 @@
+"""Measures on this machine what the training step costs, or what exported files do.
+
+    odtf-benchmark train --json=train.json
+    odtf-benchmark train --only=group_conv,batch_norm --repeats=5
+    odtf-benchmark edge runs/digits/export/soc/*.tflite --json=edge.json
+
+train: medians and ratios of alternatives that are timed in turns, in one process: group_conv (GroupConv2D against
+Keras' grouped convolution), cheap_layers (each against the standard one), batch_norm (fused against stock Keras),
+joint_step (m peers at once against one by one), distillation (its share of the step), pipeline (against a constant
+batch). All of it takes a few minutes on two cores.
+
+edge: latency, size and operators of TFLite files; Ethos-U cycles where ethos-u-vela is installed and the file is int8.
+"""
+
+import pathlib
+
+from absl import flags
+
+from odtf import cli, files
+from odtf.errors import UserError
+
+_JSON = flags.DEFINE_string("json", None, "File for the figures; the table is printed in any case.")
+_ONLY = flags.DEFINE_list("only", [], "train: the measurements to make; all of them by default.")
+_REPEATS = flags.DEFINE_integer("repeats", None, "Timed rounds (default: 9 for train, 5 for edge).", lower_bound=1)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "train: batch of the steps.", lower_bound=2)
+_DEPTH = flags.DEFINE_integer("depth", 20, "train: depth of the peers, 6n + 2.")
+_ACCELERATOR = flags.DEFINE_enum(
+    "accelerator",
+    "ethos-u55-128",
+    [
+        *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
+        *(f"ethos-u65-{macs}" for macs in (256, 512)),
+        *(f"ethos-u85-{macs}" for macs in (128, 256, 512, 1024, 2048)),
+    ],
+    "edge: the Ethos-U, in Vela's words.",
+)
+
+
+def _train(arguments):
+    if arguments:
+        raise UserError(f"odtf-benchmark train takes flags alone. Received: {' '.join(arguments)}.")
+    from odtf.benchmark.setup import Setup
+
+    options = {} if _REPEATS.value is None else {"repeats": _REPEATS.value}
+    setup = Setup(only=tuple(_ONLY.value), depth=_DEPTH.value, batch_size=_BATCH_SIZE.value, **options)
+    cli.import_tensorflow()
+    from odtf.benchmark import training
+
+    return training.run(setup)
+
+
+def _edge(arguments):
+    if not arguments:
+        raise UserError("odtf-benchmark edge FILE.tflite ... needs the files to measure. Received: none.")
+    for path in arguments:
+        if not pathlib.Path(path).is_file():
+            raise UserError(f"odtf-benchmark edge measures TFLite files. Received: {path}, which is no file.")
+    cli.import_tensorflow()
+    from odtf.benchmark import edge
+
+    return edge.run(arguments, repeats=_REPEATS.value or 5, accelerator=_ACCELERATOR.value)
+
+
+def _main(argv):
+    commands = {"train": _train, "edge": _edge}
+    command = argv[1] if len(argv) > 1 else "nothing"
+    if command not in commands:
+        raise UserError(
+            f"odtf-benchmark train, or odtf-benchmark edge FILE.tflite ...; --help explains. Received: {command}."
+        )
+    # Before the minutes that measuring takes.
+    path = None if _JSON.value is None else _check_file(_JSON.value)
+    figures = commands[command](argv[2:])
+    if path is not None:
+        files.write_json(path, figures)
+        print(f"\nAll of it: {path}")
+
+
+def _check_file(path):
+    """Returns the path of a file that can be written; its folder is made."""
+    if pathlib.Path(path).is_dir():
+        raise UserError(f"--json must name a file, not a directory. Received: {path!r}.")
+    files.make_directory(pathlib.Path(path).parent)
+    return path
+
+
+def main():
+    """Entry point of `odtf-benchmark`."""
+    cli.run(_main, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Every measurement of training, in small: real layers, cohorts and pipelines, but no judgement of their times."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from odtf import layers as odtf_layers
+from odtf.benchmark import layers, steps, training
+from odtf.benchmark.setup import MEASUREMENTS, Setup
+
+SHAPE = (2, 6, 6, 16)
+
+
+@pytest.fixture
+def setup():
+    return Setup(depth=8, batch_size=4, repeats=1, num_peers=2, log=lambda line: None)
+
+
+def names(comparisons):
+    assert all(row.times and min(row.times) > 0 and min(row.baseline_times) > 0 for row in comparisons)
+    return [(row.name, row.baseline, row.at_most) for row in comparisons]
+
+
+def test_every_name_has_its_measurement():
+    assert tuple(training.FUNCTIONS) == MEASUREMENTS
+    assert Setup(only=("pipeline", "group_conv")).measurements == ("group_conv", "pipeline")
+
+
+def test_layers(setup):
+    assert names(layers.group_conv(setup, SHAPE)) == [("GroupConv2D", "keras.layers.Conv2D", 1 / 40)]
+    assert names(layers.batch_norm(setup, SHAPE)) == [("fused", "stock Keras", None)]
+    found = names(layers.cheap_layers(setup, SHAPE))
+    kinds = {name.split(",")[0].split(" ")[0] for name, *_ in found}
+    assert kinds == {"GroupConv2D", "DepthwiseConv2D", "Shift2D", "LineConv2D", "GhostModule"}
+    assert {baseline for _, baseline, _ in found} == {"Conv2D"}
+
+
+def test_a_layer_step_runs_backward():
+    """The values are the first of the gradients of the input and of each weight, which the layer keeps."""
+    layer = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones")
+    values = layers.layer_step(layer, (1, 1, 1, 1))()
+    inputs = tf.random.stateless_normal((1, 1, 1, 1), (0, 0)).numpy().item()
+    upstream = tf.random.stateless_normal((1, 1, 1, 1), (0, 1)).numpy().item()
+    np.testing.assert_allclose(values, [upstream, inputs * upstream], rtol=1e-6)
+
+
+def test_stock_norms_compute_the_same_without_the_fused_kernel(setup):
+    batch = steps.make_batch(setup)
+    fused, stock = (steps.make_cohort(setup, num_peers=2, seed=0) for _ in range(2))
+    call = odtf_layers.BatchNormalization.call
+    with steps.stock_batch_norm():
+        stock_step = steps.trace(stock, batch)
+    assert odtf_layers.BatchNormalization.call is call
+    fused_step = steps.trace(fused, batch)
+    operations = [{operation.type for operation in step.graph.get_operations()} for step in (stock_step, fused_step)]
+    assert [("FusedBatchNormV3" in types) for types in operations] == [False, True]
+    stock_values, fused_values = (steps.run_step(step, batch) for step in (stock_step, fused_step))
+    assert fused_values.keys() == stock_values.keys()
+    assert fused_values["loss"] == pytest.approx(stock_values["loss"], rel=1e-4)
+
+
+def test_batch_norm_of_every_block(setup, monkeypatch):
+    assert set(steps.BLOCKS) == {"depthwise", "shift", "group"}
+    # Two seconds each: the one that takes an argument will do.
+    monkeypatch.delitem(steps.BLOCKS, "depthwise")
+    monkeypatch.delitem(steps.BLOCKS, "shift")
+    found = steps.batch_norm(setup)
+    assert [row.case for row in found] == ["joint step, group"]
+    assert names(found) == [("fused norms", "stock Keras norms", 0.75)]
+
+
+def test_joint_step(setup):
+    assert names(steps.joint_step(setup)) == [("joint step", "separate steps", None)]
+
+
+def test_distillation(setup):
+    assert names(steps.distillation(setup)) == [
+        ("divergences alone", "whole step", 0.05),
+        ("teacher and divergences alone", "whole step", None),
+        ("step without divergences", "whole step", None),
+        ("step without teacher", "whole step", None),
+    ]
+
+
+def test_what_the_step_leaves_out(setup):
+    """The terms of the reduced cohorts are those of the method, less what their names say."""
+    images, labels = steps.make_batch(setup)
+    terms = {}
+    for method in (steps.OnlineDistillationCheap, steps.WithoutDivergences, steps.PeersAlone):
+        cohort = steps.make_cohort(setup, method=method, num_peers=2)
+        terms[method] = cohort.loss_terms(labels, cohort(images, training=True))
+    whole, without, alone = terms.values()
+    assert set(whole) - set(without) == {"peer_0/distillation", "peer_1/distillation"}
+    assert set(without) - set(alone) == {"teacher/cross_entropy"}
+    for part in (without, alone):
+        for name, values in part.items():
+            np.testing.assert_allclose(values, whole[name], rtol=1e-4, atol=1e-5)
+
+
+def test_pipeline(setup):
+    assert names(steps.pipeline(setup, num_images=16)) == [("real pipeline", "constant batch", 1.05)]
+
+
+def test_report(monkeypatch):
+    lines = []
+    monkeypatch.setitem(training.FUNCTIONS, "cheap_layers", lambda setup: layers.cheap_layers(setup, SHAPE))
+    monkeypatch.setitem(training.FUNCTIONS, "group_conv", lambda setup: layers.group_conv(setup, SHAPE))
+    report = training.run(Setup(only=("cheap_layers", "group_conv"), repeats=1, log=lines.append))
+    assert set(report) == {"benchmark", "environment", "seconds", "measurements"}
+    assert list(report["measurements"]) == ["group_conv", "cheap_layers"]
+    assert {"tensorflow", "cores", "device", "depth", "batch_size", "num_peers"} <= set(report["environment"])
+    assert all("GroupConv2D" in line or "group_conv" in line for line in lines if "conv" in line)
+    assert "<= 0.025" in lines[-1]
+    assert lines[-1].count("\n") >= 8

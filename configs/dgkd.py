@@ -27,12 +27,23 @@ CHAINS = {"plain": "10-8-6-4-2", "resnet": "110-56-32-20-8"}
 
 def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
-    own = {"dropped": 1, "labels": "code"}
-    of_takd = {"family": "plain", "data": "cifar100", "chain": "", "share": 1.0, "temperature": 5.0, "kl": "batchmean"}
-    of_takd |= {"online": False, "epochs": 160, "smoke": False}
-    arg = parse_arg(arg, **own, **of_takd)
-    arg.chain = arg.chain or choose("family", arg.family, CHAINS)
-    text = ",".join(f"{key}={str(arg[key]).lower() if key in ('online', 'smoke') else arg[key]}" for key in of_takd)
+    arg = parse_arg(
+        arg,
+        family="plain",
+        data="cifar100",
+        chain="",
+        dropped=1,
+        labels="code",
+        share=1.0,
+        temperature=5.0,
+        kl="batchmean",
+        online=False,
+        epochs=160,
+        smoke=False,
+    )
+    of_takd = {key: value for key, value in arg.items() if key not in ("dropped", "labels")}
+    of_takd["chain"] = arg.chain or choose("family", arg.family, CHAINS)
+    text = ",".join(f"{key}={value}" for key, value in of_takd.items())
     config = load_config(pathlib.Path(__file__).with_name("takd.py"), text)
     config.method.name = "DGKD"
     config.method.num_dropped = arg.dropped

@@ -29,12 +29,12 @@ Retrieval with CIFAR-10, training set as database, in percent, computed from the
     student, InDistill          50.47          54.61       62.60                65.40
 
 They interpolate the precision over the first ranks alone; ours is interpolated over the whole list, so that mAP
-differs. Gains over prior methods by the first version's abstract, points of mAP: CIFAR-10 3.08, CIFAR-100 5.65, Fashion-MNIST 1,
-CUB-200 14.27, ImageNet 1.97.
+differs. Gains over prior methods by the first version's abstract, points of mAP: CIFAR-10 3.08, CIFAR-100 5.65,
+Fashion-MNIST 1, CUB-200 14.27, ImageNet 1.97.
 
 Arguments: network (auxiliary, student, resnet20), data (cifar10, cifar100, fashion_mnist), teacher ("": trained in the
 first 80 epochs of this run; or the workdir of a finished run), main (pkt, kd), labels (weight of the labels in pkt),
-retrieval (how many images at most, 0: none), epochs (after the teacher), smoke (four epochs on digits).
+retrieval (how many images at most, 0: none), epochs (after the teacher), smoke (an epoch each on digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, smoke
@@ -78,7 +78,7 @@ def get_config(arg=None):
     if arg.smoke:
         smoke(config)
         config.schedule.learning_rate = 5e-3
-        teacher_epochs, epochs, layers = 2, 2 + len(layers), tuple(1 for _ in layers)
+        teacher_epochs, epochs, layers = 1, 1 + len(layers), tuple(1 for _ in layers)
         student, teacher = ({"name": "cifar_resnet", "depth": 8, "width": width} for width in (8, 16))
     config.network = free(student)
     config.method = free(

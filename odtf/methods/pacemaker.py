@@ -122,6 +122,8 @@ def two_branches(first, second, cut):
             layer.name = f"branch_{layer.name}"  # Names are unique in a network, and both have the same.
             values[id(output)] = layer(keras.tree.map_structure(lambda x: values[id(x)], inputs))
         branches = [one.output["logits"], values[id(other.output["logits"])]]
-        return keras.Model(one.input, {"logits": keras.layers.Average(dtype="float32", name="logits_mean")(branches)}, name=name)
+        return keras.Model(
+            one.input, {"logits": keras.layers.Average(dtype="float32", name="logits_mean")(branches)}, name=name
+        )
 
     return network

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from odtf.training.checkpoints import Checkpoints
 from tests.methods.conftest import NETWORK, make_method
 
 
@@ -67,3 +68,32 @@ def test_there_is_one_teacher(options, message):
 def test_not_two_teachers():
     with pytest.raises(ValueError, match="both"):
         make_method("OfflineDistillation", teacher_network=NETWORK, teacher_epochs=1)
+
+
+@pytest.mark.parametrize("stop", [2, 3])
+def test_phases_survive_a_resume(batch, tmp_path, stop):
+    """Teacher, hint, student, two steps an epoch: stopped within a phase or between two, the run ends the same."""
+
+    def started(seed):
+        method = make_method(
+            "FitNets", teacher=None, teacher_network=NETWORK, teacher_epochs=1, hint_epochs=2, seed=seed
+        )
+        method.compile(keras.optimizers.SGD(1e-3, momentum=0.9), steps_per_epoch=2)
+        return method
+
+    def train(method, steps):
+        for step in steps:
+            if step % 2 == 0 or step == steps.start:
+                method.begin_epoch(step // 2, resumed=step % 2 > 0)
+            logs = method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+        return logs
+
+    whole, first, second = started(3), started(3), started(8)
+    logs = train(whole, range(8))
+    train(first, range(stop))
+    Checkpoints(tmp_path, first).save({"step": stop, "chosen": None})
+    Checkpoints(tmp_path, second).restore()
+    resumed = train(second, range(stop, 8))
+    assert logs.keys() == resumed.keys()
+    for a, b in zip(whole.variables, second.variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5, err_msg=a.path)

@@ -5,6 +5,9 @@ import keras
 from odtf.models.checks import network_input, scaled
 from odtf.models.convolution import Pieces, halved
 
+# Of smaller images a stride of 4 would leave single pixels to the 3x3 convolutions, which would see padding alone.
+_SMALLEST_STRIDED = 32
+
 
 def alexnet(
     input_shape,
@@ -23,7 +26,8 @@ def alexnet(
     (0.01 to 0.05).
 
     Args:
-        input_shape: `(height, width, channels)`, at least 4x4. From 32x32 pixels one is left after the last stage.
+        input_shape: `(height, width, channels)`, at least 4x4. From 32x32 pixels one is left after the last stage;
+            smaller images keep their size in the first convolution, which takes every fourth pixel of larger ones.
         num_classes: number of classes.
         conv: what stands for the three 3x3 convolutions: "standard", "group", "shuffled_group", "depthwise", "shift"
             (both with a 1x1 convolution), "line" or "ghost". The 11x11 and the 5x5 one stay standard.
@@ -48,10 +52,11 @@ def alexnet(
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
     inputs = network_input(input_shape, num_classes)
 
-    # Stride 4 in two steps, 2 and every second pixel of that: accelerators stride by 3 at most.
-    x = pieces.standard(inputs, widths[0], 11, 2, name="stem", use_bias=True)
+    is_strided = min(inputs.shape[1:3]) >= _SMALLEST_STRIDED
+    x = pieces.standard(inputs, widths[0], 11, 2 if is_strided else 1, name="stem", use_bias=True)
     x = pieces.relu(x, name="stem_relu")
-    if max(x.shape[1:3]) > 1:
+    if is_strided:
+        # Stride 4 in two steps, 2 and every second pixel of that: accelerators stride by 3 at most.
         x = keras.layers.MaxPooling2D(1, 2, name="stem_subsample")(x)
     stages = [halved(x, "max", name="stage1_pool")]
     x = pieces.relu(pieces.standard(stages[0], widths[1], 5, name="stage2_conv", use_bias=True), name="stage2_relu")

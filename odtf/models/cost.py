@@ -41,7 +41,8 @@ class Cost:
         activation_bytes: the most int8 bytes of activations alive at once during inference in the order of the layers
             (inputs and output of the running operator, and what later ones still need): what the tensor arena of a
             microcontroller must hold at least.
-        int8_bytes: estimated size of the int8 LiteRT file, to a few per cent.
+        int8_bytes: estimated size of the int8 LiteRT file, to a few per cent where weights make most of it. In a small
+            network of many layers the names of tensors add up to a third.
     """
 
     params: int

@@ -13,13 +13,12 @@ SPECS = [
     ({"name": "wide_resnet", "depth": 10, "widths": (4, 6, 8)}, SUMS | PADS),
     ({"name": "densenet", "depth": 10, "growth": 3}, {"CONCATENATION", "AVERAGE_POOL_2D"}),
     ({"name": "vgg", "depth": 8, "width": 4, "hidden": (8,)}, {"MAX_POOL_2D"}),
-    ({"name": "alexnet", "width_multiplier": 0.125}, {"MAX_POOL_2D"} | PADS),
+    ({"name": "alexnet", "width_multiplier": 0.125}, {"MAX_POOL_2D"}),
     (
         {"name": "googlenet", "width_multiplier": 0.125, "modules": (1, 1, 1)},
         {"MAX_POOL_2D", "CONCATENATION"} | PADS,
     ),
     ({"name": "resnet", "depth": 10, "width": 4}, {"MAX_POOL_2D"} | SUMS | PADS),
-    ({"name": "preact_resnet", "depth": 10, "width": 4}, SUMS | PADS),
     ({"name": "plain_cnn", "padding": "symmetric"}, {"MAX_POOL_2D"}),
     (
         {"name": "mobilenet_v2", "width_multiplier": 0.25, "blocks": (1, 1, 1, 1, 2, 1, 1), "last_width": 32},

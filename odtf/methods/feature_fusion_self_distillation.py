@@ -58,8 +58,8 @@ class FeatureFusionSelfDistillation(Method):
         label_smoothing: float, see `Method`.
 
     Raises:
-        ValueError: if there are fewer than 2 common students, `attention_shift` is unknown, the rate is not positive
-            or the network's stages do not halve the resolution.
+        ValueError: if there are fewer than 2 common students, `attention_shift` is unknown, the rate is not positive,
+            the network's stages do not halve the resolution, or the precision is mixed_float16.
     """
 
     def __init__(
@@ -89,6 +89,11 @@ class FeatureFusionSelfDistillation(Method):
             raise ValueError(f"attention_shift must be 'released' or 'raw'. Received: {attention_shift!r}.")
         if not base_rate > 0:
             raise ValueError(f"The main learning rate must be positive. Received: base_rate={base_rate}.")
+        if keras.config.dtype_policy().name == "mixed_float16":
+            raise ValueError(
+                "The transforms have an optimizer of their own, and two do not share a loss scale: float32 or "
+                "mixed_bfloat16 would be right. Received: mixed_float16."
+            )
         names = [*(f"peer_{i}" for i in range(num_peers)), "leader"]
         peers = {key: network(seed=peer_seed(seed, i), name=key) for i, key in enumerate(names)}
         super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
@@ -117,7 +122,7 @@ class FeatureFusionSelfDistillation(Method):
         return tuple(name for name in self.peers if name != "leader")
 
     def groups(self):
-        rate = self.optimizer.get_config()["learning_rate"]
+        rate = getattr(self.optimizer, "inner_optimizer", self.optimizer).get_config()["learning_rate"]
         main = keras.optimizers.schedules.deserialize(rate) if isinstance(rate, dict) else rate
         return [
             Group(self.fusion.trainable_variables, weight_decay=self.weight_decays["fusion"]),

@@ -10,6 +10,7 @@ import tensorflow as tf
 from odtf import models
 from odtf.methods import self_distillation as sd
 from odtf.methods.feature_fusion_self_distillation import FeatureFusionSelfDistillation
+from odtf.training.checkpoints import Checkpoints
 from tests.methods.conftest import NETWORK, make_method
 from tests.methods.numpy_losses import at_epoch, count, cross_entropy, divergence, moved, total
 
@@ -280,3 +281,31 @@ def test_the_leader_alone_is_deployed_and_is_the_plain_network(batch):
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         make_method(NAME, **options)
+
+
+def test_a_loss_scale_is_refused_before_anything_is_built():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with pytest.raises(ValueError, match="mixed_bfloat16 would be right"):
+            make_method(NAME)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_resumed_with_both_optimizers_it_goes_on_as_if_nothing_had_happened(batch, tmp_path):
+    def cohort(seed):
+        method = make_method(NAME, seed=seed)
+        method.compile(keras.optimizers.SGD(0.1, momentum=0.9), steps_per_epoch=2)
+        return method, Checkpoints(tmp_path, method)
+
+    data = (tf.constant(batch[0]), tf.constant(batch[1]))
+    one, checkpoints = cohort(seed=0)
+    for step in range(3):
+        one.train_step(data)
+        if step == 1:
+            checkpoints.save({"step": 2, "chosen": None})
+    other, checkpoints = cohort(seed=1)
+    assert checkpoints.restore()["step"] == 2
+    other.train_step(data)
+    for a, b in zip(one.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)

@@ -58,6 +58,7 @@ class Method(keras.Model):
         self.weight_decay = float(weight_decay)
         self.label_smoothing = float(label_smoothing)
         self.phase = 0
+        self._forwards = {}
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
         self.built = True
 
@@ -318,8 +319,7 @@ class Method(keras.Model):
             self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM)
         return self.test_function
 
-    @staticmethod
-    def collect(network, tap, examples, limit=None):
+    def collect(self, network, tap, examples, limit=None):
         """Computes one tap of a network for all examples, or the first of them.
 
         Args:
@@ -331,11 +331,13 @@ class Method(keras.Model):
         Returns:
             numpy arrays: the tap `[examples, ...]`, float32, and the labels `[examples]`.
         """
-        forward = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
+        key = id(network), tap
+        if key not in self._forwards:  # Traced once, however often it is asked for.
+            self._forwards[key] = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
         taps, all_labels, count = [], [], 0
         for images, labels, weights in examples:
             real = np.asarray(weights) > 0
-            taps.append(np.asarray(forward(images), "float32")[real])
+            taps.append(np.asarray(self._forwards[key](images), "float32")[real])
             all_labels.append(np.asarray(labels)[real])
             count += len(taps[-1])
             if limit is not None and count >= limit:

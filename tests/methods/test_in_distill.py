@@ -1,6 +1,7 @@
 """InDistill: which channels are kept, the loss of every phase against numpy, the curriculum and its resume."""
 
 import functools
+import json
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ import tensorflow as tf
 from odtf import models
 from odtf.losses import probabilistic_knowledge_transfer
 from odtf.methods.in_distill import InDistill, channel_norms
+from odtf.training import experiment, strategy
+from odtf.training.config import load_config
 from tests.methods.test_baselines import cross_entropy, divergence
 from tests.methods.test_online_distillation_cheap import moves
 from tests.methods.tiny import tiny
@@ -129,16 +132,15 @@ def test_the_teacher_comes_first_and_is_pruned_when_it_is_done(batch):
         np.testing.assert_array_equal(old, new.numpy())
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3])
-def test_the_curriculum_survives_a_resume(batch, stop):
+def test_the_curriculum_survives_a_resume(batch):
     whole, first, second = (make(teacher=1, layer_epochs=(1, 1), seed=seed) for seed in (3, 3, 9))
     fit(whole, batch, 4)
-    fit(first, batch, stop)
+    fit(first, batch, 2)
     for old, new in zip(first.variables, second.variables, strict=True):
         new.assign(old)
     for old, new in zip(first.optimizer.variables, second.optimizer.variables, strict=True):
         new.assign(old)
-    fit(second, batch, 4 - stop, start=stop)
+    fit(second, batch, 2, start=2)
     for a, b in zip(whole.variables, second.variables, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6, err_msg=a.path)
 
@@ -207,3 +209,26 @@ def test_deployed_student_is_the_peer(batch):
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         InDistill(tiny, **{"teacher": WIDE(seed=5, name="teacher"), **LAYERS, **options})
+
+
+def test_a_run_from_config_to_report(tmp_path):
+    """Through all phases: validation chooses by mAP, and the report has it beside top-1."""
+    config = load_config("configs/indistill.py", "smoke")
+    config.network.width, config.method.teacher_network.width = 4, 6
+    config.method.layers, config.method.layer_epochs, config.epochs = ("stage1", "stage3"), (1, 1), 4
+    config.data.max_train_examples = 192
+    config.log_every_steps = 1
+    report = experiment.run(config, tmp_path, strategy.make_placement())
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    terms = [
+        {key for key in line if key.partition("/")[2] in ("cross_entropy", "stage1", "stage3", "pkt")}
+        for line in log
+        if line["kind"] == "train"
+    ]
+    phases = [term for i, term in enumerate(terms) if not i or term != terms[i - 1]]
+    expected = ["teacher/cross_entropy", "peer_0/stage1", "peer_0/stage3", "peer_0/pkt"]
+    assert phases == [{term} for term in expected]
+    validated = [line["peer_0/map_cosine"] for line in log if line["kind"] == "validation"]
+    assert report["student"]["val_map_cosine"] == pytest.approx(max(validated), abs=1e-6)
+    assert {"test_map_euclidean", "last_test_map_cosine", "val_precision_100_cosine"} <= set(report["teacher"])
+    assert [peer["name"] for peer in report["peers"]] == ["peer_0"]

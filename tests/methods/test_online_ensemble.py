@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from odtf import models
 from odtf.methods.online_ensemble import OnlineEnsemble
+from odtf.training.config import load_config
 from tests.methods.test_baselines import cross_entropy, divergence
 from tests.methods.test_online_distillation_cheap import moves
 
@@ -153,3 +154,22 @@ def test_adapters_may_learn_slower(batch):
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         OnlineEnsemble(network(), **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("resnet32", [466_906, 293_560, 165_442, 71_555, 17_745]),
+        ("densenet100_12", [769_162, 446_170, 279_482, 102_410, 33_002]),
+    ],
+)
+def test_the_config_names_students_of_the_published_sizes(name, counts):
+    config = load_config("configs/oem.py", f"network={name}")
+    # The smallest is built, and for the ResNet all of them: a built DenseNet of 100 layers takes seconds.
+    chosen = range(5) if name == "resnet32" else [4]
+    specs = config.method.to_dict()["networks"]
+    assert [parameters(models.build(specs[i], (32, 32, 3), 10, seed=0).trainable_variables) for i in chosen] == [
+        counts[i] for i in chosen
+    ]
+    alone = load_config("configs/oem.py", f"network={name},student=5")
+    assert alone.network.to_dict() == specs[4] and alone.method.name == "Solo"

@@ -1,6 +1,5 @@
 """One replica and two give the same weights and the same logged values, for every method."""
 
-
 import inspect
 
 import keras
@@ -40,7 +39,8 @@ def train(name, batch, strategy):
         return tf.data.Dataset.from_tensor_slices(batch).batch(share, drop_remainder=True).repeat()
 
     with strategy.scope():
-        few = {"num_peers": 2} if "num_peers" in inspect.signature(getattr(methods, name)).parameters else {}
+        few = {"num_peers": 3 if name == "OKDDip" else 2}  # A leader has two peers or more beside it.
+        few = few if "num_peers" in inspect.signature(getattr(methods, name)).parameters else {}
         method = make_method(name, network=network, synchronized=True, seed=1, weight_decay=1e-3, **few)
         method.compile(keras.optimizers.SGD(0.05, momentum=0.9), steps_per_epoch=1)
     method.begin_epoch(0)

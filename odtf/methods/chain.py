@@ -8,7 +8,8 @@ from odtf.losses import check_temperature, cross_entropy, kl_divergence
 from odtf.methods.base import Method, peer_seed
 
 
-class Chain(Method):
+# Not named after its file: it is what methods are made from, and none itself.
+class TeacherChain(Method):
     """Networks trained one after another, each by some that come before it; or all at once.
 
     In steps, each network is trained for its epochs and then frozen: it teaches with its moving statistics, and

@@ -9,14 +9,14 @@ from keras import ops
 
 from odtf.losses import cross_entropy
 from odtf.methods.base import peer_seed
-from odtf.methods.chain import Chain
+from odtf.methods.chain import TeacherChain
 from odtf.methods.takd import members
 
 # Which terms are dropped is drawn in advance and used in turn: a function of the step, the same on every replica.
 _DRAWS = 4096
 
 
-class DGKD(Chain):
+class DGKD(TeacherChain):
     """A chain teacher -> assistants -> student, each taught by all that come before it.
 
     Loss of a network with the teachers k = 1..n: (1 - lambda) CE(z, y) + lambda sum_k T^2 KL(sg[p_k] || p), T = 5 and
@@ -32,12 +32,12 @@ class DGKD(Chain):
         num_dropped: int, how many terms each step leaves out; the released code has 1. 0: none, the plain form.
         labels_weight: "code": 1 - lambda; or "paper": n (1 - lambda), for the loss is a sum of n standard ones in the
             paper. That reading is UNVERIFIED.
-        step_epochs: epochs of the teacher, each assistant and the student, see `Chain`; the released code has 160.
+        step_epochs: epochs of the teacher, each assistant and the student, see `TeacherChain`; the released code has 160.
             Empty: all at once, which is not in the paper.
         temperature: positive float, T.
         share: float in [0, 1], lambda.
         kl_reduction: "batchmean" (the formula) or "elementmean" (the released code).
-        seed: int, see `Chain`; the draws follow from it, too.
+        seed: int, see `TeacherChain`; the draws follow from it, too.
         weight_decay: float, see `Method`.
         label_smoothing: float, see `Method`.
 

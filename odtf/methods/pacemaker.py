@@ -8,10 +8,10 @@ import keras
 from keras import ops
 
 from odtf.methods.base import peer_seed
-from odtf.methods.chain import Chain
+from odtf.methods.chain import TeacherChain
 
 
-class Pacemaker(Chain):
+class Pacemaker(TeacherChain):
     """An N x N teacher, a 1 x N student of the same depth, and a pacemaker between them.
 
     Loss of the teacher: CE(z_T, y). Of the pacemaker: (1 - l) CE(z_P, y) + l KD(T -> P). Of the student:
@@ -29,11 +29,11 @@ class Pacemaker(Chain):
         cut: name of the layer at which the two branches part.
         guidance: what G is: "mean": [KD(P -> S) + KD(T -> S)] / 2; "ensemble": one divergence from the mean of the
             logits of P and T; "sequence": KD(P -> S) in one step and KD(T -> S) in a further one.
-        step_epochs: epochs of the steps teacher, pacemaker, student (twice for "sequence"), see `Chain`; 200 are
+        step_epochs: epochs of the steps teacher, pacemaker, student (twice for "sequence"), see `TeacherChain`; 200 are
             usual for wide ResNets. Empty: jointly online, all in one step.
         temperature: positive float, T.
         share: float in [0, 1], l.
-        seed: int, see `Chain`.
+        seed: int, see `TeacherChain`.
         weight_decay: float, see `Method`.
         label_smoothing: float, see `Method`.
 

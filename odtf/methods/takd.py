@@ -4,10 +4,10 @@ Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant", AAAI 2
 imirzadeh/Teacher-Assistant-Knowledge-Distillation.
 """
 
-from odtf.methods.chain import Chain
+from odtf.methods.chain import TeacherChain
 
 
-class TAKD(Chain):
+class TAKD(TeacherChain):
     """A chain teacher -> assistants -> student, each taught by the one before it alone.
 
     Loss of a network: (1 - lambda) CE(z, y) + lambda T^2 KL(sg[p_before] || p); of the teacher: CE(z, y).
@@ -19,12 +19,12 @@ class TAKD(Chain):
         network: callable `network(seed=int, name=str)` that returns the student, "peer_0", with its named taps.
         teacher_network: the same for the teacher.
         assistant_networks: list of such callables, from the largest assistant down; empty: plain distillation.
-        step_epochs: epochs of the teacher, each assistant and the student, see `Chain`; the paper has 160. Empty: all
+        step_epochs: epochs of the teacher, each assistant and the student, see `TeacherChain`; the paper has 160. Empty: all
             at once, which is not in the paper.
         temperature: positive float, T.
         share: float in [0, 1], lambda.
         kl_reduction: "batchmean" (the formula) or "elementmean" (the released code).
-        seed: int, see `Chain`.
+        seed: int, see `TeacherChain`.
         weight_decay: float, see `Method`.
         label_smoothing: float, see `Method`.
 

@@ -90,7 +90,7 @@ def main(argv):
     same = step == other_step and expected.keys() == found.keys()
     same = same and all(np.array_equal(expected[name], found[name]) for name in expected)
     print(
-        f"{_KILLS.value} kills, {hits} of them during training; step {step} and step {other_step}, {len(expected)} variables"
+        f"{_KILLS.value} kills, {hits} after a new checkpoint; steps {step} and {other_step}; {len(expected)} variables"
     )
     print("bit-equal to the undisturbed run" if same else "DIFFERENT from the undisturbed run")
     return 0 if same and all_done else 1

@@ -32,8 +32,8 @@ class DGKD(TeacherChain):
         num_dropped: int, how many terms each step leaves out; the released code has 1. 0: none, the plain form.
         labels_weight: "code": 1 - lambda; or "paper": n (1 - lambda), for the loss is a sum of n standard ones in the
             paper. That reading is UNVERIFIED.
-        step_epochs: epochs of the teacher, each assistant and the student, see `TeacherChain`; the released code has 160.
-            Empty: all at once, which is not in the paper.
+        step_epochs: epochs of the teacher, each assistant and the student, see `TeacherChain`; the released code has
+            160. Empty: all at once, which is not in the paper.
         temperature: positive float, T.
         share: float in [0, 1], lambda.
         kl_reduction: "batchmean" (the formula) or "elementmean" (the released code).

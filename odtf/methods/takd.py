@@ -19,8 +19,8 @@ class TAKD(TeacherChain):
         network: callable `network(seed=int, name=str)` that returns the student, "peer_0", with its named taps.
         teacher_network: the same for the teacher.
         assistant_networks: list of such callables, from the largest assistant down; empty: plain distillation.
-        step_epochs: epochs of the teacher, each assistant and the student, see `TeacherChain`; the paper has 160. Empty: all
-            at once, which is not in the paper.
+        step_epochs: epochs of the teacher, each assistant and the student, see `TeacherChain`; the paper has 160.
+            Empty: all at once, which is not in the paper.
         temperature: positive float, T.
         share: float in [0, 1], lambda.
         kl_reduction: "batchmean" (the formula) or "elementmean" (the released code).

@@ -41,7 +41,7 @@ def test_differences_name_the_leaves_that_count():
 
 def test_a_config_file_names_what_it_knows():
     assert config_lib.choose("network", "a", {"a": 1, "b": 2}) == 1
-    with pytest.raises(UserError, match="network must be one of a, b. Received: 'c'"):
+    with pytest.raises(UserError, match=r"network must be one of a, b\. Received: 'c'"):
         config_lib.choose("network", "c", {"a": 1, "b": 2})
 
 

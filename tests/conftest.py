@@ -21,6 +21,12 @@ _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
+def mirrored():
+    """Two replicas on this machine; one strategy for all tests, since a second would number its collectives alike."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
 def cifar_data_dir():
     """A folder in which TFDS has prepared CIFAR-10: ODTF_DATA_DIR, or one made from the archives and kept."""
     given = os.environ.get("ODTF_DATA_DIR")

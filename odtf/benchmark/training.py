@@ -54,11 +54,11 @@ def run(setup):
 
 def render(results):
     """Returns the comparisons of every measurement (a dict) as one table of text."""
-    rows = [("case", "what", "ms", "against", "ms", "ratio", "min", "max", "of fastest", "goal")]
+    rows = [("case", "what", "ms", "against", "ms", "ratio [min, max]", "of fastest", "goal")]
     for row in (row for comparisons in results.values() for row in comparisons):
-        facts = row.to_json()
-        ratios = [f"{facts['ratio'][key]:.3f}" for key in ("median", "min", "max", "of_fastest")]
+        facts, ratio = row.to_json(), row.ratio
         ms, baseline = (f"{facts[key]['median']:.2f}" for key in ("ms", "baseline_ms"))
+        ratios = f"{ratio['median']:.3f} [{ratio['min']:.3f}, {ratio['max']:.3f}]", f"{ratio['of_fastest']:.3f}"
         goal = "" if row.at_most is None else f"<= {row.at_most:g} {'met' if row.met else 'MISSED'}"
         rows.append((row.case, row.name, ms, row.baseline, baseline, *ratios, goal))
     return table(rows)

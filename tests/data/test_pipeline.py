@@ -126,15 +126,14 @@ def test_every_step_augments_anew():
     assert len({images.tobytes() for images, _ in first(made.dataset(), 30)}) > 10
 
 
-def test_the_same_batches_under_a_distribution_strategy():
+def test_the_same_batches_under_a_distribution_strategy(mirrored):
     made = pipeline(augment=AUGMENT)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     batches = iter(
-        strategy.distribute_datasets_from_function(lambda _: made.dataset(2, replicas=(0, 1), num_replicas=2))
+        mirrored.distribute_datasets_from_function(lambda _: made.dataset(2, replicas=(0, 1), num_replicas=2))
     )
     for step in (2, 3):
         images, labels = next(batches)
-        got = [np.concatenate([p.numpy() for p in strategy.experimental_local_results(t)]) for t in (images, labels)]
+        got = [np.concatenate([p.numpy() for p in mirrored.experimental_local_results(t)]) for t in (images, labels)]
         assert_equal(got, made.batch(step))
 
 

@@ -136,15 +136,14 @@ def test_gate_and_shares_survive_a_resume(batch, stop):
     assert any("running_accuracy" in v.path for v in first.variables)
 
 
-def test_two_replicas_are_one(batch):
+def test_two_replicas_are_one(batch, mirrored):
     """The running accuracy is the mean over the replicas."""
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with mirrored.scope():
         method = make(ensemble="accuracy", seed=1)
     halves = tf.data.Dataset.from_tensor_slices(batch).batch(8)
     logs = method.make_train_function()(
         iter(
-            strategy.experimental_distribute_dataset(
+            mirrored.experimental_distribute_dataset(
                 halves.batch(2).map(lambda x, y: (tf.reshape(x, (16, 8, 8, 1)), tf.reshape(y, (16,))))
             )
         )

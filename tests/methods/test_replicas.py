@@ -24,12 +24,6 @@ def network(*, seed, name, synchronized):
     return pieces.head(inputs, stages[1:], 10, name=name)
 
 
-@pytest.fixture(scope="module")
-def mirrored():
-    """One strategy for all: a second one in a process would number its collectives as the first did."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 def train(name, batch, strategy):
     """Trains two steps on one global batch; returns the logged values of each and all variables."""
     replicas = strategy.num_replicas_in_sync

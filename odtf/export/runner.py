@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from odtf.errors import UserError
 from odtf.quiet import quiet
 
 
@@ -22,13 +23,18 @@ class Runner:
 
     Raises:
         ValueError: if the file is no TFLite model, or has several inputs or outputs.
+        UserError: if LiteRT cannot prepare it, as when a channel of an untrained network is dead.
     """
 
     def __init__(self, file, num_threads=1):
         content = file if isinstance(file, bytes) else Path(file).read_bytes()
-        with quiet():
-            self._interpreter = Interpreter(model_content=content, num_threads=num_threads)
-            self._interpreter.allocate_tensors()
+        try:
+            with quiet():
+                self._interpreter = Interpreter(model_content=content, num_threads=num_threads)
+                self._interpreter.allocate_tensors()
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"LiteRT must be able to run the file, and cannot prepare it. Received: {reason}") from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ValueError(

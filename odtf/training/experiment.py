@@ -96,6 +96,11 @@ class Experiment:
             if progress["step"] < self.total_steps:
                 self._train(progress)
             return self._report(progress)
+        except tf.errors.OpError as error:
+            # An image that is corrupt shows when it is read ahead; what else TensorFlow raises keeps its traceback.
+            if (bad_input := data.user_error_from(error)) is None:
+                raise
+            raise bad_input from error
         finally:
             self.log.close()
             signal.signal(signal.SIGTERM, previous)

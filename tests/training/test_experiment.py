@@ -153,3 +153,22 @@ def test_log_lines_after_the_resumed_step_are_cut(whole, tmp_path):
     log.close()
     assert [line["step"] for line in log_of(tmp_path)] == [1, 2, 3]
     assert log_of(tmp_path)[-1]["loss"] == 1.0
+
+
+def test_a_corrupt_image_met_while_streaming_is_named(tmp_path):
+    from PIL import Image
+
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(40):
+            noise = np.random.default_rng(number).integers(0, 255, (8, 8, 3), "uint8")
+            Image.fromarray(noise).save(tmp_path / "photos" / label / f"{number:02d}.png")
+    damaged = sorted((tmp_path / "photos" / "cat").iterdir())
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:90])  # The header still tells the size.
+    config = small(batch_size=8)
+    config.data.name = f"folder:{tmp_path / 'photos'}"
+    config.data.memory_budget_mb = 0
+    config.data.mean, config.data.std = (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)
+    with pytest.raises(UserError, match=r"cat/\d\d\.png"):
+        train(config, tmp_path / "run")

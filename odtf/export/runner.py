@@ -34,7 +34,9 @@ class Runner:
                 self._interpreter.allocate_tensors()
         except RuntimeError as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"LiteRT must be able to run the file, and cannot prepare it. Received: {reason}") from error
+            raise UserError(
+                f"LiteRT must be able to run the file, and cannot prepare it. Received: {reason}"
+            ) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ValueError(

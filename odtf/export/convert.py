@@ -16,7 +16,7 @@ from odtf.quiet import quiet
 # ITU-R BT.601 luma, the weights of Pillow's convert("L").
 _LUMA = np.array([0.299, 0.587, 0.114])
 
-_SIGNATURE = "serve"
+SIGNATURE = "serve"
 INPUT_NAME = "image"
 # Input types that the converter itself can give a file; the others take uint8 pixels through a CAST.
 _NATIVE_INPUTS = {"int8": ("int8", "uint8"), "int16x8": ("int16",)}
@@ -79,11 +79,30 @@ def convert(model, calibration, target, quantization):
     Raises:
         UserError: if an operator has no kernel in TFLite, or none for this quantisation.
     """
-    input_type, output_type = target.tensors[quantization]
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder, quiet():
         with disk_errors(folder, tf.errors.OpError):
             _save(model, target.output, folder)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[_SIGNATURE])
+        return convert_saved(folder, calibration, target, quantization)
+
+
+def convert_saved(folder, calibration, target, quantization):
+    """Converts a SavedModel that takes pixels into a TFLite file for a target.
+
+    Args:
+        folder: path of a SavedModel whose signature "serve" has one input, "image", and one output.
+        calibration: as for `convert`; None where the graph carries its own ranges, as fake quantisation does.
+        target: `Target`.
+        quantization: one that the target takes.
+
+    Returns:
+        As `convert`.
+
+    Raises:
+        UserError: as `convert`.
+    """
+    input_type, output_type = target.tensors[quantization]
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
         _configure(converter, calibration, target, quantization)
         native = input_type in _NATIVE_INPUTS.get(quantization, ())
         if native:
@@ -109,7 +128,7 @@ def _save(model, output_name, folder):
     def serve(image):
         return {output_name: model(image, training=False)}
 
-    archive.add_endpoint(_SIGNATURE, serve, input_signature=[signature])
+    archive.add_endpoint(SIGNATURE, serve, input_signature=[signature])
     archive.write_out(folder, verbose=False)
 
 
@@ -118,7 +137,8 @@ def _configure(converter, calibration, target, quantization):
     # Named explicitly, so that nothing falls back to TensorFlow's own (Flex) kernels.
     converter.target_spec.supported_ops = [
         {
-            "int8": sets.TFLITE_BUILTINS_INT8,
+            # A graph with fake quantisation becomes int8 by itself; demanded, it would need calibration as well.
+            "int8": sets.TFLITE_BUILTINS if calibration is None else sets.TFLITE_BUILTINS_INT8,
             "int16x8": sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
         }.get(quantization, sets.TFLITE_BUILTINS)
     ]
@@ -127,7 +147,7 @@ def _configure(converter, calibration, target, quantization):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if quantization in ("int8", "int16x8"):
+    if quantization in ("int8", "int16x8") and calibration is not None:
         converter.representative_dataset = _representative(calibration, quantization)
         converter._experimental_disable_per_channel_quantization_for_dense_layers = not target.per_channel_dense
 

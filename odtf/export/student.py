@@ -60,6 +60,36 @@ def export_student(
     target = find_target(target, quantization)
     _check(network, dataset, calibration_examples, split, max_examples)
     content = _convert(network, dataset, target, quantization, calibration_examples, seed)
+    return publish_student(
+        content,
+        network,
+        dataset,
+        out_dir,
+        target=target,
+        quantization=quantization,
+        split=split,
+        max_examples=max_examples,
+        max_drop=max_drop,
+    )
+
+
+def publish_student(
+    content, network, dataset, out_dir, *, target, quantization, split="test", max_examples=None, max_drop=0.02
+):
+    """Verifies a converted file against its student and publishes it with what goes beside it.
+
+    Args:
+        content: bytes of a TFLite file that takes raw pixels, as `convert` makes it.
+        network: the student that the file must equal: a callable from normalised images to logits or taps with them.
+        dataset, out_dir, target, quantization, split, max_examples, max_drop: as for `export_student`.
+
+    Returns:
+        As `export_student`.
+
+    Raises:
+        UserError, VerificationError: as `export_student`.
+    """
+    target = find_target(target, quantization)
     if target.metadata:
         description = f"Image classifier, {dataset.num_classes} classes of {dataset.name}, {quantization}"
         content = attach(content, dataset.class_names, name=network.name, description=description, version=__version__)

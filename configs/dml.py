@@ -21,8 +21,9 @@ and, with recipe=okddip presumably (T unknown), in the table of the PCL paper as
 reproduction, shaoeric: resnet32 73.68 +- 0.14 on CIFAR-100 and 93.94 +- 0.07 on CIFAR-10; resnet110_pcl 77.86 +- 0.50
 and 94.53 +- 0.25.
 
-Arguments: network, data (cifar10, cifar100), recipe (dml, okddip), conv (standard, depthwise, shift, line, ghost: what
-stands for the 3x3 convolutions), peers, epochs (milestones scale with it), smoke (two epochs on digits).
+Arguments: network (those above, and resnet8 for small budgets), data (cifar10, cifar100), recipe (dml, okddip), conv
+(standard, depthwise, shift, line, ghost: what stands for the 3x3 convolutions), peers, epochs (milestones scale with
+it), smoke (two epochs on digits).
 """
 
 import pathlib
@@ -30,6 +31,7 @@ import pathlib
 from odtf.training.config import choose, free, load_config, parse_arg
 
 NETWORKS = {
+    "resnet8": {"name": "cifar_resnet", "depth": 8},
     "resnet20": {"name": "cifar_resnet", "depth": 20},
     "resnet32": {"name": "cifar_resnet", "depth": 32},
     "resnet110": {"name": "cifar_resnet", "depth": 110},

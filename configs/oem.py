@@ -47,16 +47,16 @@ Top-1 alone -> trained as an ensemble, from the paper (mean of five runs of the 
 
 Some students lose. The paper's ResNeXt, EfficientNet and DenseNet-121 are not here.
 
-Arguments: network, data (cifar10, cifar100, svhn_cropped, imagenet2012), peers (students; fraction i is
-(S - i + 1) / S), student (0: all; N: number N alone), base_gradient (all, pseudo_teacher), epochs (0: the paper's;
-milestones scale with it), smoke (two epochs on digits, three students).
+Arguments: network (those above, and resnet8 for small budgets), data (cifar10, cifar100, svhn_cropped, imagenet2012),
+peers (students; fraction i is (S - i + 1) / S), student (0: all; N: number N alone), base_gradient (all,
+pseudo_teacher), epochs (0: the paper's; milestones scale with it), smoke (two epochs on digits, three students).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, smoke
 
 RESNET = {"name": "cifar_resnet"}
 NETWORKS = {
-    **{f"resnet{depth}": {**RESNET, "depth": depth} for depth in (20, 32, 44, 56, 110)},
+    **{f"resnet{depth}": {**RESNET, "depth": depth} for depth in (8, 20, 32, 44, 56, 110)},
     "densenet100_12": {"name": "densenet", "depth": 100, "taps": "transitions", "stem_width": 24},
     **{f"resnet{depth}": {"name": "resnet", "depth": depth} for depth in (18, 34, 50, 101)},
 }

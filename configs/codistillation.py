@@ -4,7 +4,7 @@
         --config.data.data_dir=DATA
 
 Anil et al., ICLR 2018, measured the speed of training at scale: two-way codistillation of ImageNet ResNet-50 came to
-75 % top-1 in 5250 steps of batch 16384, the baseline in 7250 (UNVERIFIED: quoted from memory of the paper). It has no
+75 % top-1 in 5250 steps of batch 16384, the baseline in 7250 (UNVERIFIED: from notes on the paper). It has no
 CIFAR table and no released code; the protocol here is that of configs/dml.py with recipe=okddip, for the two to be
 compared: 300 epochs, batch 128, SGD with Nesterov momentum 0.9, learning rate 0.1 times 0.1 at epochs 150 and 225,
 weight decay 5e-4.

@@ -13,6 +13,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 LEAVES = {"errors", "files", "quiet"}
 MAY_IMPORT = {
     "errors": set(),
+    "budget": {"errors"},
     "files": {"errors"},
     "quiet": {"errors"},
     "losses": set(),

@@ -4,7 +4,6 @@ import collections.abc
 import contextlib
 import functools
 import inspect
-import pathlib
 
 import keras
 import tensorflow as tf
@@ -13,7 +12,7 @@ from odtf import data, methods, models
 from odtf.errors import UserError
 from odtf.models.build import check_kinds
 from odtf.training.checkpoints import load_weights
-from odtf.training.records import read_config, read_report
+from odtf.training.records import chosen_path, read_config, read_report
 from odtf.training.schedules import make_optimizer
 
 
@@ -194,10 +193,28 @@ def load_peer(workdir, image_shape, num_classes, peer=None):
     Raises:
         UserError: if the workdir holds no finished run, or no such peer.
     """
-    config, report = read_config(workdir), read_report(workdir)
-    method = make_method(config, image_shape, num_classes)
-    peer = peer or report["student"]["name"]
+    method = load_cohort(workdir, image_shape, num_classes)
+    peer = peer or read_report(workdir)["student"]["name"]
     if peer not in method.peers:
         raise UserError(f"The run in {workdir} has the peers {', '.join(method.peers)}. Received: {peer!r}.")
-    load_weights(method, pathlib.Path(workdir) / "chosen" / f"step-{report['student']['step']}.npz")
     return peer, method.peers[peer]
+
+
+def load_cohort(workdir, image_shape, num_classes):
+    """Rebuilds the whole cohort of a finished run, with the weights that validation chose.
+
+    Args:
+        workdir: directory of the run.
+        image_shape: (height, width, channels) of the images it is to take.
+        num_classes: int.
+
+    Returns:
+        `odtf.methods.Method`, not compiled.
+
+    Raises:
+        UserError: if the workdir holds no finished run.
+    """
+    config, path = read_config(workdir), chosen_path(workdir)
+    method = make_method(config, image_shape, num_classes)
+    load_weights(method, path)
+    return method

@@ -27,6 +27,15 @@ def read_report(workdir):
     return _read_json(pathlib.Path(workdir) / "report.json", ("student", "peers", "exports", "seconds"))
 
 
+def chosen_path(workdir):
+    """Returns the path of the weights that validation chose in a finished run.
+
+    Raises:
+        UserError: if the directory holds no finished run.
+    """
+    return pathlib.Path(workdir) / "chosen" / f"step-{read_report(workdir)['student']['step']}.npz"
+
+
 def _read_json(path, keys):
     try:
         data = json.loads(path.read_text("utf-8"))

@@ -21,7 +21,7 @@ def check_exports(config):
             raise UserError(f"config.export: {error}") from error
 
 
-def export_workdir(workdir, target, quantization=None, peer=None):
+def export_workdir(workdir, target, quantization=None, peer=None, folder=None):
     """Exports one peer of a finished run and adds the result to its report.json.
 
     Args:
@@ -29,6 +29,7 @@ def export_workdir(workdir, target, quantization=None, peer=None):
         target: "soc" or "phone".
         quantization: "int8", "int16x8", "float16", "dynamic" or "float32"; None: the config's.
         peer: str, name of the peer; None: the student.
+        folder: name of the directory below `export`; None: the target's name, and the peer's if one is given.
 
     Returns:
         The report as a dict.
@@ -50,7 +51,7 @@ def export_workdir(workdir, target, quantization=None, peer=None):
     row = export.export_student(
         network,
         dataset,
-        workdir / "export" / target if peer is None else workdir / "export" / f"{target}-{name}",
+        workdir / "export" / (folder or (target if peer is None else f"{target}-{name}")),
         target=target,
         quantization=quantization,
         calibration_examples=config.export.calibration_examples,

@@ -8,6 +8,7 @@ import pytest
 
 from odtf import data, models
 from odtf.export import export_student
+from odtf.export import student as student_module
 
 KINDS = {
     "od_cheap depthwise": {"name": "od_cheap_resnet", "depth": 8, "conv": "depthwise"},
@@ -27,26 +28,40 @@ def digits():
 @pytest.fixture(scope="session")
 def student(digits):
     """Function from a kind of network to a network of it that tells digits apart."""
-    return functools.cache(lambda kind: _fit(models.build(KINDS[kind], (8, 8, 1), 10, seed=0, name="peer"), digits))
+    return functools.cache(lambda kind: fit(models.build(KINDS[kind], (8, 8, 1), 10, seed=0, name="peer"), digits))
 
 
 @pytest.fixture(scope="session")
-def exported(student, digits, tmp_path_factory):
-    """Function from (kind, target, quantisation) to the row of the exported file."""
-
+def _exports(student, digits, tmp_path_factory):
     @functools.cache
     def export(kind, target, quantization):
-        folder = tmp_path_factory.mktemp("exports")
-        return export_student(student(kind), digits, folder, target=target, quantization=quantization)
+        converted = []
+        lean = student_module.lean
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(student_module, "lean", lambda content: lean(converted.append(content) or content))
+            folder = tmp_path_factory.mktemp("exports")
+            return export_student(student(kind), digits, folder, target=target, quantization=quantization), converted[0]
 
     return export
+
+
+@pytest.fixture(scope="session")
+def exported(_exports):
+    """Function from (kind, target, quantisation) to the row of the exported file."""
+    return lambda *case: _exports(*case)[0]
+
+
+@pytest.fixture(scope="session")
+def converted(_exports):
+    """Function from (kind, target, quantisation) to the bytes from which the export made the file."""
+    return lambda *case: _exports(*case)[1]
 
 
 def normalized(images, dataset):
     return ((images / np.float32(255.0) - np.float32(dataset.mean)) / np.float32(dataset.std)).astype("float32")
 
 
-def _fit(network, dataset):
+def fit(network, dataset):
     """Moving statistics from a few forward passes and the last layer by least squares: no minutes of training."""
     images, labels = dataset.splits["train"].take(np.arange(1024))
     batches = np.split(normalized(images, dataset), 4)

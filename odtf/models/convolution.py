@@ -21,7 +21,7 @@ from odtf.layers.initializers import depthwise_kaiming_normal, kaiming_normal, l
 MOMENTUM = 0.9
 EPSILON = 1e-5
 
-_GROUPED = ("group", "shuffled_group")
+GROUPED = ("group", "shuffled_group")
 SPATIAL = ("depthwise", "group", "shift")
 CONVOLUTIONS = ("standard", "group", "shuffled_group", "depthwise", "shift", "line", "ghost")
 
@@ -42,7 +42,7 @@ class Pieces:
     """
 
     def __init__(self, conv, *, groups=None, seed=0, synchronized=False):
-        if groups is not None and conv not in _GROUPED:
+        if groups is not None and conv not in GROUPED:
             raise ValueError(f"Only grouped convolutions take groups. Received: groups={groups}, conv={conv!r}")
         if not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ValueError(f"The seed of a network is an integer, 0 or more. Received: seed={seed!r}")
@@ -60,7 +60,7 @@ class Pieces:
     def _known(self, conv):
         if conv not in CONVOLUTIONS:
             raise ValueError(f"Unknown convolution; there are {', '.join(CONVOLUTIONS)}. Received: conv={conv!r}")
-        if conv in _GROUPED and self.groups is None:
+        if conv in GROUPED and self.groups is None:
             raise ValueError(f"A grouped convolution needs the number of groups. Received: groups=None, conv={conv!r}")
         return conv
 

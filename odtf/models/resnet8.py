@@ -3,7 +3,7 @@
 import keras
 
 from odtf.models.checks import network_input
-from odtf.models.convolution import Pieces
+from odtf.models.convolution import GROUPED, Pieces
 
 
 def resnet8(
@@ -23,7 +23,8 @@ def resnet8(
         input_shape: `(height, width, channels)`, at least 4x4.
         num_classes: number of classes.
         conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
-            "shift" (both with a 1x1 convolution), "line" or "ghost". The stem stays standard.
+            "shift" (both with a 1x1 convolution), "line" or "ghost"; or a list of three, one a stage, for cheap
+            convolutions only where the parameters are. The stem stays standard.
         groups: number of groups, for the grouped kinds.
         width: channels of the three stages; the stem has the first.
         seed: integer that every random weight follows from.
@@ -43,12 +44,18 @@ def resnet8(
     width = tuple(width)
     if len(width) != 3 or not all(isinstance(n, int) and n > 0 for n in width):
         raise ValueError(f"ResNet-8 has three stages, each of a positive width. Received: width={width}")
-    pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
+    convs = tuple(conv) if isinstance(conv, (list, tuple)) else (conv,) * 3
+    if len(convs) != 3:
+        raise ValueError(f"ResNet-8 has three stages, each of one convolution. Received: conv={conv!r}")
+    # Whichever takes the groups comes first, for it is judged together with them.
+    first = next((c for c in convs if c in GROUPED), convs[0])
+    pieces = Pieces(first, groups=groups, seed=seed, synchronized=synchronized)
     inputs = network_input(input_shape, num_classes)
 
     x, stages = pieces.stem(inputs, width[0]), []
-    for stage, filters in enumerate(width):
+    for stage, (filters, kind) in enumerate(zip(width, convs, strict=True)):
         prefix, strides = f"stage{stage + 1}", 2 if stage else 1
+        pieces = pieces.using(kind)
         y = pieces.convolved(x, filters, strides, name=f"{prefix}_conv1")
         y = pieces.convolved(y, filters, name=f"{prefix}_conv2", relu=False)
         if strides > 1 or x.shape[-1] != filters:

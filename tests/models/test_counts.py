@@ -63,6 +63,8 @@ def group(groups):
         ({"name": "resnet8", **group(4)}, 10, 22_650, "3.7"),
         ({"name": "resnet8", "conv": "shuffled_group", "groups": 4}, 10, 22_650, "3.7"),
         ({"name": "resnet8", "conv": "line"}, 10, 28_794, "4.6"),
+        # The standard network less half of the last stage's 9 * (32 * 64 + 64 * 64) weights.
+        ({"name": "resnet8", "conv": ("standard", "standard", "group"), "groups": 2}, 10, 77_946 - 27_648, "10.7"),
         ({"name": "resnet8", "conv": "depthwise"}, 10, 13_994, "2.5"),
         ({"name": "resnet8", "conv": "depthwise", "width": (32, 64, 96)}, 10, 37_450, "7.4"),
     ],

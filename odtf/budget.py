@@ -98,31 +98,32 @@ def choose(rows, limits):
     """
     within = [row for row in rows if fits(row, limits)]
     if not within:
-        raise UserError(f"{_explain(usable(rows), limits)} Received: {describe(limits)}.")
+        raise UserError(f"No candidate fits the budget: {_explain(rows, limits)} Received: {describe(limits)}.")
     return min(within, key=lambda row: (-row["val_top1"], row["bytes"], row["macs"], name_of(row)))
 
 
 def _explain(rows, limits):
-    """One line on why no candidate fits."""
+    """Why no candidate fits, in a few sentences."""
+    notes = list(dict.fromkeys(note for row in rows for note in row.get("notes", ())))
+    rows = usable(rows)
     if not rows:
-        return "No candidate fits the budget: no export was accepted."
+        return "; ".join(["no export was accepted", *notes[:1]]) + "."
     least = {name: _least(rows, name) for name in limits}
-    unknown = [name for name, row in least.items() if row is None]
-    if unknown:
-        reason = "; ".join(dict.fromkeys(note for row in rows for note in row.get("notes", ())))
-        return f"No candidate fits the budget: none has {' or '.join(unknown)}{f' ({reason})' if reason else ''}."
+    if unknown := [name for name, row in least.items() if row is None]:
+        return "; ".join([f"none has {' or '.join(unknown)}", *notes]) + "."
     binding = [name for name, limit in limits.items() if least[name][name] > limit]
+    why = "each limit can be met alone, but not all of them together"
+    if binding:
+        why = f"{' and '.join(binding)} bind{'s' if len(binding) == 1 else ''}"
     reached = ", ".join(f"{name} {amount(name, row[name])} ({name_of(row)})" for name, row in least.items())
-    why = f"{' and '.join(binding)} bind{'s' if len(binding) == 1 else ''}"
-    if not binding:
-        why = "each limit can be met alone, but not all of them together"
     row = min(rows, key=lambda row: (excess(row, limits), -row["val_top1"]))
-    over = [name for name, limit in limits.items() if row[name] is None or row[name] > limit]
-    missed = ", ".join(f"{name} {amount(name, row[name])}" for name in over)
+    missed = ", ".join(
+        f"{name} {amount(name, row[name])}, {row[name] / limit:.2f} times the limit"
+        for name, limit in limits.items()
+        if row[name] is not None and row[name] > limit
+    )
     nearest = f"The nearest is {name_of(row)}, validation {row['val_top1']:.2%}, with {missed}"
-    if math.isfinite(excess(row, limits)):
-        nearest += f": {excess(row, limits):.2f} times the limit"
-    return f"No candidate fits the budget: {why}. The least that any reaches: {reached}. {nearest}."
+    return f"{why}. The least that any reaches: {reached}. {nearest}."
 
 
 def _least(rows, metric):

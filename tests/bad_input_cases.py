@@ -273,6 +273,14 @@ EXPORT = [
     export("weights in .* are damaged", "Bad CRC-32", "--workdir=$chosen_flipped"),
     export("no weights at .*has the training of this workdir ended", "", "--workdir=$chosen_gone"),
     export("Cannot write", "File too large", "--workdir=$done", file_size=20000),
+    export("A budget is NAME=NUMBER", "'size=5'", "--workdir=$done", "--budget=size=5"),
+    export("A budget is NAME=NUMBER", "''", "--workdir=$done", "--budget="),
+    export("bytes is a positive number", "bytes=-5", "--workdir=$done", "--budget=bytes=-5"),
+    export("latency_us is a positive number", "soon", "--workdir=$done", "--budget=bytes=64K,latency_us=soon"),
+    export("limits each name once", "macs twice", "--workdir=$done", "--budget=macs=5,macs=6"),
+    export("--budget chooses the peer", "peer_0", "--workdir=$done", "--budget=bytes=5", "--peer=peer_0"),
+    export("--budget chooses the quantization", "int8", "--workdir=$done", "--budget=bytes=5", "--quantization=int8"),
+    export("holds no finished run", "no config.json", "--workdir=/nowhere", "--budget=bytes=5"),
 ]
 
 BENCHMARK = [

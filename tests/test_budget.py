@@ -1,12 +1,16 @@
 """The choice by budget: its logic on made-up candidates, and one small run from training to the chosen file."""
 
+import dataclasses
 import itertools
+import json
+import shutil
 
 import numpy as np
 import pytest
 
-from odtf import budget
+from odtf import budget, files
 from odtf.errors import UserError
+from tests.export.conftest import fit
 
 
 def candidate(peer, val_top1, bytes, cycles=None, macs=1000, latency_us=10.0, quantization="int8", **more):
@@ -121,7 +125,7 @@ def explanation(limits, rows=ROWS):
 def test_the_constraint_that_binds_is_named_with_the_best_value_and_the_nearest_candidate():
     line = explanation({"bytes": 10_000, "macs": 100_000})
     assert "bytes binds. The least that any reaches: bytes 14,000 (small int8), macs 28,000 (small int8)." in line
-    assert "The nearest is small int8, validation 94.00%, with bytes 14,000: 1.40 times the limit." in line
+    assert "The nearest is small int8, validation 94.00%, with bytes 14,000, 1.40 times the limit." in line
     assert line.endswith("Received: bytes=10,000, macs=100,000.")
     assert "bytes and cycles bind." in explanation({"bytes": 1, "cycles": 2})
 
@@ -130,19 +134,20 @@ def test_limits_that_only_together_are_too_tight_are_called_so():
     line = explanation({"bytes": 15_000, "latency_us": 6.0})
     assert "each limit can be met alone, but not all of them together" in line
     # 22,000 of 15,000 bytes is less over than 9.0 of 6.0 us, or 35,000 of 15,000 bytes.
-    assert "nearest is middle int8, validation 97.00%, with bytes 22,000, latency_us 7.5: 1.47 times" in line
+    assert "nearest is middle int8, validation 97.00%, with bytes 22,000, 1.47 times" in line
+    assert "latency_us 7.5, 1.25 times the limit" in line
 
 
 def test_a_value_that_no_candidate_has_is_called_so():
     notes = ["Vela is not installed"]
     line = explanation({"cycles": 5, "bytes": 99_999}, [candidate("a", 0.9, 10, notes=notes)])
-    assert "none has cycles (Vela is not installed)" in line
+    assert "none has cycles; Vela is not installed" in line
 
 
 def test_refused_candidates_are_never_chosen():
-    refused = candidate("broken", None, None)
+    refused = candidate("broken", None, None, notes=["it answers NaN"])
     assert budget.choose([refused, ROWS[2]], {"bytes": 99_999}) is ROWS[2]
-    assert "no export was accepted" in explanation({"bytes": 5}, [refused])
+    assert "no export was accepted; it answers NaN." in explanation({"bytes": 5}, [refused])
 
 
 def test_the_front_holds_what_no_other_candidate_beats():
@@ -150,3 +155,109 @@ def test_the_front_holds_what_no_other_candidate_beats():
     assert [row["bytes"] for row in budget.front(ROWS, "bytes")] == [14_000, 22_000, 35_000, 41_000]
     twins = [candidate("a", 0.9, 10), candidate("b", 0.9, 10), candidate("c", 0.9, 11), candidate("d", None, 1)]
     assert [row["peer"] for row in budget.front(twins, "bytes")] == ["a", "b"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A workdir as a finished training of two peers of different sizes leaves it, made without training."""
+    from odtf.training import build, checkpoints, config, records
+
+    settings = config.default_config()
+    networks = [
+        {"name": "cifar_resnet", "depth": 8, "widths": widths, "stem_width": 4} for widths in ((4, 8, 16), (1, 2, 3))
+    ]
+    settings.network = config.free(networks[0])
+    settings.method = config.free({"name": "OnlineEnsemble", "networks": networks, "cut": "stem_relu"})
+    settings.export.calibration_examples = 16
+    workdir = tmp_path_factory.mktemp("run")
+    records.claim(workdir, settings)
+    dataset = build.load_dataset(settings)
+    method = build.make_method(settings, dataset.image_shape, dataset.num_classes)
+    for network in method.peers.values():
+        fit(network, dataset)
+    (workdir / "chosen").mkdir()
+    np.savez(
+        workdir / "chosen" / "step-0.npz", **{k: v.numpy() for k, v in checkpoints._named_variables(method).items()}
+    )
+    peers = [{"name": name, "params": 1, "macs": 1} for name in method.peers]
+    report = {"peers": peers, "student": {"name": "peer_0", "step": 0}, "exports": [], "seconds": {"export": 0}}
+    files.write_json(workdir / "report.json", report)
+    return workdir
+
+
+def measured(workdir):
+    return json.loads((workdir / "export" / "candidates.json").read_text())
+
+
+def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
+    from odtf import candidates, data, export
+    from odtf.export import vela
+
+    # A compilation takes a second, a conversion three, and all are alike.
+    monkeypatch.setattr(vela, "available", lambda: False)
+    int8 = dataclasses.replace(export.SOC, tensors={"int8": ("int8", "int8")})
+    monkeypatch.setitem(export.TARGETS, "soc", int8)
+    said = []
+    with pytest.raises(UserError, match=r"macs binds.*nearest is peer_1 int8.*Received: macs=1\."):
+        candidates.export_within(run, "soc", {"macs": 1}, said.append)
+    assert [path.name for path in (run / "export").iterdir() if path.is_dir()] == []
+    assert [line.split("]")[0] for line in said] == ["[1/2", "[2/2"]
+    assert measured(run)["choice"]["peer"] is None
+    rows = measured(run)["candidates"]
+    assert sorted(map(budget.name_of, rows)) == ["peer_0 int8", "peer_1 int8"]
+    with pytest.raises(
+        UserError, match=r"none has cycles; Vela is not installed: pip install odtf\[soc\]\. Received: cycles=9"
+    ):
+        candidates.export_within(run, "soc", {"cycles": 9}, said.append)
+
+    said.clear()
+    images, labels = data.load("digits").splits["validation"].take(np.arange(143))
+    answers = {}
+    sizes = [row["bytes"] for row in rows]
+    for limit in (max(sizes), min(sizes)):
+        report = candidates.export_within(run, "soc", {"bytes": limit}, said.append)
+        best = max(row["val_top1"] for row in rows if row["bytes"] <= limit)
+        choice = measured(run)["choice"]
+        chosen = next(row for row in rows if all(row[key] == choice[key] for key in ("peer", "quantization")))
+        exported = report["exports"][-1]
+        assert chosen["val_top1"] == best
+        assert {key: exported[key] for key in ("peer", "quantization", "bytes", "sha256")}.items() <= chosen.items()
+        assert exported["path"] == f"export/soc/student_{chosen['quantization']}.tflite"
+        predicted = export.Runner(run / exported["path"]).predict(images).argmax(-1)
+        assert np.mean(predicted == labels) == pytest.approx(best)
+        answers[limit] = choice["peer"]
+    assert set(answers.values()) == {"peer_0", "peer_1"}
+    assert not any("..." in line for line in said), "measured again"
+    assert (run / "export" / "candidates.png").stat().st_size > 5000
+    assert f"**{choice['peer']} {choice['quantization']}**" in (run / "export" / "candidates.md").read_text()
+
+
+def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, monkeypatch, tmp_path):
+    from odtf import candidates
+    from odtf.export import vela
+
+    monkeypatch.setattr(vela, "available", lambda: False)
+    asked = []
+
+    def measure(network, dataset, target, quantization, config):
+        asked.append(quantization)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return {**candidate("x", 0.5, len(asked)), "sha256": "", "agreement": 1.0, "notes": []} | {
+            "peer": network.name,
+            "quantization": quantization,
+        }
+
+    monkeypatch.setattr(candidates, "_measure", measure)
+    workdir = shutil.copytree(run, tmp_path / "run")
+    (workdir / "export" / "candidates.json").write_text("[")
+    with pytest.raises(KeyboardInterrupt):
+        candidates.measure(workdir, "soc", lambda line: None)
+    assert len(candidates.measure(workdir, "soc", lambda line: None)) == 4
+    assert asked == ["int8", "int16x8", "int8", "int8", "int16x8"]
+    candidates.measure(workdir, "soc", lambda line: None)
+    assert len(asked) == 5
+    with open(workdir / "chosen" / "step-0.npz", "ab") as file:
+        file.write(b" ")
+    candidates.measure(workdir, "soc", lambda line: None)
+    assert len(asked) == 9

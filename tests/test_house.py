@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "training": LEAVES | {"methods", "models", "losses", "layers", "data"},
     "export": LEAVES | {"methods", "models", "layers", "data"},
     "workdir": LEAVES | {"training", "export", "data"},
+    "candidates": LEAVES | {"budget", "candidates_table", "training", "export", "models", "workdir"},
+    "candidates_table": LEAVES | {"budget", "training"},
     "benchmark": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},
     "comparison": LEAVES | {"training", "cli"},
     "cli": LEAVES,

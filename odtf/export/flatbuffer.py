@@ -2,9 +2,9 @@
 
 import collections
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
+from odtf.export.sharing import SharingBuilder
 from odtf.export.targets import INPUT_QUANTIZATION
 
 _IDENTIFIER = b"TFL3"
@@ -38,9 +38,9 @@ def unpack(content):
 
 
 def pack(model):
-    """The bytes of a `schema.ModelT`; equal models give equal bytes."""
+    """The bytes of a `schema.ModelT`, equal parts stored once; equal models give equal bytes."""
     model.buffers = [_aligned(buffer) for buffer in model.buffers]
-    builder = flatbuffers.Builder(1 << 16)
+    builder = SharingBuilder()
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     return bytes(builder.Output())
 

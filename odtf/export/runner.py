@@ -4,10 +4,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from odtf.errors import UserError
 from odtf.quiet import quiet
+
+_OWN_KERNELS = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
 
 class Runner:
@@ -16,6 +18,7 @@ class Runner:
     Args:
         file: path or bytes.
         num_threads: threads that the interpreter may use.
+        xnnpack: whether XNNPACK may run what it can, as it does by default; else LiteRT's own kernels run everything.
 
     Attributes:
         input: LiteRT's details of the input tensor.
@@ -26,11 +29,15 @@ class Runner:
         UserError: if LiteRT cannot prepare it, as when a channel of an untrained network is dead.
     """
 
-    def __init__(self, file, num_threads=1):
+    def __init__(self, file, num_threads=1, xnnpack=True):
         content = file if isinstance(file, bytes) else Path(file).read_bytes()
         try:
             with quiet():
-                self._interpreter = Interpreter(model_content=content, num_threads=num_threads)
+                self._interpreter = Interpreter(
+                    model_content=content,
+                    num_threads=num_threads,
+                    experimental_op_resolver_type=OpResolverType.AUTO if xnnpack else _OWN_KERNELS,
+                )
                 self._interpreter.allocate_tensors()
         except RuntimeError as error:
             reason = " ".join(str(error).split())

@@ -12,6 +12,7 @@ from odtf.errors import UserError
 from odtf.export.c_array import c_array
 from odtf.export.convert import convert, fold_preprocessing
 from odtf.export.files import publish
+from odtf.export.lean import lean
 from odtf.export.metadata import LABELS, attach, labels_text
 from odtf.export.targets import find_target
 from odtf.export.verify import verify
@@ -90,6 +91,7 @@ def publish_student(
         UserError, VerificationError: as `export_student`.
     """
     target = find_target(target, quantization)
+    content = lean(content)
     if target.metadata:
         description = f"Image classifier, {dataset.num_classes} classes of {dataset.name}, {quantization}"
         content = attach(content, dataset.class_names, name=network.name, description=description, version=__version__)

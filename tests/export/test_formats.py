@@ -46,6 +46,30 @@ def test_repacking_changes_nothing(soc):
     assert flatbuffer.pack(flatbuffer.unpack(content)) == content
 
 
+def test_only_the_interface_has_names_and_no_constant_is_there_twice(phone):
+    model = flatbuffer.unpack(phone.read_bytes())
+    graph = model.subgraphs[0]
+    names = [tensor.name for tensor in graph.tensors]
+    assert sorted(set(names)) == [b"", b"image", b"scores"]
+    assert [names[i] for i in (*graph.inputs, *graph.outputs)] == [b"image", b"scores"]
+    assert {entry.name for entry in model.metadata} == {b"min_runtime_version", metadata.ENTRY.encode()}
+    contents = [bytes(bytearray(buffer.data)) if buffer.data is not None else b"" for buffer in model.buffers]
+    assert len(set(contents)) == len(contents)
+    assert contents[0] == b""
+
+
+def test_equal_vectors_are_stored_once(soc):
+    content = soc.read_bytes()
+    # Every layer of a width has the same zero points: as many vectors as widths that are not one.
+    widths = {
+        len(tensor.quantization.scale)
+        for tensor in flatbuffer.unpack(content).subgraphs[0].tensors
+        if tensor.quantization is not None
+    }
+    for width in widths - {1}:
+        assert content.count(width.to_bytes(4, "little") + bytes(8 * width)) == 1
+
+
 def test_labels_are_a_zip_member_and_a_file_beside(phone, digits):
     names = [str(name) for name in digits.class_names]
     with zipfile.ZipFile(phone) as archive:

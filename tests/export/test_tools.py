@@ -22,6 +22,13 @@ def test_vela_leaves_nothing_on_the_cpu(kind, quantization, exported):
     assert figures["flash_bytes"] > 10_000
 
 
+def test_vela_sees_the_same_network_in_a_lean_file(converted, exported, tmp_path):
+    pytest.importorskip("ethosu.vela")
+    case = ("od_cheap depthwise", "soc", "int8")
+    (tmp_path / "before.tflite").write_bytes(converted(*case))
+    assert compile_with_vela(tmp_path / "before.tflite") == compile_with_vela(exported(*case)["path"])
+
+
 def test_vela_names_what_the_cpu_would_do(exported):
     pytest.importorskip("ethosu.vela")
     row = exported("od_cheap depthwise", "phone", "float32")

@@ -21,16 +21,18 @@ MAY_IMPORT = {
     "models": {"layers"},
     "methods": {"models", "layers", "losses"},
     "data": LEAVES,
-    "training": LEAVES | {"methods", "models", "losses", "layers", "data"},
-    "export": LEAVES | {"methods", "models", "layers", "data"},
+    "quantization": {"models", "layers"},
+    "training": LEAVES | {"quantization", "methods", "models", "losses", "layers", "data"},
+    "export": LEAVES | {"quantization", "methods", "models", "layers", "data"},
     "workdir": LEAVES | {"training", "export", "data"},
     "candidates": LEAVES | {"budget", "candidates_table", "training", "export", "models", "workdir"},
     "candidates_table": LEAVES | {"budget", "training"},
+    "finetune": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},
     "benchmark": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},
     "comparison": LEAVES | {"training", "cli"},
     "cli": LEAVES,
 }
-COMMAND_LINES = {"__init__", "train", "export_student", "run_benchmark", "compare"}
+COMMAND_LINES = {"__init__", "train", "export_student", "run_benchmark", "compare", "finetune_student"}
 
 
 def rooms_imported(path):

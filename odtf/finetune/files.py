@@ -1,0 +1,69 @@
+"""From a fine-tuned model to its verified file."""
+
+import dataclasses
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from odtf import export
+from odtf.data import calibration_images
+from odtf.files import disk_errors
+from odtf.quiet import quiet
+
+
+def aware_file(model, dataset, target):
+    """Converts a model that rounds as a device does: the graph carries all ranges, no image is needed.
+
+    Args:
+        model: `tf_keras.Model` as `quantize` gives it.
+        dataset: `odtf.data.ImageDataset`, for its normalisation.
+        target: `odtf.export.Target`.
+
+    Returns:
+        bytes of an int8 TFLite file that takes raw pixels.
+    """
+    # The normalisation as every export has it, in front of a student that does nothing.
+    image = keras.Input(dataset.image_shape)
+    nothing = keras.Model(image, keras.layers.Identity()(image))
+    bare = dataclasses.replace(target, softmax=False)
+    with quiet():
+        front = export.fold_preprocessing(nothing, dataset.mean, dataset.std, bare, "int8")
+    module = tf.Module()
+    # The variables, not the model: saving that would trace every layer of it.
+    module.variables_of_both = [*model.variables, *(v.value for v in front.variables)]
+    signature = tf.TensorSpec(front.input_shape, tf.float32, name="image")
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def serve(image):
+        # A pixel is its own code.
+        pixels = tf.quantization.fake_quant_with_min_max_args(image, 0.0, 255.0)
+        logits = model(front(pixels, training=False), training=False)
+        return {target.output: tf.nn.softmax(logits) if target.softmax else logits}
+
+    with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
+        with quiet(), disk_errors(folder, tf.errors.OpError):
+            tf.saved_model.save(module, folder, signatures={"serve": serve})
+        return export.convert_saved(folder, None, target, "int8")
+
+
+def calibrated_file(deployed, dataset, target, examples, seed):
+    """Converts a float student into an int8 file with ranges from training images.
+
+    Args:
+        deployed: `keras.Model` of stock layers from normalised images to logits.
+        dataset: `odtf.data.ImageDataset`.
+        target: `odtf.export.Target`.
+        examples: how many images calibrate.
+        seed: which ones.
+
+    Returns:
+        As `aware_file`.
+    """
+    with quiet():
+        model = export.fold_preprocessing(deployed, dataset.mean, dataset.std, target, "int8")
+    images = calibration_images(dataset, examples, seed)
+    if model.input_shape[-1] != images.shape[-1]:
+        images = np.repeat(images, model.input_shape[-1], axis=-1)
+    return export.convert(model, images, target, "int8")

@@ -1,0 +1,103 @@
+"""From a network that was trained quantised to the graph that a converter makes its int8 file of."""
+
+import keras
+import tensorflow as tf
+
+from odtf.layers import Shift2D
+from odtf.quantization.quantized import Quantized
+from odtf.quantization.quantized_convolution import QuantizedConvolution
+from odtf.quantization.range import Range
+from odtf.quantization.rewrite import MOVING
+
+_AWARE = (Quantized, QuantizedConvolution, Range)
+
+
+class FixedRange(keras.layers.Layer):
+    """Rounds to 256 levels that are constants of the graph, where a converter finds them.
+
+    Args:
+        scale: float, the step from one level to the next.
+        zero: integer in 0..255, the level of zero.
+        **kwargs: the arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, scale, zero, **kwargs):
+        super().__init__(**kwargs)
+        self.scale, self.zero = scale, zero
+
+    def call(self, inputs):
+        low, high = -self.zero * self.scale, (255 - self.zero) * self.scale
+        return tf.quantization.fake_quant_with_min_max_args(inputs, low, high, num_bits=8)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def is_aware(network):
+    """Returns whether a network was made by `quantization_aware`."""
+    return any(isinstance(layer, _AWARE) for layer in network.layers)
+
+
+def lower(network, output="logits", grouped="native"):
+    """Rewrites a network that was trained quantised into stock layers with rounded weights, and fixed ranges.
+
+    Weights are constants on the levels that a converter finds for them, rounded before anything splits them. Where the
+    inputs of a concatenation have ranges of their own, the converter adds the operators that change their scales.
+
+    Args:
+        network: what `quantization_aware` returned, trained.
+        output: name of the tap that becomes the output.
+        grouped: "native" keeps a grouped convolution one layer, "split" makes it a standard convolution a group.
+
+    Returns:
+        Functional `keras.Model` from normalised pixels to the tap, which computes what `network` does in inference.
+
+    Raises:
+        ValueError: if a layer on the way to the tap is not quantised, or its range was never observed.
+    """
+    network = keras.Model(network.input, network.output[output], name=network.name)
+    known = {}  # The levels of a tensor by its identity, and the tensor, which must live as long.
+
+    def rounded(y, levels):
+        y = FixedRange(*levels, dtype="float32")(y)
+        known[id(y)] = levels, y
+        return y
+
+    def call(layer, x, **kwargs):
+        if isinstance(layer, Range):
+            return rounded(x, layer.levels())
+        tensors = keras.tree.flatten(x)
+        if not all(id(each) in known for each in tensors) or not isinstance(layer, (*_AWARE, *MOVING)):
+            raise ValueError(f"Every layer must have been trained quantised. Received: layer {layer.name!r}")
+        levels = [known[id(each)][0] for each in tensors]
+        if isinstance(layer, (Quantized, QuantizedConvolution)):
+            y, own = _lowered(layer, x, levels, grouped, rounded)
+            known[id(y)] = None, y  # Not rounded yet: the next layer does it, where this one has no range.
+            return y if own is None else rounded(y, own)
+        y = layer.deploy(x) if hasattr(layer, "deploy") else layer(x, **kwargs)
+        if isinstance(layer, Shift2D):  # To the converter a convolution, of which it must be told what is lossless.
+            return rounded(y, levels[0])
+        known[id(y)] = levels[0], y
+        return y
+
+    def clone(layer):
+        if hasattr(layer, "deploy"):
+            return layer
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    lowered = keras.models.clone_model(network, clone_function=clone, call_function=call)
+    lowered.trainable = False
+    return lowered
+
+
+def _lowered(layer, x, levels, grouped, rounded):
+    """Returns what a layer becomes, not yet rounded, and the levels that its output has; None: it is not rounded."""
+    own = layer.output_range and layer.output_range.levels()
+    if getattr(layer, "needs_equal_scales", False):
+        tensors = keras.tree.flatten(x)
+        tensors = [t if known else rounded(t, own) for t, known in zip(tensors, levels, strict=True)]
+        x = tensors if isinstance(x, (list, tuple)) else tensors[0]
+    scale = (levels[0] or own or (None,))[0]
+    if isinstance(layer, QuantizedConvolution):
+        return layer.lower(x, scale, grouped), own
+    return layer.lower(x, scale), own

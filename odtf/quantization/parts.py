@@ -1,0 +1,62 @@
+"""Layers as parts of others, and how they are deployed from within."""
+
+import keras
+import numpy as np
+
+
+class Parts(keras.layers.Layer):
+    """A layer made of others, whose names follow when it is renamed: parts of a joined network need names of their own.
+
+    Args:
+        name: name of the last part, which is what this layer stands for in the network.
+        **kwargs: the arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, name, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self._first_name = name
+
+    def deploy_part(self, part, x, **kwargs):
+        """Applies the stock Keras layers that a part is deployed as, with its present weights.
+
+        Args:
+            part: layer, one of Keras' or with a method `deploy`.
+            x: KerasTensor, or a list of them.
+            **kwargs: what `deploy` takes.
+
+        Returns:
+            KerasTensor, the output.
+        """
+        own = part.name
+        part.name = self.name.removesuffix(self._first_name) + own
+        try:
+            if hasattr(part, "deploy"):
+                return part.deploy(x, **kwargs)
+            layer = type(part).from_config({**part.get_config(), "dtype": "float32"})
+            y = layer(x)
+            layer.set_weights(part.get_weights())
+            return y
+        finally:
+            part.name = own
+
+
+def kept_alive(kernel, bias, scale):
+    """Gives channels of which nothing is left one weight so small that it moves no output by a level.
+
+    int8 has a scale for each channel, and none for a channel of zeros. The bias is counted in units of that scale times
+    the input's, and must fit into 32 bits.
+
+    Args:
+        kernel: array `[..., filters]`, or of a depthwise convolution `[height, width, channels, multiplier]`.
+        bias: array `[filters]`.
+        scale: float, of one level of the input.
+
+    Returns:
+        Array of the kernel's shape.
+    """
+    flat = kernel.reshape(-1, bias.size)
+    least = np.maximum(127.0 * np.abs(bias) / (scale * 2.0**30), 1e-6 * np.abs(kernel).max() + 1e-12)
+    dead = np.abs(flat).max(axis=0) < least
+    flat = np.where(dead, 0.0, flat)
+    flat[0] = np.where(dead, least, flat[0])
+    return flat.reshape(kernel.shape)

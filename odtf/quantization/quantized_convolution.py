@@ -1,0 +1,159 @@
+"""A convolution whose weights are trained as int8, its batch normalisation folded into them."""
+
+import inspect
+
+import keras
+from keras import ops
+
+from odtf.quantization.parts import Parts, kept_alive
+
+# A factor of the batch normalisation that is nearer to zero would not survive the division by it.
+_SMALLEST_FACTOR = 1e-6
+
+
+class QuantizedConvolution(Parts):
+    """Convolution or dense layer and the batch normalisation after it, with the weights that its int8 form has.
+
+    Inference multiplies the kernel by gamma / sigma and rounds the product to 255 levels, symmetric about zero: those
+    of each output channel, or of the whole kernel of a dense layer (TFLite Micro has versions that know no others).
+    Training does the same with the moving statistics, then divides by gamma / sigma and normalises with the statistics
+    of the batch: so the rounded weights do not jump with them, and one convolution serves both. Once batch
+    normalisation is frozen, training is inference. Gradients take the rounding for the identity.
+
+    Args:
+        convolution: layer with a `kernel`, without an activation. It and `norm` become parts of this layer.
+        norm: batch normalisation, or None.
+        output_range: `Range` of the output, or None where the next layer brings it to a range of its own.
+        schedule: `Schedule`.
+
+    Reference:
+        Jacob et al., arXiv 1712.05877, section 3.2; Krishnamoorthi, arXiv 1806.08342, sections 3.1.3 and 3.2.2, whose
+        correction of batch statistics is that of PyTorch's `torch.ao.nn.intrinsic.qat.ConvBn2d` here.
+    """
+
+    def __init__(self, convolution, norm, output_range, schedule):
+        super().__init__(name=(norm or convolution).name)
+        self.convolution = convolution
+        self.norm = norm
+        self.output_range = output_range
+        self.schedule = schedule
+
+    def build(self, input_shape):
+        if self.output_range is not None:
+            self.output_range.build(input_shape)
+
+    def call(self, inputs, training=False):
+        y = self._quantized(inputs, training) if self.schedule.quantizes else self._float(inputs, training)
+        return y if self.output_range is None else self.output_range(y, training=training)
+
+    def _float(self, inputs, training):
+        y = self.convolution(inputs)
+        return y if self.norm is None else self.norm(y, training=training)
+
+    def _quantized(self, inputs, training):
+        if self.norm is None or not training or self.schedule.freezes or not self.norm.trainable:
+            kernel, bias = self.folded()
+            return self._convolve(inputs, kernel) + bias
+        factor = self._factor()
+        factor = ops.where(ops.abs(factor) < _SMALLEST_FACTOR, _SMALLEST_FACTOR, factor)
+        # Constant here: the factor cancels but for the rounding, whose gradient would be noise over its square.
+        factor = ops.stop_gradient(factor)
+        y = self._convolve(inputs, self._rounded(self._scaled(factor))) / factor
+        if self.convolution.use_bias:
+            y = y + self.convolution.bias
+        return self.norm(y, training=True)
+
+    def folded(self):
+        """Returns the rounded kernel, of the convolution's shape, and the bias `[filters]`, float tensors."""
+        layer, norm = self.convolution, self.norm
+        bias = layer.bias if layer.use_bias else ops.zeros([self._filters])
+        if norm is None:
+            return self._rounded(ops.convert_to_tensor(layer.kernel)), ops.convert_to_tensor(bias)
+        factor = self._factor()
+        bias = (bias - norm.moving_mean) * factor + (norm.beta if norm.center else 0.0)
+        return self._rounded(self._scaled(factor)), bias
+
+    @property
+    def _filters(self):
+        shape = self.convolution.kernel.shape
+        return shape[-2] * shape[-1] if self._is_depthwise else shape[-1]
+
+    def _factor(self):
+        root = ops.rsqrt(self.norm.moving_variance + self.norm.epsilon)
+        return self.norm.gamma * root if self.norm.scale else root
+
+    def _scaled(self, factor):
+        kernel = self.convolution.kernel
+        return kernel * (ops.reshape(factor, kernel.shape[-2:]) if self._is_depthwise else factor)
+
+    def _rounded(self, kernel):
+        if isinstance(self.convolution, keras.layers.Dense):
+            axes = (0, 1)
+        else:
+            axes = (0, 1) if self._is_depthwise else (0, 1, 2)
+        largest = ops.max(ops.abs(kernel), axis=axes, keepdims=True)
+        scale = ops.maximum(largest, 1e-12) / 127.0
+        return kernel + ops.stop_gradient(scale * ops.round(kernel / scale) - kernel)
+
+    @property
+    def _is_depthwise(self):
+        return isinstance(self.convolution, keras.layers.DepthwiseConv2D)
+
+    def _convolve(self, inputs, kernel):
+        layer = self.convolution
+        if isinstance(layer, keras.layers.Dense):
+            return ops.matmul(inputs, kernel)
+        margins = getattr(layer, "margins", ())
+        if any(before for before, _ in margins):
+            inputs = ops.pad(inputs, ((0, 0), *margins, (0, 0)))
+        if not self._is_depthwise:
+            return layer.convolution_op(inputs, kernel)
+        return ops.depthwise_conv(
+            inputs,
+            kernel,
+            strides=layer.strides,
+            padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+            data_format=layer.data_format,
+        )
+
+    def compute_output_shape(self, input_shape):
+        return self.convolution.compute_output_shape(input_shape)
+
+    # What becomes of it ---------------------------------------------------------------------------------------------
+
+    def deploy(self, x, lowering="native"):
+        """Applies the stock layers of the float network: convolution and batch normalisation, with present weights.
+
+        Args:
+            x: KerasTensor.
+            lowering: of a grouped convolution, "native" or "split".
+
+        Returns:
+            KerasTensor, the output.
+        """
+        y = self.deploy_part(self.convolution, x, **self._options(lowering))
+        return y if self.norm is None else self.deploy_part(self.norm, y)
+
+    def lower(self, x, scale, lowering):
+        """Applies one stock convolution with the rounded weights, from which a converter finds their int8 values.
+
+        Args:
+            x: KerasTensor.
+            scale: float, of one level of `x`.
+            lowering: of a grouped convolution, "native" or "split".
+
+        Returns:
+            KerasTensor, the output before it is brought to a range.
+        """
+        kernel, bias = (ops.convert_to_numpy(weight) for weight in self.folded())
+        layer = type(self.convolution).from_config({**self.convolution.get_config(), "use_bias": True})
+        layer.build(x.shape)
+        if not isinstance(layer, keras.layers.Dense):  # A channel of it has no scale of its own.
+            kernel = kept_alive(kernel, bias, scale)
+        layer.set_weights([kernel, bias])
+        return self.deploy_part(layer, x, **self._options(lowering))
+
+    def _options(self, lowering):
+        takes = inspect.signature(getattr(self.convolution, "deploy", self.build)).parameters
+        return {"lowering": lowering} if "lowering" in takes else {}

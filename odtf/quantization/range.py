@@ -1,0 +1,124 @@
+"""The range of an activation: learned as a moving average, and quantised to."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+_LEVELS = 255
+
+
+class Range(keras.layers.Layer):
+    """Rounds a tensor to 256 levels between bounds that follow the smallest and largest value of the batches.
+
+    Zero is one of the levels, since padding and ReLU make exact zeros. The first batch sets the bounds, so that nothing
+    has to be observed before quantisation begins: until then the layer is the identity and costs nothing. Values
+    outside are clipped and pass no gradient back, all others pass it unchanged.
+
+    Args:
+        schedule: `Schedule`.
+        momentum: float in [0, 1), how much of the bounds stays in a step.
+        fixed: pair of floats, bounds that are known and do not move; None: they are observed.
+        **kwargs: the arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: if the momentum is out of range.
+
+    Reference:
+        Jacob et al., arXiv 1712.05877, section 3.1.
+    """
+
+    def __init__(self, schedule, momentum=0.99, fixed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0.0 <= momentum < 1.0:
+            raise ValueError(f"The momentum of a range lies in [0, 1). Received: momentum={momentum}")
+        self.schedule = schedule
+        self.momentum = momentum
+        self.fixed = fixed
+
+    def build(self, input_shape):
+        start = np.zeros(2, np.float32) if self.fixed is None else np.asarray(self.fixed, np.float32)
+        self.bounds = self.add_weight(
+            shape=(2,), initializer=lambda *_, **__: start, trainable=False, name="bounds", dtype="float32"
+        )
+
+    def call(self, inputs, training=False):
+        if not self.schedule.quantizes:
+            return inputs
+        if training and self.fixed is None:
+            self.observe(inputs)
+        return self.rounded(inputs)
+
+    def observe(self, inputs):
+        """Moves the bounds towards those of a batch, zero included; on all replicas alike."""
+        batch = ops.stack([ops.minimum(ops.min(inputs), 0.0), ops.maximum(ops.max(inputs), 0.0)])
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            every = context.all_gather(batch[None], axis=0)
+            batch = ops.stack([ops.min(every[:, 0]), ops.max(every[:, 1])])
+        bounds = ops.convert_to_tensor(self.bounds)
+        moved = self.momentum * bounds + (1.0 - self.momentum) * batch
+        self.bounds.assign(ops.where(ops.all(bounds == 0.0), ops.stop_gradient(batch), ops.stop_gradient(moved)))
+
+    def rounded(self, inputs):
+        """Rounds to the levels between the present bounds."""
+        low, high = self.limits()
+        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, num_bits=8)
+
+    def limits(self):
+        """Returns the values of the lowest and the highest level, float scalars."""
+        return nudged(self.bounds[0], self.bounds[1], ops)
+
+    def levels(self):
+        """Returns the scale, a float, and the level of zero, an integer in 0..255, of the present bounds.
+
+        Raises:
+            ValueError: if nothing was observed yet.
+        """
+        low, high = ops.convert_to_numpy(self.bounds)
+        if low == high:
+            raise ValueError(f"A network is quantised after training with quantisation. Received: {self.path} is empty")
+        low, high = nudged(low, high, np)
+        scale = (float(high) - float(low)) / _LEVELS
+        return scale, round(-float(low) / scale)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def deploy(self, x):
+        """Returns `x`: a deployed network computes in float."""
+        return x
+
+
+def nudged(low, high, backend):
+    """Moves bounds by less than a level so that zero is one of the levels.
+
+    TensorFlow's kernels and the converter do so themselves, but need not agree where zero lies half-way between two
+    levels, as for all symmetric bounds; after this both find the same.
+
+    Args:
+        low: float scalar, not positive.
+        high: float scalar, not negative.
+        backend: `keras.ops` or `numpy`.
+
+    Returns:
+        Pair of scalars.
+    """
+    scale = backend.maximum(high - low, np.float32(1e-6)) / np.float32(_LEVELS)
+    zero = backend.floor(-low / scale + np.float32(0.499))
+    return -zero * scale, (np.float32(_LEVELS) - zero) * scale
+
+
+def pixel_range(mean, std):
+    """The range of normalised pixels.
+
+    Args:
+        mean: per channel, of pixels scaled to [0, 1].
+        std: per channel, of pixels scaled to [0, 1].
+
+    Returns:
+        Pair of floats, a hair wider than the pixels 0..255 of all channels: with as many levels as pixel values, and a
+        mean half-way between two of them, every single pixel would be rounded from half-way between two levels.
+    """
+    mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    return min(0.0, 1.002 * float(np.min(-mean / std))), max(0.0, 1.002 * float(np.max((1.0 - mean) / std)))

@@ -107,12 +107,35 @@ class GhostModule(keras.layers.Layer):
         """
         primary = self._activate(self.primary_norm.deploy(self.primary.deploy(x)), "primary")
         ghosts = self._activate(self.cheap_norm.deploy(self.cheap.deploy(primary)), "cheap")
-        y = keras.layers.Concatenate(dtype="float32", name=self.name)([primary, ghosts])
-        if y.shape[-1] > self.filters:
-            # Channels-first cropping of a channels-last tensor crops its channels: a slice made of a stock layer.
-            crop = ((0, 0), (0, y.shape[-1] - self.filters))
-            y = keras.layers.Cropping2D(crop, data_format="channels_first", dtype="float32", name=f"{self.name}_cut")(y)
-        return y
+        return self._joined(primary, ghosts)
+
+    def in_parts(self, x):
+        """Applies the layers that the module is made of one by one, for who has to see between them.
+
+        Args:
+            x: KerasTensor `[batch, height, width, channels]`.
+
+        Returns:
+            KerasTensor, the output.
+        """
+        primary = self.primary_norm(self.primary(x))
+        primary = self._activate(primary, "primary") if self._is_active else primary
+        ghosts = self.cheap_norm(self.cheap(primary))
+        ghosts = self._activate(ghosts, "cheap") if self._is_active else ghosts
+        return self._joined(primary, ghosts)
+
+    @property
+    def _is_active(self):
+        return self.activation is not keras.activations.linear
+
+    def _joined(self, primary, ghosts):
+        excess = primary.shape[-1] + ghosts.shape[-1] - self.filters
+        if not excess:
+            return keras.layers.Concatenate(dtype="float32", name=self.name)([primary, ghosts])
+        # Channels-first cropping of a channels-last tensor crops its channels: a slice made of a stock layer.
+        y = keras.layers.Concatenate(dtype="float32", name=f"{self.name}_joined")([primary, ghosts])
+        crop = ((0, 0), (0, excess))
+        return keras.layers.Cropping2D(crop, data_format="channels_first", dtype="float32", name=self.name)(y)
 
     def _activate(self, x, part):
         name = keras.activations.serialize(self.activation)

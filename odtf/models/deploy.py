@@ -1,10 +1,9 @@
 """The one rewriting of a trained network into what travels: stock Keras layers, inference only."""
 
 import collections
+import inspect
 
 import keras
-
-from odtf.layers import GroupConv2D
 
 # Layers whose kernel a converter scales by the batch normalisation after them.
 _FOLDING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
@@ -38,7 +37,8 @@ def deploy(model, output="logits", grouped="native"):
     def call(layer, *args, **kwargs):
         if not hasattr(layer, "deploy"):
             return layer(*args, **kwargs)
-        return layer.deploy(*args, lowering=grouped) if isinstance(layer, GroupConv2D) else layer.deploy(*args)
+        takes = inspect.signature(layer.deploy).parameters
+        return layer.deploy(*args, lowering=grouped) if "lowering" in takes else layer.deploy(*args)
 
     rewritten = keras.models.clone_model(model, clone_function=_clone, call_function=call)
     deployed = keras.Model(rewritten.input, rewritten.output[output], name=model.name)

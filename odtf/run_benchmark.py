@@ -6,8 +6,9 @@
 
 train: medians and ratios of alternatives that are timed in turns, in one process: group_conv (GroupConv2D against
 Keras' grouped convolution), cheap_layers (each against the standard one), batch_norm (fused against stock Keras),
-joint_step (m peers at once against one by one), distillation (its share of the step), pipeline (against a constant
-batch). All of it takes a few minutes on two cores.
+joint_step (m peers at once against one by one), ensemble_step (OEM's five students against five separate steps),
+shared_trunk (PCL against the same without sharing, passes counted), distillation (its share of the step), pipeline
+(against a constant batch). All of it takes some ten minutes on two cores.
 
 edge: latency, size and operators of TFLite files; Ethos-U cycles where ethos-u-vela is installed and the file is int8.
 """

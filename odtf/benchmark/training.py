@@ -12,7 +12,7 @@ The JSON, stable, times in milliseconds:
 import dataclasses
 import time
 
-from odtf.benchmark import layers, steps
+from odtf.benchmark import layers, sharing, steps
 from odtf.benchmark.environment import environment
 from odtf.training.report import table
 
@@ -21,6 +21,8 @@ FUNCTIONS = {
     "cheap_layers": layers.cheap_layers,
     "batch_norm": lambda setup: [*layers.batch_norm(setup), *steps.batch_norm(setup)],
     "joint_step": steps.joint_step,
+    "ensemble_step": sharing.ensemble_step,
+    "shared_trunk": sharing.shared_trunk,
     "distillation": steps.distillation,
     "pipeline": steps.pipeline,
 }

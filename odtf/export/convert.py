@@ -19,7 +19,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 SIGNATURE = "serve"
 INPUT_NAME = "image"
 # Input types that the converter itself can give a file; the others take uint8 pixels through a CAST.
-_NATIVE_INPUTS = {"int8": ("int8", "uint8"), "int16x8": ("int16",)}
+_NATIVE_INPUTS = {"int8": ("int8", "uint8"), "int16x8": ("int16",), "float16": ("float32",)}
 
 
 def fold_preprocessing(student, mean, std, target, quantization):
@@ -149,7 +149,9 @@ def _configure(converter, calibration, target, quantization):
         converter.target_spec.supported_types = [tf.float16]
     if quantization in ("int8", "int16x8") and calibration is not None:
         converter.representative_dataset = _representative(calibration, quantization)
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = not target.per_channel_dense
+    # Fake quantisation in training gives a dense layer one scale, which every target takes.
+    per_channel_dense = target.per_channel_dense and calibration is not None
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel_dense
 
 
 def _representative(images, quantization):

@@ -9,6 +9,7 @@ import numpy as np
 from odtf import __version__
 from odtf.data import calibration_images
 from odtf.errors import UserError
+from odtf.export.aware import lowered_model
 from odtf.export.c_array import c_array
 from odtf.export.convert import convert, fold_preprocessing
 from odtf.export.files import publish
@@ -17,6 +18,7 @@ from odtf.export.metadata import LABELS, attach, labels_text
 from odtf.export.targets import find_target
 from odtf.export.verify import verify
 from odtf.models import deploy
+from odtf.quantization import is_aware
 from odtf.quiet import quiet
 
 
@@ -52,7 +54,9 @@ def export_student(
         seed: which training images calibrate.
 
     Returns:
-        dict, one row of a report's `"exports"`: `"target"`, `"quantization"`, `"path"` and what `verify` returns.
+        dict, one row of a report's `"exports"`: `"target"`, `"quantization"`, `"path"`, what `verify` returns, and
+        `"calibration"`: where the ranges of integer activations come from, `"training"` for a network that
+        `odtf.quantization` made, else `"post-training"`.
 
     Raises:
         UserError: if an argument is wrong, the target cannot take the network, the disk is full.
@@ -61,7 +65,7 @@ def export_student(
     target = find_target(target, quantization)
     _check(network, dataset, calibration_examples, split, max_examples)
     content = _convert(network, dataset, target, quantization, calibration_examples, seed)
-    return publish_student(
+    row = publish_student(
         content,
         network,
         dataset,
@@ -72,6 +76,7 @@ def export_student(
         max_examples=max_examples,
         max_drop=max_drop,
     )
+    return {**row, "calibration": "training" if is_aware(network) else "post-training"}
 
 
 def publish_student(
@@ -110,6 +115,9 @@ def publish_student(
 
 
 def _convert(network, dataset, target, quantization, calibration_examples, seed):
+    if is_aware(network):
+        with _float32(), quiet():
+            return convert(lowered_model(network, dataset, target, quantization), None, target, quantization)
     with _float32(), quiet():
         student = deploy(network, grouped=target.grouped)
         model = fold_preprocessing(student, dataset.mean, dataset.std, target, quantization)

@@ -28,11 +28,12 @@ MAY_IMPORT = {
     "candidates": LEAVES | {"budget", "candidates_table", "training", "export", "models", "workdir"},
     "candidates_table": LEAVES | {"budget", "training"},
     "finetune": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},
+    "evaluation": LEAVES | {"training", "export", "data"},
     "benchmark": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},
     "comparison": LEAVES | {"training", "cli"},
     "cli": LEAVES,
 }
-COMMAND_LINES = {"__init__", "train", "export_student", "run_benchmark", "compare", "finetune_student"}
+COMMAND_LINES = {"__init__", "train", "export_student", "run_benchmark", "compare", "evaluate", "finetune_student"}
 
 
 def rooms_imported(path):

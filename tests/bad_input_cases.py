@@ -67,6 +67,11 @@ def compare(wanted, received, *flags):
     return Case(" ".join(("odtf-compare", *flags)), "odtf-compare", (*start, *flags), wanted, received)
 
 
+def evaluate(wanted, received, *flags):
+    """A file that is none of TFLite's: an answer about anything else shows that it was found before it was read."""
+    return other("odtf-evaluate", wanted, received, "$config", *flags)
+
+
 DIGITS = {"data.name": "digits"}
 TRAIN = {**DIGITS, "batch_size": 1024, "epochs": 2, "export.targets": []}  # What the run in $done was made with.
 ON_DONE = f"--config=$config:{json.dumps(TRAIN)}"
@@ -302,4 +307,22 @@ COMPARE = [
     compare("name a Python file with get_config", "which is no file", "--config=/nowhere/c.py"),
 ]
 
-CASES = [*FLAGS, *CONFIG_FILES, *DEVICES, *CONFIG, *DATA, *WORKDIR, *EXPORT, *BENCHMARK, *COMPARE]
+EVALUATE = [
+    other("odtf-evaluate", "evaluates one file", "nothing"),
+    other("odtf-evaluate", "evaluates one file", "a.tflite b.tflite", "a.tflite", "b.tflite"),
+    evaluate("--data is required", "nothing", "--json=$new/x.json"),
+    other("odtf-evaluate", "takes TFLite files", "/nowhere.tflite", "/nowhere.tflite", "--data=digits"),
+    evaluate("takes TFLite files", "/nowhere.tflite", "--data=digits", "--against=/nowhere.tflite"),
+    evaluate("one of <train.validation.test>", "--split=all", "--data=digits", "--split=all"),
+    evaluate("one of <0..255.0..1.-1..1>", "0..2", "--data=digits", "--pixels=0..2"),
+    evaluate("--mean and --std go together", r"\['0.5'\] and None", "--data=digits", "--mean=0.5"),
+    evaluate("says what --mean and --std would say", "0..1", "--data=digits", "--pixels=0..1", "--mean=0", "--std=1"),
+    evaluate("--mean is of pixels scaled", "--mean=127.5", "--data=digits", "--mean=127.5", "--std=0.5"),
+    evaluate("--std is of pixels scaled", "--std=0", "--data=digits", "--mean=0.5", "--std=0"),
+    evaluate("positive integer", "--max_examples=0", "--data=digits", "--max_examples=0"),
+    evaluate("--json must name a file", r"x\.csv", "--data=digits", "--json=$new/x.csv"),
+    evaluate("cannot be written to", "Not a directory", "--data=digits", "--json=$file/x.json"),
+    evaluate("A TFLite classifier is needed", r"config\.py", "--data=digits"),
+]
+
+CASES = [*FLAGS, *CONFIG_FILES, *DEVICES, *CONFIG, *DATA, *WORKDIR, *EXPORT, *BENCHMARK, *COMPARE, *EVALUATE]

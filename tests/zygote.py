@@ -21,6 +21,7 @@ from tests.processes import ROOT
 # What the command lines import inside their functions.
 _MODULES = (
     "odtf.workdir",
+    "odtf.evaluation.run",
     "odtf.training.experiment",
     "odtf.training.strategy",
     "sklearn.datasets",

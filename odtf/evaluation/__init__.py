@@ -1,0 +1,1 @@
+"""Evaluation of any image classifier that is a TFLite file, on any data: see `run.evaluate`."""

@@ -58,6 +58,8 @@ class Method(keras.Model):
         self.weight_decay = float(weight_decay)
         self.label_smoothing = float(label_smoothing)
         self.phase = 0
+        # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
+        self.quantization = None
         self._forwards = {}
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
         self.built = True
@@ -253,7 +255,11 @@ class Method(keras.Model):
         phase = self.phase_at(epoch)
         if not resumed and (epoch == 0 or phase != self.phase_at(epoch - 1)):
             self.enter_phase(phase)
-        if phase != self.phase:
+        turned = self.quantization is not None and self.quantization.begin_epoch(epoch)
+        if turned:  # Inference computes otherwise, too.
+            self.test_function = None
+            self._forwards.clear()
+        if turned or phase != self.phase:
             self.phase = phase
             self.train_function = None
             self.make_train_function()

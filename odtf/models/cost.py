@@ -70,7 +70,8 @@ def cost(model, deployed=False):
     if None in model.input_shape[1:]:
         raise ValueError(f"Costs need a fixed image size. Received: input shape {model.input_shape[1:]}")
     stock = deploy(model) if isinstance(model.output, dict) else model
-    free = set() if deployed else {layer.name for layer in model.layers if isinstance(layer, _FREE)}
+    inner = {layer.name: getattr(layer, "layer", layer) for layer in model.layers}  # Of a layer that rounds another's.
+    free = set() if deployed else {name for name, layer in inner.items() if isinstance(layer, _FREE)}
     operators = [layer for layer in stock.layers if not isinstance(layer, (keras.layers.InputLayer, *_FOLDED))]
     kernels = [layer for layer in operators if isinstance(layer, (*_CONVOLUTIONS, keras.layers.Dense))]
     weights, channels = _constants(kernels)

@@ -8,7 +8,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from odtf import data, methods, models
+from odtf import data, methods, models, quantization
 from odtf.errors import UserError
 from odtf.models.build import check_kinds
 from odtf.training.checkpoints import load_weights
@@ -57,7 +57,7 @@ def rehearse(config):
     data.Augmentation.from_config(config.data.augment)
 
     def network(key, spec):
-        _build_network(key, spec, (32, 32, 3), 10, False, seed=0, name="network")
+        _build_network(_aware(config, key), key, spec, (32, 32, 3), 10, False, seed=0, name="network")
         return _rehearsed
 
     with contextlib.suppress(_Rehearsed):
@@ -86,7 +86,7 @@ def _check_teacher(workdir):
     return _Unseen()
 
 
-def make_method(config, image_shape, num_classes, *, synchronized=False):
+def make_method(config, image_shape, num_classes, *, synchronized=False, input_range=None):
     """Builds the cohort of a config, with fresh weights; call it under the strategy's scope.
 
     `config.network`, and every key of `config.method` that ends in "network" (or "networks", a list), is turned from
@@ -97,6 +97,7 @@ def make_method(config, image_shape, num_classes, *, synchronized=False):
         image_shape: (height, width, channels).
         num_classes: int.
         synchronized: bool, whether batch normalisation spans all replicas.
+        input_range: pair of floats, see `odtf.quantization.pixel_range`; of use where students train quantised.
 
     Returns:
         `odtf.methods.Method`, not yet compiled.
@@ -105,8 +106,11 @@ def make_method(config, image_shape, num_classes, *, synchronized=False):
         UserError: on unknown names and arguments, and on values that the method or the network refuses.
     """
 
+    schedule = _quantization_schedule(config)
+
     def network(key, spec):
-        return functools.partial(_build_network, key, spec, image_shape, num_classes, synchronized)
+        aware = _aware(config, key, schedule, input_range)
+        return functools.partial(_build_network, aware, key, spec, image_shape, num_classes, synchronized)
 
     def teacher(workdir):
         try:
@@ -117,7 +121,33 @@ def make_method(config, image_shape, num_classes, *, synchronized=False):
                 f"as the data have them. {error}"
             ) from error
 
-    return _make_method(config, network, teacher, synchronized)
+    method = _make_method(config, network, teacher, synchronized)
+    method.quantization = schedule
+    return method
+
+
+# Where the networks of students stand in a config; those beside them are there only to teach, and stay float.
+_STUDENTS = ("config.network", "config.method.networks")
+
+
+def _quantization_schedule(config):
+    """Returns when the students of a config are quantised, or None where they never are."""
+    if not config.quantization.aware:
+        return None
+    delay, frozen = config.quantization.delay_epochs, config.quantization.freeze_batch_norm_epochs
+    return quantization.Schedule(config.epochs, delay, frozen)
+
+
+def _aware(config, key, schedule=None, input_range=None):
+    """Returns what makes a network that the config names at `key` one that trains quantised, or None."""
+    if not config.quantization.aware or key not in _STUDENTS:
+        return None
+    return functools.partial(
+        quantization.quantization_aware,
+        schedule=schedule,
+        momentum=config.quantization.range_momentum,
+        input_range=input_range,
+    )
 
 
 def _make_method(config, network, teacher, synchronized):
@@ -171,9 +201,10 @@ def _check_method_options(method, options):
         raise UserError(f"config.method: {error}") from error
 
 
-def _build_network(key, spec, image_shape, num_classes, synchronized, seed, name):
+def _build_network(aware, key, spec, image_shape, num_classes, synchronized, seed, name):
     try:
-        return models.build(spec, image_shape, num_classes, seed=seed, name=name, synchronized=synchronized)
+        network = models.build(spec, image_shape, num_classes, seed=seed, name=name, synchronized=synchronized)
+        return network if aware is None else aware(network)
     except ValueError as error:
         raise UserError(f"{key}: {error}") from error
 

@@ -26,7 +26,11 @@ _RULES = {
     "export.calibration_examples": _at_least(1),
     "data.max_train_examples": ("None or an integer of at least 1", lambda v: v is None or (type(v) is int and v >= 1)),
     **dict.fromkeys(
-        ("deterministic", "jit", "sync_batch_norm", "data.skip_corrupt"),
+        ("quantization.delay_epochs", "quantization.freeze_batch_norm_epochs"),
+        ("None or an integer of at least 0", lambda v: v is None or (type(v) is int and v >= 0)),
+    ),
+    **dict.fromkeys(
+        ("deterministic", "jit", "sync_batch_norm", "data.skip_corrupt", "quantization.aware"),
         ("True or False", lambda v: isinstance(v, bool)),
     ),
     **dict.fromkeys(
@@ -36,7 +40,10 @@ _RULES = {
         ("schedule.learning_rate", "schedule.factor"), ("a positive number", lambda v: is_number(v) and v > 0)
     ),
     "schedule.final_fraction": ("a number in [0, 1]", lambda v: is_number(v) and 0 <= v <= 1),
-    "label_smoothing": ("a number in [0, 1)", lambda v: is_number(v) and 0 <= v < 1),
+    **dict.fromkeys(
+        ("label_smoothing", "quantization.range_momentum"),
+        ("a number in [0, 1)", lambda v: is_number(v) and 0 <= v < 1),
+    ),
     "data.validation_fraction": (
         "a number between 0 and 1, both excluded",
         lambda v: is_number(v) and 0 < v < 1,
@@ -78,7 +85,7 @@ _RULES = {
 def check(config):
     """Raises UserError if a value that needs no data and no TensorFlow to judge is wrong."""
     known = default_config()
-    for part in ("", "data", "schedule", "checkpoint", "export"):
+    for part in ("", "data", "schedule", "quantization", "checkpoint", "export"):
         have, allowed = (config[part], known[part]) if part else (config, known)
         where = f"config.{part}" if part else "config"
         keys = ", ".join(sorted(allowed))
@@ -94,6 +101,7 @@ def check(config):
             value = value[part]
         if not right(value):
             raise UserError(f"config.{key} must be {wanted}. Received: {_shown(value)}.")
+    _check_quantization(config)
     for key, value in leaves(config.to_dict()):
         try:
             json.dumps(value, allow_nan=False)
@@ -101,6 +109,26 @@ def check(config):
             raise UserError(
                 f"config.{key} must be a finite number, text, True, False, None or a list. Received: {value!r}."
             ) from None
+
+
+def _check_quantization(config):
+    if not config.quantization.aware:
+        return
+    if config.precision != "float32":
+        raise UserError(
+            "config.precision must be float32 where config.quantization.aware is: 16 bits cannot hold the levels of an "
+            f"activation. Received: {config.precision!r}."
+        )
+    if config.export.targets and config.export.quantization != "int8":
+        raise UserError(
+            "config.export.quantization must be int8, which students train for where config.quantization.aware is "
+            f"True. Received: {config.export.quantization!r}."
+        )
+    if (config.quantization.delay_epochs or 0) >= config.epochs:
+        raise UserError(
+            f"config.quantization.delay_epochs must be less than the {config.epochs} epochs of the run. "
+            f"Received: {config.quantization.delay_epochs}."
+        )
 
 
 def _shown(value):

@@ -55,6 +55,13 @@ def default_config():
     config.schedule.final_fraction = 0.0  # cosine: the last rate as a share of the first.
     config.schedule.restarts = ()  # Epochs at whose start all of the above begins anew, for training in stages.
 
+    config.quantization = ml_collections.ConfigDict()
+    config.quantization.aware = False  # Whether students train with the rounding of their int8 form.
+    # How many of the first epochs are float (None: half), and how many of the last freeze batch norm (None: a tenth).
+    config.quantization.delay_epochs = ml_collections.config_dict.placeholder(int)
+    config.quantization.freeze_batch_norm_epochs = ml_collections.config_dict.placeholder(int)
+    config.quantization.range_momentum = 0.99  # Of the moving averages that are the ranges of activations.
+
     config.checkpoint = ml_collections.ConfigDict({"every_steps": 0, "keep": 3})  # every_steps 0: every epoch.
 
     config.export = ml_collections.ConfigDict()

@@ -7,7 +7,7 @@ import time
 
 import tensorflow as tf
 
-from odtf import data, models
+from odtf import data, models, quantization
 from odtf.errors import UserError
 from odtf.files import write_json
 from odtf.training import build, checks, records
@@ -47,7 +47,13 @@ def run(config, workdir, placement):
     pipeline = build.make_pipeline(config, dataset)
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
     with placement.strategy.scope():
-        method = build.make_method(config, dataset.image_shape, dataset.num_classes, synchronized=synchronized)
+        method = build.make_method(
+            config,
+            dataset.image_shape,
+            dataset.num_classes,
+            synchronized=synchronized,
+            input_range=quantization.pixel_range(dataset.mean, dataset.std),
+        )
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
         optimizer = make_optimizer(config.optimizer, schedule)
         method.compile(optimizer, jit_compile=config.jit, steps_per_epoch=pipeline.steps_per_epoch)
@@ -166,6 +172,8 @@ class Experiment:
             f"{name.removesuffix('/top1')} {value:.2%}" for name, value in values.items() if name.endswith("/top1")
         )
         self.log.line(f"epoch {epoch}/{self.config.epochs}  validation top-1: {shown}")
+        if self.method.quantization is not None and not self.method.quantization.quantizes:
+            return  # What is exported has been trained as int8: float weights would be better here and worse there.
         # Later wins a tie: between two that validate alike, the longer trained one.
         if progress["chosen"] is None or best >= progress["chosen"]["value"]:
             progress["chosen"] = {"step": step, "epoch": epoch, "peer": peer, "metric": metric, "value": best}

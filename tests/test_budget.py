@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from odtf import budget, files
+from odtf import budget, candidates_table, files
 from odtf.errors import UserError
 from tests.export.conftest import fit
 
@@ -157,6 +157,24 @@ def test_the_front_holds_what_no_other_candidate_beats():
     assert [row["peer"] for row in budget.front(twins, "bytes")] == ["a", "b"]
 
 
+def test_the_table_shows_all_candidates_and_what_was_refused(tmp_path):
+    refused = candidate("broken", None, None, macs=None, latency_us=None, notes=["it answers NaN"])
+    rows = [{"notes": [], **row} for row in (refused, *ROWS)]
+    header, _, *lines = candidates_table.render(rows, rows[2]).splitlines()
+    assert "SRAM" not in header, "a column that nobody has a value for"
+    names = ["large int16x8", "large int8", "middle int8 (chosen)", "small int8", "broken int8"]
+    assert [line.startswith(name) for line, name in zip(lines, names, strict=True)] == [True] * 5
+    assert lines[-1].split() == ["broken", "int8", "refused", "-", "-", "-", "-"]
+    assert lines[2].endswith("bytes, macs")
+    written = candidates_table.write(rows, "soc", {"bytes": 30_000}, rows[2], tmp_path / "c.json")
+    text = (tmp_path / "c.md").read_text()
+    assert "Candidates for soc within bytes=30,000: **middle int8**." in text
+    assert "| middle int8 (chosen) | 97.00% | 22,000 | 30,000 | 91,000 | 7.5 | bytes, macs |" in text
+    assert "* broken int8: it answers NaN" in text
+    assert (tmp_path / "c.png").stat().st_size > 5000
+    assert "c.png" in written
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A workdir as a finished training of two peers of different sizes leaves it, made without training."""
@@ -180,8 +198,9 @@ def run(tmp_path_factory):
         workdir / "chosen" / "step-0.npz", **{k: v.numpy() for k, v in checkpoints._named_variables(method).items()}
     )
     peers = [{"name": name, "params": 1, "macs": 1} for name in method.peers]
-    report = {"peers": peers, "student": {"name": "peer_0", "step": 0}, "exports": [], "seconds": {"export": 0}}
-    files.write_json(workdir / "report.json", report)
+    student = {"name": "peer_0", "step": 0, "epoch": 1}
+    report = {"method": "OnlineEnsemble", "dataset": "digits", "peers": peers, "student": student}
+    files.write_json(workdir / "report.json", {**report, "exports": [], "seconds": {"export": 0}})
     return workdir
 
 

@@ -179,6 +179,20 @@ def test_one_score_is_the_second_class(activation, tmp_path):
     wanted = score if activation else 1 / (1 + np.exp(-score))
     assert classifier.probabilities(colour)[:, 1] == pytest.approx(wanted, abs=1e-5)
 
+    # Two folders, one for each class, of images of any size.
+    for name, size in (("ash", 8), ("birch", 9)):
+        (tmp_path / "photos" / "test" / name).mkdir(parents=True)
+        (tmp_path / "photos" / "train" / name).mkdir(parents=True)
+        for split in ("train", "test"):
+            for i in range(4):
+                Image.fromarray(colour[i % 3, :, ::-1]).resize((size, 7)).save(
+                    tmp_path / "photos" / split / name / f"{i}.png"
+                )
+    result, matrix = run.evaluate(classifier, f"folder:{tmp_path / 'photos'}")
+    assert matrix.sum(axis=1).tolist() == [4, 4]
+    assert [row["name"] for row in result["classes"]] == ["ash", "birch"]
+    assert "top5" not in result
+
 
 @pytest.mark.parametrize(
     ("kind", "scale", "zero_point", "wanted"),

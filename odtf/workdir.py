@@ -3,7 +3,7 @@
 import pathlib
 import time
 
-from odtf import export, files
+from odtf import export, files, models
 from odtf.errors import UserError
 from odtf.training import build
 
@@ -22,11 +22,11 @@ def check_exports(config):
 
 
 def export_workdir(workdir, target, quantization=None, peer=None, folder=None):
-    """Exports one peer of a finished run and adds the result to its report.json.
+    """Exports one peer of a finished run for one target and adds the result to its report.json.
 
     Args:
         workdir: directory of the run.
-        target: "soc" or "phone".
+        target: name of a target.
         quantization: "int8", "int16x8", "float16", "dynamic" or "float32"; None: the config's.
         peer: str, name of the peer; None: the student.
         folder: name of the directory below `export`; None: the target's name, and the peer's if one is given.
@@ -35,33 +35,94 @@ def export_workdir(workdir, target, quantization=None, peer=None, folder=None):
         The report as a dict.
 
     Raises:
-        UserError: if the run, the peer or the combination of target and quantisation does not exist.
+        UserError: if the run, the peer or the combination of target and quantisation does not exist, or the target
+            cannot take the network.
     """
-    started = time.monotonic()
     workdir = pathlib.Path(workdir)
-    config, report = build.read_config(workdir), build.read_report(workdir)
-    quantization = quantization or config.export.quantization
+    quantization = quantization or build.read_config(workdir).export.quantization
     # Before the data are read, and before any file changes.
     export.find_target(target, quantization)
+    report, refused = _export(workdir, {target: quantization}, peer, folder)
+    if refused:
+        raise refused[target]
+    return report
+
+
+def export_everywhere(workdir, quantization=None, peer=None):
+    """Exports one peer of a finished run for every target, and adds the results to its report.json.
+
+    Args:
+        workdir: directory of the run.
+        quantization: for the targets that take it, the others get the one that is usual there; None: the config's.
+        peer: str, name of the peer; None: the student.
+
+    Returns:
+        (report, refused): the report as a dict, and a dict from the name of a target that cannot take the network to
+        the `UserError` that says why; what stood in its folder before stays.
+
+    Raises:
+        UserError: if the run or the peer does not exist.
+    """
+    workdir = pathlib.Path(workdir)
+    quantization = quantization or build.read_config(workdir).export.quantization
+    chosen = {
+        name: quantization if quantization in target.tensors else next(iter(target.tensors))
+        for name, target in export.TARGETS.items()
+    }
+    return _export(workdir, chosen, peer)
+
+
+def _export(workdir, chosen, peer, folder=None):
+    """Exports for every target in `chosen`, a dict from its name to the quantisation."""
+    started = time.monotonic()
+    config, report = build.read_config(workdir), build.read_report(workdir)
     peers = [row["name"] for row in report["peers"]]
     if peer is not None and peer not in peers:
         raise UserError(f"The run in {workdir} has the peers {', '.join(peers)}. Received: {peer!r}.")
     dataset = build.load_dataset(config)
     name, network = build.load_peer(workdir, dataset.image_shape, dataset.num_classes, peer)
-    row = export.export_student(
-        network,
-        dataset,
-        workdir / "export" / (folder or (target if peer is None else f"{target}-{name}")),
-        target=target,
-        quantization=quantization,
-        calibration_examples=config.export.calibration_examples,
-        seed=config.seed,
-    )
-    if name == report["student"]["name"]:
-        export.save_student(network, workdir / "student.keras")
-    row = {**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(workdir))}
-    same = [old for old in report["exports"] if old["path"] == row["path"]]
-    report["exports"] = [old for old in report["exports"] if old not in same] + [row]
-    report["seconds"]["export"] = round(report["seconds"]["export"] + time.monotonic() - started, 1)
-    files.write_json(workdir / "report.json", report)
-    return report
+    memory, refused = {}, {}
+    for target, quantization in chosen.items():
+        try:
+            row = export.export_student(
+                network,
+                dataset,
+                workdir / "export" / (folder or (target if peer is None else f"{target}-{name}")),
+                target=target,
+                quantization=quantization,
+                calibration_examples=config.export.calibration_examples,
+                seed=config.seed,
+                about=_about(config, report, name, network),
+                memory=memory,
+            )
+        except UserError as error:
+            refused[target] = error
+            continue
+        row = {**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(workdir))}
+        same = [old for old in report["exports"] if old["path"] == row["path"]]
+        report["exports"] = [old for old in report["exports"] if old not in same] + [row]
+    if len(refused) < len(chosen):
+        if name == report["student"]["name"]:
+            export.save_student(network, workdir / "student.keras")
+        report["seconds"]["export"] = round(report["seconds"]["export"] + time.monotonic() - started, 1)
+        files.write_json(workdir / "report.json", report)
+    return report, refused
+
+
+def _about(config, report, name, network):
+    """What the model card says of a peer and its training."""
+    peer = next(row for row in report["peers"] if row["name"] == name)
+    spec = ", ".join(f"{key}={value}" for key, value in config.network.items())
+    chosen = f"weights of epoch {report['student']['epoch']}, which validation chose"
+    training = {
+        "method": f"{report['method']}, {name} of {len(report['peers'])} networks trained together",
+        "network": spec,
+        "data": f"{report['dataset']}, labels of the training split",
+        "seed": config.seed,
+        "epochs": f"{config.epochs}; {chosen}",
+        "batch size": config.batch_size,
+    }
+    size = models.cost(network, deployed=True)
+    cost = f"{size.params:,} parameters, {size.macs:,} multiply-accumulates an image"
+    cost += f", at least {size.activation_bytes:,} values of activations alive at once"
+    return {"name": peer["name"], "training": training, "cost": cost}

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "quantization": {"models", "layers"},
     "training": LEAVES | {"quantization", "methods", "models", "losses", "layers", "data"},
     "export": LEAVES | {"quantization", "methods", "models", "layers", "data"},
-    "workdir": LEAVES | {"training", "export", "data"},
+    "workdir": LEAVES | {"training", "export", "models", "data"},
     "candidates": LEAVES | {"budget", "candidates_table", "training", "export", "models", "workdir"},
     "candidates_table": LEAVES | {"budget", "training"},
     "finetune": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},

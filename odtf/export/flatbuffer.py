@@ -9,6 +9,7 @@ from odtf.export.targets import INPUT_QUANTIZATION
 
 _IDENTIFIER = b"TFL3"
 _OPERATOR_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+_TYPE_NAMES = {code: name.lower() for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
 
 
 class _AlignedBuffer(schema.BufferT):
@@ -58,8 +59,32 @@ def operators(content):
     model = unpack(content)
     counts = collections.Counter()
     for graph in model.subgraphs:
-        counts.update(_operator_name(model.operatorCodes[op.opcodeIndex]) for op in graph.operators)
+        counts.update(operator_name(model, op) for op in graph.operators)
     return dict(sorted(counts.items()))
+
+
+def operator_name(model, op):
+    """The name of one operator of a `schema.ModelT`, as in `operators`."""
+    code = model.operatorCodes[op.opcodeIndex]
+    # Codes below 127 may be stored in the old one-byte field alone.
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    if number == schema.BuiltinOperator.CUSTOM:
+        return f"CUSTOM:{(code.customCode or b'').decode()}"
+    return _OPERATOR_NAMES.get(number, f"UNKNOWN:{number}")
+
+
+def interface(content):
+    """What a file's input and output hold.
+
+    Args:
+        content: bytes of a TFLite file with one input and one output, compiled for an Ethos-U or not.
+
+    Returns:
+        Two dicts with `"name"`, `"type"` (such as `"int8"`), `"shape"` (tuple), `"scale"` and `"zero_point"` (0 for a
+        tensor without quantisation): of the input and of the output.
+    """
+    graph = unpack(content).subgraphs[0]
+    return [_describe(graph.tensors[index]) for index in (graph.inputs[0], graph.outputs[0])]
 
 
 def rename_interface(model, input_name, output_name):
@@ -125,9 +150,13 @@ def _aligned(buffer):
     return aligned
 
 
-def _operator_name(code):
-    # Codes below 127 may be stored in the old one-byte field alone.
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    if number == schema.BuiltinOperator.CUSTOM:
-        return f"CUSTOM:{(code.customCode or b'').decode()}"
-    return _OPERATOR_NAMES.get(number, f"UNKNOWN:{number}")
+def _describe(tensor):
+    quantization = tensor.quantization
+    known = quantization is not None and quantization.scale is not None
+    return {
+        "name": tensor.name.decode(),
+        "type": _TYPE_NAMES[tensor.type],
+        "shape": tuple(map(int, tensor.shape)),
+        "scale": float(quantization.scale[0]) if known else 0.0,
+        "zero_point": int(quantization.zeroPoint[0]) if known else 0,
+    }

@@ -1,22 +1,16 @@
 """One call from a trained network to verified files."""
 
 import contextlib
-from pathlib import Path
 
 import keras
 import numpy as np
 
-from odtf import __version__
 from odtf.data import calibration_images
 from odtf.errors import UserError
 from odtf.export.aware import lowered_model
-from odtf.export.c_array import c_array
 from odtf.export.convert import convert, fold_preprocessing
-from odtf.export.files import publish
-from odtf.export.lean import lean
-from odtf.export.metadata import LABELS, attach, labels_text
+from odtf.export.publication import publish_student
 from odtf.export.targets import find_target
-from odtf.export.verify import verify
 from odtf.models import deploy
 from odtf.quantization import is_aware
 from odtf.quiet import quiet
@@ -34,24 +28,30 @@ def export_student(
     max_examples=None,
     max_drop=0.02,
     seed=0,
+    about=None,
+    memory=None,
 ):
     """Exports a student as a TFLite file that takes raw pixels, and verifies it before it appears.
 
-    `soc`: `student_<quantization>.tflite`, `.h` and `.cc`, `labels.txt`; ends in logits. int8 input is pixel - 128,
-    int16 input is pixel * 128. `phone`: `student_<quantization>.tflite` with metadata and labels in it, `labels.txt`;
-    uint8 RGB input, ends in probabilities.
+    `soc`, `micro`, `ethos-u55`, `ethos-u65`: `student_<quantization>.tflite`, `.h` and `.cc`, `labels.txt`; ends in
+    logits. int8 input is pixel - 128, int16 input is pixel * 128. `phone`: `student_<quantization>.tflite` with
+    metadata and labels in it, `labels.txt`; uint8 RGB input, ends in probabilities. `phone-gpu`: the same with float32
+    RGB input, pixels 0 to 255.
 
     Args:
         network: `keras.Model` from normalised images to named taps, `"logits"` among them.
         dataset: `odtf.data.ImageDataset`, for calibration (training images), labels, normalisation and verification.
         out_dir: directory of the files; files of other names in it stay.
-        target: `"soc"`, `"phone"` or a `Target`.
-        quantization: `"int8"`, `"int16x8"`; on the phone also `"float16"`, `"dynamic"` and `"float32"`.
+        target: key of `TARGETS`, or a `Target`.
+        quantization: one that the target takes.
         calibration_examples: number of training images that set the ranges of activations.
         split: split to verify on.
         max_examples: verify on that many of its first examples; None for all.
         max_drop: largest accepted fall of accuracy, see `verify`.
         seed: which training images calibrate.
+        about: mapping for the model card, as for `publish_student`; None for no card.
+        memory: dict in which conversions and answers are kept for further targets of the same network; None to keep
+            nothing.
 
     Returns:
         dict, one row of a report's `"exports"`: `"target"`, `"quantization"`, `"path"`, what `verify` returns, and
@@ -64,9 +64,12 @@ def export_student(
     """
     target = find_target(target, quantization)
     _check(network, dataset, calibration_examples, split, max_examples)
-    content = _convert(network, dataset, target, quantization, calibration_examples, seed)
+    memory = {} if memory is None else memory
+    conversion = target.conversion(quantization)
+    if conversion not in memory:
+        memory[conversion] = _convert(network, dataset, target, quantization, calibration_examples, seed)
     row = publish_student(
-        content,
+        memory[conversion],
         network,
         dataset,
         out_dir,
@@ -75,43 +78,10 @@ def export_student(
         split=split,
         max_examples=max_examples,
         max_drop=max_drop,
+        about=about,
+        memory=memory,
     )
     return {**row, "calibration": "training" if is_aware(network) else "post-training"}
-
-
-def publish_student(
-    content, network, dataset, out_dir, *, target, quantization, split="test", max_examples=None, max_drop=0.02
-):
-    """Verifies a converted file against its student and publishes it with what goes beside it.
-
-    Args:
-        content: bytes of a TFLite file that takes raw pixels, as `convert` makes it.
-        network: the student that the file must equal: a callable from normalised images to logits or taps with them.
-        dataset, out_dir, target, quantization, split, max_examples, max_drop: as for `export_student`.
-
-    Returns:
-        As `export_student`.
-
-    Raises:
-        UserError, VerificationError: as `export_student`.
-    """
-    target = find_target(target, quantization)
-    content = lean(content)
-    if target.metadata:
-        description = f"Image classifier, {dataset.num_classes} classes of {dataset.name}, {quantization}"
-        content = attach(content, dataset.class_names, name=network.name, description=description, version=__version__)
-    proof = verify(
-        content, network, dataset, target, quantization, split=split, max_examples=max_examples, max_drop=max_drop
-    )
-    name = f"student_{quantization}"
-    files = {LABELS: labels_text(dataset.class_names)}
-    if target.c_array:
-        header, source = c_array(content, name, dataset.class_names)
-        files |= {f"{name}.h": header.encode(), f"{name}.cc": source.encode()}
-    files[f"{name}.tflite"] = content
-    publish(out_dir, files)
-    path = Path(out_dir) / f"{name}.tflite"
-    return {"target": target.name, "quantization": quantization, "path": str(path), **proof}
 
 
 def _convert(network, dataset, target, quantization, calibration_examples, seed):

@@ -11,6 +11,7 @@ from pathlib import Path
 from odtf.errors import UserError
 
 _TIMEOUT_SECONDS = 600
+INSTALL = "pip install odtf[soc]"
 
 
 def available():
@@ -33,8 +34,17 @@ def compile_with_vela(path, accelerator="ethos-u55-128"):
     Raises:
         UserError: if Vela is not installed or refuses the file.
     """
+    return compiled(path, accelerator)[0]
+
+
+def compiled(path, accelerator):
+    """Compiles a TFLite file and returns, beside the figures of `compile_with_vela`, the compiled file's bytes.
+
+    Raises:
+        UserError: as `compile_with_vela`.
+    """
     if not available():
-        raise UserError("Vela is not installed: pip install odtf[soc]")
+        raise UserError(f"Vela is not installed: {INSTALL}")
     with tempfile.TemporaryDirectory(prefix="odtf-vela-") as folder:
         command = [sys.executable, "-m", "ethosu.vela", str(path), "--accelerator-config", accelerator]
         command += ["--output-dir", folder, "--show-cpu-operations"]
@@ -48,7 +58,8 @@ def compile_with_vela(path, accelerator="ethos-u55-128"):
             raise UserError(f"Vela cannot compile the file for {accelerator}: {said}. Received: {path}")
         with open(summaries[0], newline="") as file:
             row = next(csv.DictReader(file))
-    return {
+        content = b"".join(file.read_bytes() for file in Path(folder).glob("*_vela.tflite"))
+    figures = {
         "accelerator": accelerator,
         "cycles": round(float(row["cycles_total"])),
         "macs": round(float(row["nn_macs"])),
@@ -57,6 +68,7 @@ def compile_with_vela(path, accelerator="ethos-u55-128"):
         "npu_operators": _count("NPU", run.stdout),
         "cpu_operators": _cpu_operators(run.stdout + run.stderr),
     }
+    return figures, content
 
 
 def _bytes(kibibytes):

@@ -4,21 +4,18 @@ import hashlib
 
 import numpy as np
 
-from odtf.errors import UserError
 from odtf.export import flatbuffer
+from odtf.export.rules import VerificationError, check_interface, check_limits, check_operators
 from odtf.export.runner import Runner
-from odtf.export.targets import INPUT_QUANTIZATION
 
 _CHUNK = 256
 # float32 differs from Keras by rounding alone.
 _FLOAT_TOLERANCE = 1e-3
 
 
-class VerificationError(UserError):
-    """A file that is not what it should be; it is not published."""
-
-
-def verify(content, network, dataset, target, quantization, *, split="test", max_examples=None, max_drop=0.02):
+def verify(
+    content, network, dataset, target, quantization, *, split="test", max_examples=None, max_drop=0.02, memory=None
+):
     """Runs a TFLite file over a split and compares it with the Keras student on the same pixels.
 
     Args:
@@ -31,80 +28,41 @@ def verify(content, network, dataset, target, quantization, *, split="test", max
         max_examples: how many of its first examples; None for all of them.
         max_drop: largest fall of accuracy against the student, as a fraction, that is taken as the price of
             quantisation. The standard error of a small split is added to it.
+        memory: dict in which answers are kept for further targets of the same network; None to keep nothing.
 
     Returns:
         dict with `"bytes"`, `"sha256"`, `"<split>_top1"` (fraction; the validation split's is `"val_top1"`),
-        `"agreement"` (fraction of equal predictions), `"max_error"` (largest difference from the student's logits
-        or probabilities), `"latency_us_p50"` (one thread) and `"ops"` (dict from operator to count).
+        `"student_<split>_top1"` of the Keras student, `"examples"`, `"agreement"` (fraction of equal predictions),
+        `"max_error"` (largest difference from the student's logits or probabilities), `"latency_us_p50"` (one thread)
+        and `"ops"` (dict from operator to count).
 
     Raises:
-        VerificationError: if the file has an operator that the target does not take, other tensors than the target's,
-            or answers that do not follow from the student's.
+        VerificationError: if the file has an operator or a width that the target does not take, other tensors than
+            the target's, or answers that do not follow from the student's.
     """
     ops = flatbuffer.operators(content)
     check_operators(ops, target)
+    check_limits(content, target)
     runner = Runner(content)
     check_interface(runner, dataset, target, quantization)
-    count = len(dataset.splits[split])
-    figures = _compare(runner, network, dataset, target, split, min(count, max_examples or count))
+    memory, sha256 = {} if memory is None else memory, hashlib.sha256(content).hexdigest()
+    count = min(len(dataset.splits[split]), max_examples or len(dataset.splits[split]))
+    if (sha256, split, count) not in memory:
+        memory[sha256, split, count] = _compare(runner, network, dataset, target, split, count)
+    figures = memory[sha256, split, count]
     _check_answers(figures, quantization, max_drop)
+    key = f"{'val' if split == 'validation' else split}_top1"
     return {
         "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        f"{'val' if split == 'validation' else split}_top1": figures["top1"],
+        "sha256": sha256,
+        key: figures["top1"],
+        f"student_{key}": figures["student_top1"],
+        "examples": figures["count"],
         "agreement": figures["agreement"],
         "max_error": figures["max_error"],
         "latency_us_p50": round(runner.latency()["p50_us"], 1),
         "ops": ops,
     }
-
-
-def check_operators(ops, target):
-    """Refuses operators that a target does not run.
-
-    Args:
-        ops: dict from operator name to count.
-        target: `Target`.
-
-    Raises:
-        VerificationError: naming the operators.
-    """
-    foreign = [f"{name} ({count})" for name, count in ops.items() if name not in target.operators]
-    if foreign:
-        raise VerificationError(
-            f"The file has operators that the {target.name} target does not run; it runs "
-            f"{', '.join(sorted(target.operators))}. Received: {', '.join(foreign)}"
-        )
-
-
-def check_interface(runner, dataset, target, quantization):
-    """Refuses a file whose tensors are not the ones that a target promises.
-
-    Args:
-        runner: `Runner` of the file.
-        dataset: the images and classes it is for.
-        target: `Target`.
-        quantization: one that the target takes.
-
-    Raises:
-        VerificationError: naming the tensor.
-    """
-    height, width, channels = dataset.image_shape
-    input_type, output_type = target.tensors[quantization]
-    shapes = (1, height, width, 3 if target.rgb else channels), (1, dataset.num_classes)
-    names, kinds = ("image", target.output), (input_type, output_type)
-    for details, name, kind, shape in zip((runner.input, runner.output), names, kinds, shapes, strict=True):
-        found = details["name"], details["dtype"].__name__, tuple(map(int, details["shape_signature"]))
-        if found != (name, kind, shape):
-            raise VerificationError(
-                f"A {target.name} {quantization} file has a tensor {name}, {kind} {shape}. Received: {found}"
-            )
-    scale, zero_point = runner.input["quantization"]
-    if (scale, zero_point) != INPUT_QUANTIZATION[input_type]:
-        raise VerificationError(
-            f"A {input_type} input holds pixels with (scale, zero point) {INPUT_QUANTIZATION[input_type]}. "
-            f"Received: {(scale, zero_point)}"
-        )
 
 
 def _compare(runner, network, dataset, target, split, count):
@@ -134,8 +92,13 @@ def _compare(runner, network, dataset, target, split, count):
     }
 
 
+def allowed_drop(max_drop, count):
+    """How far accuracy on `count` examples may fall: the price of quantisation and the standard error of a split."""
+    return max_drop + count**-0.5
+
+
 def _check_answers(figures, quantization, max_drop):
-    allowed = max_drop + figures["count"] ** -0.5
+    allowed = allowed_drop(max_drop, figures["count"])
     if figures["top1"] < figures["student_top1"] - allowed:
         raise VerificationError(
             f"The {quantization} file answers worse than its student, whose accuracy is "

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from odtf import data, models
-from odtf.export import export_student
-from odtf.export import student as student_module
+from odtf.export import export_student, publication
 
 KINDS = {
     "od_cheap depthwise": {"name": "od_cheap_resnet", "depth": 8, "conv": "depthwise"},
@@ -36,9 +35,9 @@ def _exports(student, digits, tmp_path_factory):
     @functools.cache
     def export(kind, target, quantization):
         converted = []
-        lean = student_module.lean
+        lean = publication.lean
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(student_module, "lean", lambda content: lean(converted.append(content) or content))
+            patch.setattr(publication, "lean", lambda content: lean(converted.append(content) or content))
             folder = tmp_path_factory.mktemp("exports")
             return export_student(student(kind), digits, folder, target=target, quantization=quantization), converted[0]
 

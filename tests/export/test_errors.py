@@ -18,7 +18,7 @@ KIND = "resnet8 line"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"target": "toaster"}, r"soc, phone\. Received: target='toaster'"),
+        ({"target": "toaster"}, r"ethos-u55, ethos-u65\. Received: target='toaster'"),
         ({"quantization": "int4"}, r"int8, int16x8, float16, dynamic, float32\. Received: quantization='int4'"),
         ({"quantization": "float16"}, r"soc target takes int8 or int16x8 .*Received: quantization='float16'"),
         ({"quantization": "float32"}, r"soc target takes int8 or int16x8 .*Received: quantization='float32'"),

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odtf.export import PHONE, SOC, TARGETS, Runner, export_student, flatbuffer, measure, operators
+from odtf.export import PHONE, SOC, Runner, export_student, flatbuffer, measure, operators
 from odtf.export.convert import fold_preprocessing
 from odtf.export.lean import lean
+from odtf.export.targets import PHONE_GPU
 from tests.export.conftest import normalized
 
 KIND = "od_cheap depthwise"
-CASES = [(target, quantization) for target in TARGETS.values() for quantization in target.tensors]
-PIXELS = {"int8": (1.0, -128), "int16": (0.0078125, 0), "uint8": (1.0, 0)}
+# The others convert as soc does.
+CASES = [(target, quantization) for target in (SOC, PHONE, PHONE_GPU) for quantization in target.tensors]
+PIXELS = {"int8": (1.0, -128), "int16": (0.0078125, 0), "uint8": (1.0, 0), "float32": (0.0, 0)}
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0].name}-{case[1]}")
@@ -47,15 +49,16 @@ def test_tensors(case):
         ("soc", "int8"): ("int8", "int8"),
         ("soc", "int16x8"): ("int16", "int16"),
         ("phone", "int8"): ("uint8", "uint8"),
+        ("phone-gpu", "float16"): ("float32", "float32"),
     }.get((target.name, quantization), ("uint8", "float32"))
     assert (runner.input["dtype"].__name__, runner.output["dtype"].__name__) == wanted
     # Both the shape in use and the declared one: a dynamic batch would declare -1.
     for shape in ("shape", "shape_signature"):
-        assert list(runner.input[shape]) == [1, 8, 8, 3 if target is PHONE else 1]
+        assert list(runner.input[shape]) == [1, 8, 8, 1 if target is SOC else 3]
         assert list(runner.output[shape]) == [1, 10]
     assert runner.input["quantization"] == PIXELS[wanted[0]]
     assert runner.input["name"] == "image"
-    assert runner.output["name"] == ("scores" if target is PHONE else "logits")
+    assert runner.output["name"] == ("logits" if target is SOC else "scores")
 
 
 def test_scores(case, digits):

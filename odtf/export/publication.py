@@ -1,0 +1,123 @@
+"""From a converted file to a verified one with everything that goes beside it."""
+
+from pathlib import Path
+
+from odtf import __version__
+from odtf.export import flatbuffer
+from odtf.export.c_array import c_array
+from odtf.export.card import documents
+from odtf.export.files import publish
+from odtf.export.lean import lean
+from odtf.export.metadata import LABELS, attach, labels_text
+from odtf.export.proofs import PROOFS, Circumstances
+from odtf.export.targets import find_target
+from odtf.export.verify import allowed_drop, verify
+
+
+def publish_student(
+    content,
+    network,
+    dataset,
+    out_dir,
+    *,
+    target,
+    quantization,
+    split="test",
+    max_examples=None,
+    max_drop=0.02,
+    about=None,
+    memory=None,
+):
+    """Verifies a converted file against its student and publishes it with what goes beside it.
+
+    Args:
+        content: bytes of a TFLite file that takes raw pixels, as `convert` makes it.
+        network: the student that the file must equal: a callable from normalised images to logits or taps with them.
+        dataset, out_dir, target, quantization, split, max_examples, max_drop: as for `export_student`.
+        about: mapping for the model card, see `odtf.export.card.documents`. With it the target's own tools prove the
+            file, and beside it appear `MODEL_CARD.md`, `verification.json` and what Vela makes of it for an Ethos-U.
+        memory: dict in which answers are kept for further targets of the same network.
+
+    Returns:
+        dict, a row of a report's `"exports"`, as `export_student`.
+
+    Raises:
+        UserError, VerificationError: as `export_student`.
+    """
+    target = find_target(target, quantization)
+    content = lean(content)
+    if target.metadata:
+        description = f"Image classifier, {dataset.num_classes} classes of {dataset.name}, {quantization}"
+        content = attach(content, dataset.class_names, name=network.name, description=description, version=__version__)
+
+    def verified(on):
+        options = {"split": on, "max_examples": max_examples, "max_drop": max_drop, "memory": memory}
+        return verify(content, network, dataset, target, quantization, **options)
+
+    name = f"student_{quantization}"
+    row = {"target": target.name, "quantization": quantization, "path": str(Path(out_dir) / f"{name}.tflite")}
+    row |= verified(split)
+    files = {LABELS: labels_text(dataset.class_names)}
+    if about is not None:
+        by_split = {split: row}
+        if split != "validation" and len(dataset.splits["validation"]):
+            by_split["validation"] = verified("validation")
+            row |= {key: value for key, value in by_split["validation"].items() if key not in row}
+        circumstances = Circumstances(target, dataset, split, max_examples, max_drop)
+        checks, compiled = _evidence(content, quantization, by_split, circumstances)
+        row |= _figures_of_tools(checks)
+        array = name, content
+        if compiled:
+            array = f"{name}_vela", compiled
+            files[f"{name}_vela.tflite"] = compiled
+            files |= _sources(compiled, f"{name}_vela", dataset)
+        files |= documents(content, array, row, checks, about, dataset, target)
+    if target.c_array:
+        files |= _sources(content, name, dataset)
+    files[f"{name}.tflite"] = content
+    publish(out_dir, files)
+    return row
+
+
+def _sources(content, name, dataset):
+    header, source = c_array(content, name, dataset.class_names)
+    return {f"{name}.h": header.encode(), f"{name}.cc": source.encode()}
+
+
+def _evidence(content, quantization, by_split, circumstances):
+    """Every check with its numbers, and the file that Vela compiled, or None."""
+    target = circumstances.target
+    tensors = flatbuffer.interface(content)
+    limits = {"width_multiple": target.width_multiple} | ({"max_rank": target.max_rank} if target.max_rank else {})
+    checks = [
+        {"check": "interface", "passed": True, **{tensor["name"]: tensor["type"] for tensor in tensors}},
+        {"check": "operators", "passed": True, "operators": flatbuffer.operators(content)},
+        {"check": "limits", "passed": True, **limits},
+    ]
+    for split, row in by_split.items():
+        key = f"{'val' if split == 'validation' else split}_top1"
+        checks.append(
+            {
+                **{"check": "accuracy", "split": split, "passed": True, "examples": row["examples"]},
+                **{"top1": row[key], "student_top1": row[f"student_{key}"], "agreement": row["agreement"]},
+                **{"max_error": row["max_error"]},
+                "allowed_drop": allowed_drop(circumstances.max_drop, row["examples"]),
+            }
+        )
+    compiled = None
+    for name in target.proofs:
+        found = PROOFS[name](content, circumstances)
+        compiled = found.pop("content", compiled)
+        checks.append({"check": name, **found})
+    return checks, compiled
+
+
+def _figures_of_tools(checks):
+    """What a report keeps of the tools: Vela's figures, and why a tool did not run."""
+    kept = {}
+    for check in checks:
+        if check["check"] == "vela" and check["passed"]:
+            kept["vela"] = {key: value for key, value in check.items() if key not in ("check", "passed")}
+        if "note" in check:
+            kept["notes"] = [*kept.get("notes", ()), f"{check['check']} {check['note']}"]
+    return kept

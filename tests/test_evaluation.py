@@ -15,6 +15,7 @@ from odtf.evaluation import figures, metadata, pixels, run, table
 from odtf.evaluation.classifier import Classifier
 from odtf.export import metadata as metadata_writer
 from odtf.quiet import quiet
+from tests import processes
 
 # Neither the size nor the number of channels of the digits.
 SIZE = (12, 10)
@@ -111,6 +112,18 @@ def test_a_foreign_float_file_answers_as_keras_does(float_file, int8_file, expec
     assert rows[0][1:] == list("0123456789")
     assert np.array_equal(np.array(rows[1:], int)[:, 1:], matrix)
     assert (tmp_path / "new" / "x.png").stat().st_size > 5000
+
+
+def test_the_command_line_says_the_same(int8_file, float_file, tmp_path):
+    flags = (str(int8_file), "--data=digits", "--max_examples=50", f"--json={tmp_path / 'x.json'}")
+    status, out, err = processes.run(*flags, f"--against={float_file}", "--pixels=-1..1", program="evaluate")
+    assert status == 0, err
+    expected, _ = run.evaluate(Classifier(int8_file), "digits", max_examples=50)
+    written = json.loads((tmp_path / "x.json").read_text())
+    assert written.pop("against")["file"]["pixels"] == "--pixels=-1..1"
+    assert written == expected
+    assert f"{expected['top1']:.2%} ± " in out
+    assert f"{tmp_path / 'x.csv'}" in out
 
 
 def test_a_part_of_a_split_is_a_choice_of_its_own_size(int8_file):

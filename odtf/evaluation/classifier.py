@@ -120,16 +120,16 @@ class Classifier:
 
     def _check_input(self):
         details = self._runner.input
-        batch, *shape = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
+        received = [int(size) for size in details["shape_signature"]]
+        batch, shape = received[:1], received[1:]
         kinds = (np.float32, np.uint8, np.int8, np.int16)
-        fits = len(shape) == 3 and batch in (-1, 1) and min(shape) > 0 and shape[-1] in (1, 3)
+        fits = len(shape) == 3 and batch[0] in (-1, 1) and min(shape) > 0 and shape[-1] in (1, 3)
         if not fits or details["dtype"] not in kinds:
-            received = [int(size) for size in details["shape_signature"]]
             raise UserError(
                 "An image classifier takes one image of a fixed size, [1, height, width, 1 or 3], in float32, uint8, "
                 f"int8 or int16. Received: {details['dtype'].__name__} {received} in {self.path}."
             )
-        return (int(shape[0]), int(shape[1])), int(shape[2])
+        return tuple(shape[:2]), shape[2]
 
     def _check_output(self):
         shape = [int(size) for size in self._runner.output["shape"]]

@@ -25,6 +25,8 @@ from odtf.training import build, records
 from odtf.workdir import export_workdir
 
 LATENCY_ROUNDS = 7
+# For targets that name no processor of their own.
+_ACCELERATOR = "ethos-u55-128"
 _MEASURED = ("val_top1", "bytes", "sha256", "agreement", *budget.METRICS)
 _KEYS = {"target", "peer", "quantization", "made_with", "notes", *_MEASURED}
 
@@ -149,7 +151,7 @@ def _compile(path, target, quantization):
     if target.tensors[quantization][0] not in ("int8", "int16"):
         return {**nothing, "notes": [f"a {target.name} file is not for an NPU"]}
     try:
-        compiled = export.compile_with_vela(path)
+        compiled = export.compile_with_vela(path, target.accelerator or _ACCELERATOR)
     except UserError as error:
         return {**nothing, "notes": [str(error)]}
     if compiled["cpu_operators"]:

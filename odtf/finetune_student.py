@@ -58,6 +58,9 @@ def _main(argv):
     records.read_config(workdir)
     settings_lib.find_peer(records.read_report(workdir), settings.peer)
     cli.import_tensorflow()
+    from odtf import export
+
+    export.find_target(settings.target, "int8")
     from odtf.finetune.run import finetune
     from odtf.finetune.table import render
     from odtf.training.experiment import Stopped

@@ -325,4 +325,27 @@ EVALUATE = [
     evaluate("A TFLite classifier is needed", r"config\.py", "--data=digits"),
 ]
 
-CASES = [*FLAGS, *CONFIG_FILES, *DEVICES, *CONFIG, *DATA, *WORKDIR, *EXPORT, *BENCHMARK, *COMPARE, *EVALUATE]
+
+def finetune(wanted, received, *flags, workdir="--workdir=$done"):
+    return other("odtf-finetune", wanted, received, *filter(None, (workdir, *flags)))
+
+
+FINETUNE = [
+    finetune("--workdir is required", "nothing", workdir=None),
+    finetune("--mode is required", "nothing"),
+    finetune("one of <qat.prune.cluster.pqat.cqat>", "--mode=shrink", "--mode=shrink"),
+    finetune("holds no finished run", "no report.json", "--mode=qat", workdir="--workdir=$unfinished"),
+    finetune("report.json is damaged", "", "--mode=qat", workdir="--workdir=$report_cut"),
+    finetune("has the peers peer_0", "'peer_9'", "--mode=qat", "--peer=peer_9"),
+    finetune("--epochs must be at least 1", "0", "--mode=qat", "--epochs=0"),
+    finetune("--alpha must be in", r"1\.5", "--mode=qat", "--alpha=1.5"),
+    finetune("--temperature must be positive", "0", "--mode=qat", "--temperature=0"),
+    finetune("--learning_rate must be positive", r"-0\.1", "--mode=qat", "--learning_rate=-0.1"),
+    finetune("--sparsity must be between 0 and 1", r"1\.0", "--mode=prune", "--sparsity=1"),
+    finetune("--sparsity_pattern must be .* block:HEIGHTxWIDTH", "'4:2'", "--mode=prune", "--sparsity_pattern=4:2"),
+    finetune("--pruning_end must be .* after pruning_begin", r"0\.5", "--mode=prune", "--pruning_begin=0.6"),
+    finetune("--clusters must be from 2 to 256", "1", "--mode=cluster", "--clusters=1"),
+    finetune("No such export target", "watch", "--mode=qat", "--target=watch"),
+]
+
+CASES = [*FINETUNE, *FLAGS, *CONFIG_FILES, *DEVICES, *CONFIG, *DATA, *WORKDIR, *EXPORT, *BENCHMARK, *COMPARE, *EVALUATE]

@@ -9,10 +9,10 @@ from odtf.finetune.tfmot import tfmot
 from odtf.finetune.twin import is_shift
 
 _KERNELS = {"Conv2D": "kernel", "DepthwiseConv2D": "depthwise_kernel", "Dense": "kernel"}
-# Their output has the scale of their input: a device moves or compares codes there.
-_PASSING = {
-    *("AveragePooling2D", "Cropping2D", "Flatten", "MaxPooling2D", "Permute", "Reshape", "ZeroPadding2D"),
-}
+# A device moves or compares codes there, and rounds nothing.
+_PASSING = {"Cropping2D", "Flatten", "MaxPooling2D", "Permute", "Reshape", "ZeroPadding2D"}
+# It computes there, but in the scale of what comes in.
+_KEEPING = {"AveragePooling2D", "Concatenate"}
 # Moving averages over some hundred steps.
 _DECAY = 0.99
 
@@ -39,10 +39,10 @@ def quantize(twin, images, preserve=None):
     """Lets a twin round its kernels and activations as the int8 file will, with gradients that pass straight through.
 
     A tensor is rounded where a device writes it: after a convolution with its batch normalisation and ReLU, a sum with
-    its ReLU, a mean, a concatenation. What a concatenation joins shares its scale, so that nothing is rounded twice.
-    TFMOT's default scheme rounds twice there, gives depthwise kernels one scale for all channels, and leaves a
-    convolution that ReLU follows without a batch normalisation unrounded: so the scheme is this one, in TFMOT's
-    wrappers.
+    its ReLU, a mean, a concatenation. What a concatenation joins shares its scale, so that nothing is rounded twice;
+    a shift keeps the scale of what it moves, so that nothing is lost. TFMOT's default scheme rounds twice there, gives
+    the channels of a depthwise kernel one scale, and leaves the kernel of a convolution unrounded that ReLU follows
+    without a batch normalisation: so the scheme is this one, in TFMOT's wrappers.
 
     Args:
         twin: `tf_keras.Model` as `twin_of` gives it; it becomes part of the result and must not be used further.
@@ -57,9 +57,11 @@ def quantize(twin, images, preserve=None):
     outputs = {}
     for group in _same_scale(written):
         shared = Range(min(ranges[layer.name][0] for layer in group), max(ranges[layer.name][1] for layer in group))
+        # The range follows the tensor that holds the values of all of them.
+        leader = max(reversed(group), key=lambda layer: np.ptp(ranges[layer.name]))
         for layer in group:
-            # The last one, a concatenation, has seen all of them; what enters the network has a range by nature.
-            follows = layer is group[-1] and layer.name != "input"
+            # What enters the network has a range by nature.
+            follows = layer is leader and layer.name != "input"
             outputs[layer.name] = ActivationQuantizer(shared, _DECAY if follows else 1.0)
 
     def wrapped(layer):
@@ -110,10 +112,10 @@ def _ranges(twin, written, images):
 
 
 def _same_scale(written):
-    """Groups the layers whose outputs a concatenation joins; each in order, the others alone."""
+    """Groups the layers whose outputs a device keeps in one scale; each group in order, most of a single layer."""
     groups = {layer.name: [layer] for layer in written}
     for layer in written:
-        if _kind(layer) != "Concatenate":
+        if _kind(layer) not in _KEEPING and not is_shift(layer):
             continue
         joined = [groups[producer.name] for producer in map(_writer, _producers(layer))]
         members = {member.name for group in joined for member in group} | {layer.name}

@@ -10,6 +10,9 @@ The form is stable; keys may be added, none is renamed or removed:
     student     the peer that validation chose: as in peers, with epoch and step of the choice
     exports     for each: target, quantization, path, bytes, sha256, test_top1, agreement, latency_us_p50, ops, ...
     seconds     train, export
+    finetuned   only after odtf-finetune, for each: mode, peer, target, teacher, float (val_top1, test_top1), stages
+                (name, epoch, step, val_top1), tuned (the model before conversion), post_training and file (as in
+                exports, with val_top1, gzip_bytes, sparsity, clusters, kernels), left_dense, sparse_path, seconds
 
 Accuracies are shares in [0, 1]. The test split is read once, after the last step, and chooses nothing.
 """

@@ -2,7 +2,8 @@
 
     odtf-benchmark train --json=train.json
     odtf-benchmark train --only=group_conv,batch_norm --repeats=5
-    odtf-benchmark edge runs/digits/export/soc/*.tflite --json=edge.json
+    odtf-benchmark edge runs/digits/export/soc/*.tflite --threads=1,2 --json=edge.json
+    odtf-benchmark edge runs/digits/export/phone/*.tflite --adb
 
 train: medians and ratios of alternatives that are timed in turns, in one process: group_conv (GroupConv2D against
 Keras' grouped convolution), cheap_layers (each against the standard one), batch_norm (fused against stock Keras),
@@ -10,7 +11,9 @@ joint_step (m peers at once against one by one), ensemble_step (OEM's five stude
 shared_trunk (PCL against the same without sharing, passes counted), distillation (its share of the step), pipeline
 (against a constant batch). All of it takes some ten minutes on two cores.
 
-edge: latency, size and operators of TFLite files; Ethos-U cycles where ethos-u-vela is installed and the file is int8.
+edge: latency of TFLite files by the interpreter and by LiteRT's own litert-benchmark, time per operator, size, an
+estimate of TFLite Micro's arena; cycles, SRAM and flash of an Ethos-U where ethos-u-vela is installed and the file is
+int8. With --adb, the commands that measure the files on an Android phone are printed instead.
 """
 
 import pathlib
@@ -25,6 +28,8 @@ _ONLY = flags.DEFINE_list("only", [], "train: the measurements to make; all of t
 _REPEATS = flags.DEFINE_integer("repeats", None, "Timed rounds (default: 9 for train, 5 for edge).", lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "train: batch of the steps.", lower_bound=2)
 _DEPTH = flags.DEFINE_integer("depth", 20, "train: depth of the peers, 6n + 2.")
+_THREADS = flags.DEFINE_list("threads", ["1", "2"], "edge: numbers of threads to measure latency with.")
+_ADB = flags.DEFINE_bool("adb", False, "edge: print the commands that measure the files on an Android phone.")
 _ACCELERATOR = flags.DEFINE_enum(
     "accelerator",
     "ethos-u55-128",
@@ -56,10 +61,23 @@ def _edge(arguments):
     for path in arguments:
         if not pathlib.Path(path).is_file():
             raise UserError(f"odtf-benchmark edge measures TFLite files. Received: {path}, which is no file.")
+    threads = _numbers_of_threads()
+    if _ADB.value:
+        from odtf.benchmark.adb import adb_commands
+
+        commands = adb_commands(arguments, threads)
+        print(commands)
+        return {"benchmark": "adb", "commands": commands.splitlines()}
     cli.import_tensorflow()
     from odtf.benchmark import edge
 
-    return edge.run(arguments, repeats=_REPEATS.value or 5, accelerator=_ACCELERATOR.value)
+    return edge.run(arguments, repeats=_REPEATS.value or 5, accelerator=_ACCELERATOR.value, threads=threads)
+
+
+def _numbers_of_threads():
+    if not _THREADS.value or not all(text.isdecimal() and int(text) > 0 for text in _THREADS.value):
+        raise UserError(f"--threads must be positive integers, such as 1,2. Received: {','.join(_THREADS.value)!r}.")
+    return tuple(dict.fromkeys(int(text) for text in _THREADS.value))
 
 
 def _main(argv):

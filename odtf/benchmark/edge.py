@@ -1,12 +1,15 @@
-"""The benchmark of exported files: size, operators, latency on this machine, cycles on an Ethos-U.
+"""The benchmark of exported files: size, memory, latency on this machine, time per operator, cycles on an Ethos-U.
 
-The JSON, stable:
+The JSON, stable (keys may be added, none is renamed or removed):
 
     benchmark      "edge"
     environment    of the run
     files          list of: path, bytes, input (dtype and shape), ops {operator: count}, latency {"1": {p50_us, p95_us},
-                   "2": ...} by number of threads, vela (cycles, sram_bytes, cpu_operators, ...; null where the file is
-                   not int8 or Vela is not installed; {"refused": why} where it does not take the file)
+                   "2": ...} by number of threads, vela (cycles, sram_bytes, flash_bytes, cpu_operators, ...; null where
+                   the file is not int8 or Vela is not installed; {"refused": why} where it does not take the file),
+                   litert_benchmark (as latency, by LiteRT's own program, and resolution_us; or {"refused": why}),
+                   arena (bytes, at_least_bytes: an estimate of TFLite Micro's arena, activations alone; or null),
+                   operators (list of: name, output, us, kernel; in order, each timed alone on one thread)
 """
 
 import pathlib
@@ -14,23 +17,27 @@ import statistics
 
 from odtf import export
 from odtf.benchmark.environment import environment
+from odtf.benchmark.litert_tool import litert_benchmark
+from odtf.benchmark.operators import operator_times
+from odtf.benchmark.report import render
 from odtf.benchmark.setup import print_line
 from odtf.errors import UserError
 from odtf.export import vela
-from odtf.training.report import table
+from odtf.export.arena import arena
 
 THREADS = (1, 2)
 # Inferences timed in one go; the files take turns, so that what else the machine does meets all of them alike.
 RUNS = 100
 
 
-def run(paths, *, repeats=5, accelerator="ethos-u55-128", log=print_line):
-    """Measures TFLite files and prints their table.
+def run(paths, *, repeats=5, accelerator="ethos-u55-128", threads=THREADS, log=print_line):
+    """Measures TFLite files and prints their tables.
 
     Args:
         paths: files, each with one input and one output.
         repeats: int, rounds of inferences; a file's figure is the median of its rounds.
         accelerator: Vela's name of the Ethos-U configuration.
+        threads: numbers of threads to measure with.
         log: callable that takes one line of text.
 
     Returns:
@@ -41,41 +48,30 @@ def run(paths, *, repeats=5, accelerator="ethos-u55-128", log=print_line):
     """
     contents = {str(path): _read(path) for path in paths}
     runners = {
-        (path, threads): _runner(path, content, threads) for path, content in contents.items() for threads in THREADS
+        (path, number): _runner(path, content, number) for path, content in contents.items() for number in threads
     }
     facts = environment()
     log(f"latency of {len(contents)} files ...")
     rounds = [{key: runner.latency(RUNS) for key, runner in runners.items()} for _ in range(repeats)]
     rows = []
     for path, content in contents.items():
-        details = runners[path, 1].input
+        details = runners[path, threads[0]].input
+        log(f"operators, litert-benchmark and Vela on {path} ...")
         rows.append(
             {
                 "path": path,
                 "bytes": len(content),
                 "input": {"dtype": details["dtype"].__name__, "shape": [int(n) for n in details["shape"]]},
                 "ops": export.operators(content),
-                "latency": {str(threads): _medians([turn[path, threads] for turn in rounds]) for threads in THREADS},
+                "latency": {str(number): _medians([turn[path, number] for turn in rounds]) for number in threads},
                 "vela": _compile(path, details, accelerator, log),
+                "litert_benchmark": litert_benchmark(path, threads, runs=RUNS * repeats),
+                "arena": _arena(content),
+                "operators": operator_times(content, repeats),
             }
         )
     log(f"\n{render(rows)}")
     return {"benchmark": "edge", "environment": {**facts, "repeats": repeats}, "files": rows}
-
-
-def render(rows):
-    """Returns the rows of the JSON as a table of text."""
-    latencies = [f"{figure}, {threads} thr." for threads in THREADS for figure in ("p50 us", "p95 us")]
-    lines = [("file", "bytes", *latencies, "Vela cycles", "SRAM", "on CPU", "operators")]
-    for row in rows:
-        latency = row["latency"].values()
-        times = [f"{figures[key]:.0f}" for figures in latency for key in ("p50_us", "p95_us")]
-        compiled = row["vela"] or {}
-        npu = [f"{compiled[key]:,}" if key in compiled else "-" for key in ("cycles", "sram_bytes")]
-        npu.append(str(len(compiled["cpu_operators"])) if "cpu_operators" in compiled else "-")
-        operators = ", ".join(f"{count} {name}" for name, count in row["ops"].items())
-        lines.append((row["path"], f"{row['bytes']:,}", *times, *npu, operators))
-    return table(lines)
 
 
 def _read(path):
@@ -102,9 +98,15 @@ def _medians(figures):
 def _compile(path, details, accelerator, log):
     if details["dtype"].__name__ != "int8" or not vela.available():
         return None
-    log(f"Vela on {path} ...")
     try:
         return export.compile_with_vela(path, accelerator)
     except UserError as error:
         log(f"  {error}")
         return {"refused": str(error)}
+
+
+def _arena(content):
+    try:
+        return arena(content)
+    except ValueError:
+        return None

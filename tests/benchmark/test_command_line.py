@@ -17,6 +17,8 @@ BAD = {
     "edge without files": (["edge"], "needs the files"),
     "edge without the file": (["edge", "absent.tflite"], "absent.tflite"),
     "accelerator": (["edge", "setup.cfg", "--accelerator=tpu"], "ethos-u55-128"),
+    "threads": (["edge", "setup.cfg", "--threads=1,none"], "Received: '1,none'"),
+    "no threads": (["edge", "setup.cfg", "--threads=0"], "positive integers"),
     "json is a directory": (["train", "--json=tests"], "'tests'"),
     "json without a name": (["train", "--json="], "--json must name a file"),
     "json beneath a file": (["train", "--json=setup.cfg/figures.json"], "setup.cfg"),
@@ -44,3 +46,13 @@ def test_table_and_json(tmp_path):
     assert figures["environment"]["repeats"] == 1
     assert [row["baseline"] for row in figures["measurements"]["cheap_layers"]] == ["Conv2D"] * 5
     assert [path.name for path in path.parent.iterdir()] == ["figures.json"]
+
+
+def test_commands_for_a_phone_need_no_model(tmp_path):
+    """Only the names matter; TensorFlow is not imported for them."""
+    file = tmp_path / "student.tflite"
+    file.touch()
+    status, out, err = processes.run("edge", str(file), "--adb", "--threads=4", program="run_benchmark")
+    assert (status, err) == (0, "")
+    assert f"adb push {file}" in out
+    assert "--num_threads=4" in out

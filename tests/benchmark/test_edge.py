@@ -1,35 +1,10 @@
 """The benchmark of TFLite files."""
 
-import warnings
-
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from odtf.benchmark import edge
 from odtf.errors import UserError
 from odtf.export import vela
-
-
-@pytest.fixture(scope="module")
-def int8_file(tmp_path_factory):
-    """A convolution and a mean, in int8."""
-    kernel = np.random.default_rng(0).normal(size=(3, 3, 1, 4)).astype("float32")
-
-    @tf.function(input_signature=[tf.TensorSpec((1, 8, 8, 1))])
-    def network(x):
-        return tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME")), axis=(1, 2))
-
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()])
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([np.ones((1, 8, 8, 1), np.float32) * i] for i in range(4))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    path = tmp_path_factory.mktemp("edge") / "int8.tflite"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        path.write_bytes(converter.convert())
-    return path
 
 
 def test_figures_of_a_file(int8_file):
@@ -49,15 +24,33 @@ def test_figures_of_a_file(int8_file):
         assert f"{row['vela']['cycles']:,}" in lines[-1]
     else:
         assert row["vela"] is None
-    assert "1 CONV_2D, 1 MEAN" in lines[-1]
+    assert set(row["litert_benchmark"]) == {"1", "2", "resolution_us"}
+    # The image, and what the convolution makes of it.
+    assert row["arena"] == {"bytes": 64 + 256, "at_least_bytes": 64 + 256}
+    assert [operator["name"] for operator in row["operators"]] == ["CONV_2D", "MEAN"]
+    assert all(word in lines[-1] for word in (str(int8_file), "CONV_2D", "MEAN", "320"))
 
 
-def test_without_vela(int8_file, monkeypatch):
+@pytest.fixture
+def no_tools(monkeypatch):
+    """Without the programs that take seconds."""
     monkeypatch.setattr(vela, "available", lambda: False)
+    monkeypatch.setattr(edge, "litert_benchmark", lambda *args, **kwargs: {"refused": "litert-benchmark: no"})
+
+
+def test_numbers_of_threads(int8_file, no_tools):
+    lines = []
+    (row,) = edge.run([int8_file], repeats=1, threads=(3,), log=lines.append)["files"]
+    assert list(row["latency"]) == ["3"]
+    assert "p50 / p95, 3 thr." in lines[-1]
+    assert "[1]: litert-benchmark: no" in lines[-1]
+
+
+def test_without_vela(int8_file, no_tools):
     assert edge.run([int8_file], repeats=1, log=lambda line: None)["files"][0]["vela"] is None
 
 
-def test_what_vela_refuses_does_not_stop_the_others(int8_file, monkeypatch):
+def test_what_vela_refuses_does_not_stop_the_others(int8_file, no_tools, monkeypatch):
     def refuse(path, accelerator):
         raise UserError("Vela cannot compile the file")
 

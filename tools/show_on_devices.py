@@ -1,58 +1,103 @@
-"""Shows what the devices' own tools make of a finished run: Vela for its soc file, MediaPipe for its phone file.
+"""Shows what the devices' own tools make of cheap students: trains four briefly and exports each for every target.
 
-    python tools/show_on_devices.py --workdir=runs/digits [--images=8]
+    python tools/show_on_devices.py --workdir=DIR [--epochs=12] [--only=shift]
 
-Needs the extras soc and phone. Prints Vela's cycles and memory with the operators left on the CPU, and the labels that
-MediaPipe's ImageClassifier gives to test images beside the true ones.
+Needs the extras soc and phone. The students are built from depthwise, grouped, shift and 1xN convolutions and trained
+on digits; a run that is finished in the directory is not trained again. For each one the table tells Vela's cycles and
+the operators that it leaves to the CPU, the labels that MediaPipe's ImageClassifier got right and how many of them
+LiteRT gives as well, and what LiteRT's own kernels answer without XNNPACK. All of it is read from the verification
+reports.
+
+Exit status 0 if no operator stays on the CPU, every target took every student, MediaPipe's labels are LiteRT's, and the
+accuracy without XNNPACK stands.
 """
 
 import json
 import pathlib
 import sys
 
-import numpy as np
 from absl import app, flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A finished run with exports for soc and phone.", required=True)
-_IMAGES = flags.DEFINE_integer("images", 8, "How many test images MediaPipe classifies.")
+NETWORKS = {
+    "depthwise": {"name": "od_cheap_resnet", "depth": 8, "conv": "depthwise"},
+    "group": {"name": "od_cheap_resnet", "depth": 8, "conv": "group", "groups": 4},
+    "shift": {"name": "od_cheap_resnet", "depth": 8, "conv": "shift"},
+    "line": {"name": "resnet8", "conv": "line"},
+}
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where the four runs go.", required=True)
+_EPOCHS = flags.DEFINE_integer("epochs", 12, "How long each student trains.", lower_bound=1)
+_ONLY = flags.DEFINE_multi_enum("only", [], list(NETWORKS), "Only these students.")
+
+
+def make_config(name):
+    """Returns the config of one student, trained alone on digits."""
+    from odtf.training.config import default_config, free
+
+    config = default_config()
+    config.batch_size = 64
+    config.epochs = _EPOCHS.value
+    config.network = free(NETWORKS[name])
+    config.schedule.name = "cosine"
+    config.schedule.learning_rate = 0.05
+    return config
+
+
+def rows_of(name, workdir, report):
+    """Yields a row of the table for each exported file of a student."""
+    for export in report["exports"]:
+        path = workdir / export["path"]
+        proof = json.loads((path.parent / "verification.json").read_text("utf-8"))
+        checks = {check["check"]: check for check in proof["checks"]}
+        kernels, vela, labels = checks["kernels"], checks.get("vela"), checks.get("mediapipe")
+        steps = kernels["max_difference_steps"]
+        yield (
+            name,
+            export["target"],
+            export["quantization"],
+            f"{export['bytes']:,}",
+            f"{export['test_top1']:.2%}",
+            _said(vela, lambda check: f"{check['cycles']:,}"),
+            _said(vela, lambda check: ", ".join(check["cpu_operators"]) or "none"),
+            _said(labels, lambda check: "{right}/{examples}, {agreement:.0%}".format(**check)),
+            f"{kernels['agreement']:.2%}",
+            f"{kernels['max_difference']:.2g}" if steps is None else f"{steps} steps",
+            f"{kernels['top1']:.2%}/{kernels['top1_without_xnnpack']:.2%}",
+        )
+
+
+def _said(check, figures):
+    if check is None:
+        return ""
+    return figures(check) if check["passed"] else "not run"
 
 
 def main(argv):
-    """Runs both tools; exit status 1 if an operator stays on the CPU or a label name is unknown."""
+    """Trains, exports and prints."""
     del argv
     from odtf import cli
 
     cli.import_tensorflow()
-    from odtf.export import compile_with_vela
-    from odtf.training import build
+    from odtf.training import experiment, strategy
+    from odtf.training.report import table
+    from odtf.workdir import export_everywhere
 
-    workdir = pathlib.Path(_WORKDIR.value)
-    dataset = build.load_dataset(build.read_config(workdir))
-    exports = {row["target"]: row for row in json.loads((workdir / "report.json").read_text("utf-8"))["exports"]}
-    compiled = compile_with_vela(workdir / exports["soc"]["path"])
-    print(json.dumps(compiled))
-
-    import mediapipe
-    from mediapipe.tasks.python import BaseOptions, vision
-
-    options = vision.ImageClassifierOptions(
-        base_options=BaseOptions(model_asset_path=str(workdir / exports["phone"]["path"])), max_results=1
-    )
-    images, labels = dataset.splits["test"].take(np.arange(_IMAGES.value))
-    right = 0
-    with vision.ImageClassifier.create_from_options(options) as classifier:
-        for image, label in zip(np.asarray(images), np.asarray(labels), strict=True):
-            rgb = np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
-            picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
-            top = classifier.classify(picture).classifications[0].categories[0]
-            print(f"{dataset.class_names[label]}: {top.category_name} ({top.score:.2f})")
-            if top.category_name not in dataset.class_names:
-                return 1
-            right += top.category_name == dataset.class_names[label]
-    print(f"{right} of {_IMAGES.value} right; operators on the CPU: {compiled['cpu_operators']}")
-    return 1 if compiled["cpu_operators"] else 0
+    header = ("student", "target", "as", "bytes", "top-1", "Vela's cycles", "on the CPU", "MediaPipe right, as LiteRT")
+    rows, failures = [(*header, "same without XNNPACK", "largest difference", "top-1 with/without")], []
+    placement = strategy.make_placement("one", [])
+    for name in _ONLY.value or NETWORKS:
+        workdir = pathlib.Path(_WORKDIR.value) / name
+        experiment.run(make_config(name), workdir, placement)
+        report, refused = export_everywhere(workdir)
+        failures += [f"{name}, {target}: {error}" for target, error in refused.items()]
+        failures += [f"{name}, {row['target']}: {note}" for row in report["exports"] for note in row.get("notes", ())]
+        rows += rows_of(name, workdir, report)
+    print("\n" + table(rows))
+    for failure in failures:
+        print(failure)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

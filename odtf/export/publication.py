@@ -12,6 +12,7 @@ from odtf.export.metadata import LABELS, attach, labels_text
 from odtf.export.proofs import PROOFS, Circumstances
 from odtf.export.targets import find_target
 from odtf.export.verify import allowed_drop, verify
+from odtf.files import disk_errors
 
 
 def publish_student(
@@ -76,7 +77,16 @@ def publish_student(
         files |= _sources(content, name, dataset)
     files[f"{name}.tflite"] = content
     publish(out_dir, files)
+    _remove_stale(Path(out_dir), f"{name}_vela.*", files)
     return row
+
+
+def _remove_stale(folder, pattern, files):
+    """What Vela made of an earlier file is not what it would make of this one."""
+    with disk_errors(folder):
+        for path in folder.glob(pattern):
+            if path.name not in files:
+                path.unlink()
 
 
 def _sources(content, name, dataset):

@@ -110,7 +110,7 @@ def _explain(rows, limits):
         return "; ".join(["no export was accepted", *notes[:1]]) + "."
     least = {name: _least(rows, name) for name in limits}
     if unknown := [name for name, row in least.items() if row is None]:
-        return "; ".join([f"none has {' or '.join(unknown)}", *notes]) + "."
+        return "; ".join([f"none has {' or '.join(unknown)}", *notes[:2]]) + "."
     binding = [name for name, limit in limits.items() if least[name][name] > limit]
     why = "each limit can be met alone, but not all of them together"
     if binding:

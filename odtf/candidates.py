@@ -11,6 +11,7 @@ is answered from them; the form is stable, keys may be added:
     choice      target, budget, and the chosen peer and quantization; null where none fits
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -47,6 +48,7 @@ def export_within(workdir, target, limits, log=print):
         UserError: if no candidate fits, saying why, or the run or the target does not exist.
     """
     workdir = pathlib.Path(workdir)
+    _check(target, limits)
     rows = measure(workdir, target, log)
     try:
         best = budget.choose(rows, limits)
@@ -66,6 +68,25 @@ def export_within(workdir, target, limits, log=print):
             f"{workdir / 'export' / 'candidates.json'} to measure again. Received: another odtf or TensorFlow."
         )
     return report
+
+
+def _check(target, limits):
+    """Refuses limits of what the target's files cannot have, before the minutes that measuring takes."""
+    asked = [name for name in ("cycles", "sram_bytes") if name in limits]
+    target = export.TARGETS.get(target)
+    if asked and target and not any(map(functools.partial(_is_for_npu, target), target.tensors)):
+        raise UserError(
+            f"Only integer files for an NPU have {' and '.join(asked)}; the {target.name} target takes others. "
+            f"Received: {budget.describe(limits)}."
+        )
+    if asked and not vela.available():
+        raise UserError(
+            f"Limits of {' and '.join(asked)} need Arm's Vela: {vela.INSTALL}. Received: {budget.describe(limits)}."
+        )
+
+
+def _is_for_npu(target, quantization):
+    return target.tensors[quantization][0] in ("int8", "int16")
 
 
 def _is_file_of(candidate, row, workdir):
@@ -148,7 +169,7 @@ def _measure(network, dataset, target, quantization, config):
 def _compile(path, target, quantization):
     """Cycles and memory on the Ethos-U, for files of the kind that it runs."""
     nothing = {"cycles": None, "sram_bytes": None}
-    if target.tensors[quantization][0] not in ("int8", "int16"):
+    if not _is_for_npu(target, quantization):
         return {**nothing, "notes": [f"a {target.name} file is not for an NPU"]}
     try:
         compiled = export.compile_with_vela(path, target.accelerator or _ACCELERATOR)

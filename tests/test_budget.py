@@ -225,9 +225,12 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     rows = measured(run)["candidates"]
     assert sorted(map(budget.name_of, rows)) == ["peer_0 int8", "peer_1 int8"]
     with pytest.raises(
-        UserError, match=r"none has cycles; Vela is not installed: pip install odtf\[soc\]\. Received: cycles=9"
+        UserError, match=r"Limits of cycles need Arm's Vela: pip install odtf\[soc\]\. Received: cycles=9"
     ):
         candidates.export_within(run, "soc", {"cycles": 9}, said.append)
+    with pytest.raises(UserError, match=r"Only integer files for an NPU have cycles; the phone target .*cycles=9"):
+        candidates.export_within(run, "phone", {"cycles": 9}, said.append)
+    assert len(said) == 2, "nothing was measured for these"
 
     said.clear()
     images, labels = data.load("digits").splits["validation"].take(np.arange(143))

@@ -1,6 +1,7 @@
 """From a fine-tuned model to its verified file."""
 
 import dataclasses
+import pathlib
 import tempfile
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 from odtf import export
 from odtf.data import calibration_images
 from odtf.files import disk_errors
+from odtf.finetune import measure
 from odtf.quiet import quiet
 
 
@@ -67,3 +69,28 @@ def calibrated_file(deployed, dataset, target, examples, seed):
     if model.input_shape[-1] != images.shape[-1]:
         images = np.repeat(images, model.input_shape[-1], axis=-1)
     return export.convert(model, images, target, "int8")
+
+
+def figures(row, dataset, workdir):
+    """What a row of "finetuned" says of a published file.
+
+    Args:
+        row: what publishing it returned.
+        dataset: `odtf.data.ImageDataset`.
+        workdir: directory of the run.
+
+    Returns:
+        dict: the row without its target, the path within the run, the accuracy on the validation split, and what
+        `measure.summary` says.
+    """
+    path = pathlib.Path(row["path"])
+    content = path.read_bytes()
+    validation = dataset.splits["validation"]
+    images, labels = validation.take(np.arange(len(validation)))
+    right = export.Runner(content).predict(images).argmax(-1) == labels
+    return {
+        **{key: value for key, value in row.items() if key != "target"},
+        "path": str(path.relative_to(workdir)),
+        "val_top1": round(float(np.mean(right)), 6),
+        **measure.summary(content),
+    }

@@ -13,7 +13,7 @@ from odtf.files import write_json
 from odtf.finetune import measure
 from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
-from odtf.finetune.files import aware_file, calibrated_file
+from odtf.finetune.files import aware_file, calibrated_file, figures
 from odtf.finetune.prune import Pruned
 from odtf.finetune.quantize import Quantized
 from odtf.finetune.teacher import make_teacher
@@ -49,7 +49,11 @@ def finetune(workdir, settings):
     config, report = build.read_config(workdir), build.read_report(workdir)
     target = export.find_target(settings.target, "int8")
     directory = workdir / "finetune" / settings.mode
-    base = {"peer": settings_lib.find_peer(report, settings.peer), "step": report["student"]["step"]}
+    base = {
+        "peer": settings_lib.find_peer(report, settings.peer),
+        "step": report["student"]["step"],
+        "grouped": target.grouped,
+    }
     settings_lib.check_claim(directory, settings, base)
     build.set_runtime(config)
     dataset = build.load_dataset(config)
@@ -159,7 +163,7 @@ class _Tuned:
             calibration_examples=self._config.export.calibration_examples,
             seed=self._config.seed,
         )
-        return self._figures(row, workdir)
+        return figures(row, self._dataset, workdir)
 
     def _file(self, directory, workdir, model, aware):
         if aware:
@@ -176,20 +180,7 @@ class _Tuned:
             target=self._target,
             quantization="int8",
         )
-        return self._figures(row, workdir)
-
-    def _figures(self, row, workdir):
-        path = pathlib.Path(row["path"])
-        content = path.read_bytes()
-        validation = self._dataset.splits["validation"]
-        images, labels = validation.take(np.arange(len(validation)))
-        right = export.Runner(content).predict(images).argmax(-1) == labels
-        return {
-            **{key: value for key, value in row.items() if key not in ("target", "path")},
-            "path": str(path.relative_to(workdir)),
-            "val_top1": round(float(np.mean(right)), 6),
-            **measure.summary(content),
-        }
+        return figures(row, self._dataset, workdir)
 
 
 def _of_peer(report, name):

@@ -146,4 +146,7 @@ def claim(directory, settings, base):
 
 
 def _record(settings, base):
-    return json.loads(json.dumps({**dataclasses.asdict(settings), "base": base}))
+    record = {**dataclasses.asdict(settings), "base": base}
+    # One fine-tuning may be exported for several targets.
+    del record["target"]
+    return json.loads(json.dumps(record))

@@ -39,7 +39,7 @@ def twin_of(deployed):
 
     Returns:
         Functional `tf_keras.Model` with the same layer names, trainable, float32; in inference it equals `deployed`
-        up to rounding.
+        up to rounding. Activations that do nothing are left out.
 
     Raises:
         ValueError: if there is a layer that has no counterpart here.

@@ -110,12 +110,14 @@ def test_the_loss_is_what_it_says(digits, tmp_path):
         assert float(values[name]) == pytest.approx(value, rel=1e-4), name
 
 
-def test_a_finished_mode_is_not_trained_again(tuned, workdir, capsys):
+def test_a_finished_mode_is_exported_for_another_target_without_training(tuned, workdir, capsys):
     first = tuned("qat")
     capsys.readouterr()
-    again = finetune(workdir, Settings("qat", epochs=1))
+    again = finetune(workdir, Settings("qat", epochs=1, target="phone"))
     assert "validation top-1" not in capsys.readouterr().out, "no epoch is run again"
-    assert again["file"]["sha256"] == first["file"]["sha256"]
+    assert again["tuned"] == first["tuned"]
+    assert again["file"]["path"] == "finetune/qat/export/phone/student_int8.tflite"
+    assert again["file"]["test_top1"] == pytest.approx(first["file"]["test_top1"], abs=0.01)
 
 
 def test_other_flags_on_the_same_directory_are_refused(tuned, workdir):

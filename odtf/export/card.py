@@ -4,6 +4,7 @@ import json
 
 from odtf import __version__
 from odtf.export import flatbuffer
+from odtf.export.arena import arena
 from odtf.export.c_array import resolver_name
 
 CARD = "MODEL_CARD.md"
@@ -44,6 +45,7 @@ def documents(content, array, row, checks, about, dataset, target):
     height, width, channels = tensors[0]["shape"][1:]
     card = environment.get_template(f"{CARD}.j2").render(
         about=about,
+        arena=arena(content)["bytes"],
         array=name,
         checks=checks,
         dataset=dataset,

@@ -1,8 +1,11 @@
 """The estimate of the tensor arena: TFLite Micro's own test cases, graphs made by hand, and a network's cost."""
 
+import pathlib
+
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from odtf import models
 from odtf.export import flatbuffer
 from odtf.export.arena import Activation, activations, arena, peak, plan
 
@@ -78,3 +81,12 @@ def test_lifetimes_of_a_file():
 def test_what_has_no_fixed_size_is_refused():
     with pytest.raises(ValueError, match="fixed size"):
         arena(graph({"x": (1, -1), "y": (1, 2)}, [(("x",), ("y",))], ["x"], ["y"]))
+
+
+def test_the_arena_of_a_student_is_near_what_its_cost_says(exported, student):
+    """Costs count layers as they are deployed, at one byte a value; the file adds its own first and last operators."""
+    case = "od_cheap depthwise"
+    row = exported(case, "soc", "int8")
+    expected = models.cost(student(case)).activation_bytes
+    found = arena(pathlib.Path(row["path"]).read_bytes())
+    assert expected <= found["at_least_bytes"] <= found["bytes"] <= 1.2 * expected

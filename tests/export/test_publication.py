@@ -11,6 +11,7 @@ import pytest
 from odtf import export, export_student
 from odtf.export import PHONE, TARGETS, VerificationError, flatbuffer, proofs, publish_student
 from odtf.export import student as student_module
+from odtf.export.arena import arena
 from odtf.export.c_array import resolver_name
 from odtf.export.rules import check_limits
 from odtf.export.targets import PHONE_GPU
@@ -59,6 +60,7 @@ def test_card_and_report_say_what_the_row_says(published):
     for key in ("test_top1", "student_test_top1", "val_top1", "student_val_top1"):
         assert f"{row[key]:.2%}" in card
     assert "pixels[i] - 128" in card
+    assert f"{arena((folder / 'student_int8.tflite').read_bytes())['bytes']:,} bytes for activations" in card
     for operator in row["ops"]:
         assert f"resolver.{resolver_name(operator)}();" in card
     assert {path.name for path in folder.iterdir()} == {

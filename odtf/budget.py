@@ -33,6 +33,7 @@ METRICS = {
     "bytes": Metric("file bytes", _BYTES),
     "cycles": Metric("NPU cycles", _COUNT),
     "sram_bytes": Metric("NPU SRAM bytes", _BYTES),
+    "arena_bytes": Metric("arena bytes", _BYTES),
     "macs": Metric("MACs", _COUNT),
     "latency_us": Metric("latency us", _MICROSECONDS),
 }

@@ -50,7 +50,7 @@ def _main(argv):
     from odtf.training.report import render
 
     if limits:
-        from odtf.candidates import export_within
+        from odtf.candidates.choose import export_within
 
         report = export_within(workdir, _TARGET.value, limits)
     elif _TARGET.value == "all":

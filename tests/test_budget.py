@@ -8,7 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from odtf import budget, candidates_table, files
+from odtf import budget, files
+from odtf.candidates import table
 from odtf.errors import UserError
 from tests.export.conftest import fit
 
@@ -21,6 +22,7 @@ def candidate(peer, val_top1, bytes, cycles=None, macs=1000, latency_us=10.0, qu
         "bytes": bytes,
         "cycles": cycles,
         "sram_bytes": None,
+        "arena_bytes": None,
         "macs": macs,
         "latency_us": latency_us,
         **more,
@@ -160,13 +162,13 @@ def test_the_front_holds_what_no_other_candidate_beats():
 def test_the_table_shows_all_candidates_and_what_was_refused(tmp_path):
     refused = candidate("broken", None, None, macs=None, latency_us=None, notes=["it answers NaN"])
     rows = [{"notes": [], **row} for row in (refused, *ROWS)]
-    header, _, *lines = candidates_table.render(rows, rows[2]).splitlines()
+    header, _, *lines = table.render(rows, rows[2]).splitlines()
     assert "SRAM" not in header, "a column that nobody has a value for"
     names = ["large int16x8", "large int8", "middle int8 (chosen)", "small int8", "broken int8"]
     assert [line.startswith(name) for line, name in zip(lines, names, strict=True)] == [True] * 5
     assert lines[-1].split() == ["broken", "int8", "refused", "-", "-", "-", "-"]
     assert lines[2].endswith("bytes, macs")
-    written = candidates_table.write(rows, "soc", {"bytes": 30_000}, rows[2], tmp_path / "c.json")
+    written = table.write(rows, "soc", {"bytes": 30_000}, rows[2], tmp_path / "c.json")
     text = (tmp_path / "c.md").read_text()
     assert "Candidates for soc within bytes=30,000: **middle int8**." in text
     assert "| middle int8 (chosen) | 97.00% | 22,000 | 30,000 | 91,000 | 7.5 | bytes, macs |" in text
@@ -209,7 +211,8 @@ def measured(workdir):
 
 
 def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
-    from odtf import candidates, data, export
+    from odtf import data, export
+    from odtf.candidates import choose
     from odtf.export import vela
 
     # A compilation takes a second, a conversion three, and all are alike.
@@ -218,7 +221,7 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     monkeypatch.setitem(export.TARGETS, "soc", int8)
     said = []
     with pytest.raises(UserError, match=r"macs binds.*nearest is peer_1 int8.*Received: macs=1\."):
-        candidates.export_within(run, "soc", {"macs": 1}, said.append)
+        choose.export_within(run, "soc", {"macs": 1}, said.append)
     assert [path.name for path in (run / "export").iterdir() if path.is_dir()] == []
     assert [line.split("]")[0] for line in said] == ["[1/2", "[2/2"]
     assert measured(run)["choice"]["peer"] is None
@@ -227,9 +230,9 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     with pytest.raises(
         UserError, match=r"Limits of cycles need Arm's Vela: pip install odtf\[soc\]\. Received: cycles=9"
     ):
-        candidates.export_within(run, "soc", {"cycles": 9}, said.append)
+        choose.export_within(run, "soc", {"cycles": 9}, said.append)
     with pytest.raises(UserError, match=r"Only integer files for an NPU have cycles; the phone target .*cycles=9"):
-        candidates.export_within(run, "phone", {"cycles": 9}, said.append)
+        choose.export_within(run, "phone", {"cycles": 9}, said.append)
     assert len(said) == 2, "nothing was measured for these"
 
     said.clear()
@@ -237,7 +240,7 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     answers = {}
     sizes = [row["bytes"] for row in rows]
     for limit in (max(sizes), min(sizes)):
-        report = candidates.export_within(run, "soc", {"bytes": limit}, said.append)
+        report = choose.export_within(run, "soc", {"bytes": limit}, said.append)
         best = max(row["val_top1"] for row in rows if row["bytes"] <= limit)
         choice = measured(run)["choice"]
         chosen = next(row for row in rows if all(row[key] == choice[key] for key in ("peer", "quantization")))
@@ -255,7 +258,7 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
 
 
 def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, monkeypatch, tmp_path):
-    from odtf import candidates
+    from odtf.candidates import measure as measuring
     from odtf.export import vela
 
     monkeypatch.setattr(vela, "available", lambda: False)
@@ -270,16 +273,16 @@ def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, m
             "quantization": quantization,
         }
 
-    monkeypatch.setattr(candidates, "_measure", measure)
+    monkeypatch.setattr(measuring, "_measure", measure)
     workdir = shutil.copytree(run, tmp_path / "run")
     (workdir / "export" / "candidates.json").write_text("[")
     with pytest.raises(KeyboardInterrupt):
-        candidates.measure(workdir, "soc", lambda line: None)
-    assert len(candidates.measure(workdir, "soc", lambda line: None)) == 4
+        measuring.measure(workdir, "soc", lambda line: None)
+    assert len(measuring.measure(workdir, "soc", lambda line: None)) == 4
     assert asked == ["int8", "int16x8", "int8", "int8", "int16x8"]
-    candidates.measure(workdir, "soc", lambda line: None)
+    measuring.measure(workdir, "soc", lambda line: None)
     assert len(asked) == 5
     with open(workdir / "chosen" / "step-0.npz", "ab") as file:
         file.write(b" ")
-    candidates.measure(workdir, "soc", lambda line: None)
+    measuring.measure(workdir, "soc", lambda line: None)
     assert len(asked) == 9

@@ -1,0 +1,83 @@
+"""The choice among candidates, and its export."""
+
+import hashlib
+import pathlib
+
+from odtf import budget, export
+from odtf.candidates import measure, table
+from odtf.errors import UserError
+from odtf.export import vela
+from odtf.training import records
+from odtf.workdir import export_workdir
+
+
+def export_within(workdir, target, limits, log=print):
+    """Exports the candidate with the best validation accuracy within a budget to WORKDIR/export/TARGET.
+
+    Args:
+        workdir: directory of a finished run.
+        target: name of a target.
+        limits: what `budget.parse` returned.
+        log: callable that takes a line of text.
+
+    Returns:
+        The report of the run as a dict.
+
+    Raises:
+        UserError: if no candidate fits, saying why, or the run or the target does not exist.
+    """
+    workdir = pathlib.Path(workdir)
+    _check(target, limits)
+    rows = measure.measure(workdir, target, log)
+    try:
+        best = budget.choose(rows, limits)
+    except UserError:
+        _write(workdir, target, rows, limits, None)
+        raise
+    written = _write(workdir, target, rows, limits, best)
+    log(f"\n{table.render(rows, best)}\n\n{written}")
+    chosen = f"{budget.name_of(best)}, whose file has {best['val_top1']:.2%} on validation"
+    log(f"Chosen within {budget.describe(limits)}: {chosen}.")
+    report = records.read_report(workdir)
+    if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
+        report = export_workdir(workdir, target, best["quantization"], best["peer"], folder=target)
+    if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
+        raise UserError(
+            f"{budget.name_of(best)} is exported, but it is not the file that was measured: remove "
+            f"{measure.path_of(workdir)} to measure again. Received: another odtf or TensorFlow."
+        )
+    return report
+
+
+def _check(target, limits):
+    """Refuses limits of what the target's files cannot have, before the minutes that measuring takes."""
+    asked = [name for name in ("cycles", "sram_bytes") if name in limits]
+    target = export.TARGETS.get(target)
+    if asked and target and not any(measure.is_for_npu(target, kind) for kind in target.tensors):
+        raise UserError(
+            f"Only integer files for an NPU have {' and '.join(asked)}; the {target.name} target takes others. "
+            f"Received: {budget.describe(limits)}."
+        )
+    if asked and not vela.available():
+        raise UserError(
+            f"Limits of {' and '.join(asked)} need Arm's Vela: {vela.INSTALL}. Received: {budget.describe(limits)}."
+        )
+
+
+def _is_file_of(candidate, row, workdir):
+    """Whether a row of a report is the candidate's file, still there, in the folder of its target."""
+    path = workdir / row["path"]
+    return (
+        row["sha256"] == candidate["sha256"]
+        and path.parent == workdir / "export" / candidate["target"]
+        and path.is_file()
+        and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+    )
+
+
+def _write(workdir, target, rows, limits, best):
+    """Writes candidates.json, .md and .png; returns a line that names them."""
+    others = [row for row in measure.read(workdir) if row["target"] != target]
+    chosen = {key: best and best[key] for key in ("peer", "quantization")}
+    measure.save(workdir, others + rows, {"target": target, "budget": limits, **chosen})
+    return table.write(rows, target, limits, best, measure.path_of(workdir))

@@ -105,41 +105,40 @@ class GhostModule(keras.layers.Layer):
         Returns:
             KerasTensor, the output.
         """
-        primary = self._activate(self.primary_norm.deploy(self.primary.deploy(x)), "primary")
-        ghosts = self._activate(self.cheap_norm.deploy(self.cheap.deploy(primary)), "cheap")
-        return self._joined(primary, ghosts)
 
-    def in_parts(self, x):
-        """Applies the layers that the module is made of one by one, for who has to see between them.
+        def convolved(convolution, norm, activation, x):
+            y = norm.deploy(convolution.deploy(x))
+            return y if activation is None else activation(y)
+
+        return self.composed(x, convolved, lambda layer, parts: layer(parts))
+
+    def composed(self, x, convolved, joined):
+        """Applies the parts of the module one by one, as the caller says: for who has to see between them.
 
         Args:
             x: KerasTensor `[batch, height, width, channels]`.
+            convolved: function of a convolution, its batch normalisation, an activation layer or None, and a tensor.
+            joined: function of a concatenation layer and a list of tensors.
 
         Returns:
             KerasTensor, the output.
         """
-        primary = self.primary_norm(self.primary(x))
-        primary = self._activate(primary, "primary") if self._is_active else primary
-        ghosts = self.cheap_norm(self.cheap(primary))
-        ghosts = self._activate(ghosts, "cheap") if self._is_active else ghosts
-        return self._joined(primary, ghosts)
-
-    @property
-    def _is_active(self):
-        return self.activation is not keras.activations.linear
-
-    def _joined(self, primary, ghosts):
+        primary = convolved(self.primary, self.primary_norm, self._activation_layer("primary"), x)
+        ghosts = convolved(self.cheap, self.cheap_norm, self._activation_layer("cheap"), primary)
         excess = primary.shape[-1] + ghosts.shape[-1] - self.filters
+        name = f"{self.name}_joined" if excess else self.name
+        y = joined(keras.layers.Concatenate(dtype="float32", name=name), [primary, ghosts])
         if not excess:
-            return keras.layers.Concatenate(dtype="float32", name=self.name)([primary, ghosts])
+            return y
         # Channels-first cropping of a channels-last tensor crops its channels: a slice made of a stock layer.
-        y = keras.layers.Concatenate(dtype="float32", name=f"{self.name}_joined")([primary, ghosts])
         crop = ((0, 0), (0, excess))
         return keras.layers.Cropping2D(crop, data_format="channels_first", dtype="float32", name=self.name)(y)
 
-    def _activate(self, x, part):
+    def _activation_layer(self, part):
+        if self.activation is keras.activations.linear:
+            return None
         name = keras.activations.serialize(self.activation)
-        return keras.layers.Activation(name, dtype="float32", name=f"{self.name}_{part}_activation")(x)
+        return keras.layers.Activation(name, dtype="float32", name=f"{self.name}_{part}_activation")
 
     def get_config(self):
         return {

@@ -41,13 +41,15 @@ def quantization_aware(network, schedule, *, momentum=0.99, input_range=None):
     Raises:
         ValueError: if a layer has no int8 form, naming it.
     """
-    network = _with_parts_of_ghosts(network)
     for layer in network.layers:
         _check(layer)
     graph = _Graph(network)
 
+    def range_of(layer):
+        return Range(schedule, momentum, name=f"{layer.name}_range")
+
     def ranged(layer):
-        return None if graph.leaves_rounding(layer) else Range(schedule, momentum, name=f"{layer.name}_range")
+        return None if graph.leaves_rounding(layer) else range_of(layer)
 
     def call(layer, x, **kwargs):
         x = keras.tree.map_structure(pixels, x)
@@ -57,6 +59,8 @@ def quantization_aware(network, schedule, *, momentum=0.99, input_range=None):
             return QuantizedConvolution(graph.maker(layer.input), layer, ranged(layer), schedule)(x)
         if isinstance(layer, _KERNELS):
             return QuantizedConvolution(layer, None, ranged(layer), schedule)(x)
+        if isinstance(layer, GhostModule):
+            return _ghost(layer, x, range_of, schedule)
         if isinstance(layer, _COMPUTING):
             return Quantized(layer, ranged(layer), schedule)(x)
         return layer(x, **kwargs)
@@ -68,11 +72,6 @@ def quantization_aware(network, schedule, *, momentum=0.99, input_range=None):
     def pixels(x):
         return rounded_image(x) if isinstance(x._keras_history.operation, layers.InputLayer) else x
 
-    return _applied(network, call)
-
-
-def _applied(network, call):
-    """Applies the layers of a network to a new input, each by `call`."""
     return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
 
 
@@ -108,7 +107,7 @@ class _Graph:
 
 
 def _check(layer):
-    if not isinstance(layer, (*_COMPUTING, *MOVING)):
+    if not isinstance(layer, (*_COMPUTING, *MOVING, GhostModule)):
         reason = f"a layer of type {type(layer).__name__} has none here"
     elif isinstance(layer, layers.Activation) and layer.activation.__name__ not in ("relu", "relu6", "linear"):
         reason = f"the activation {layer.activation.__name__} has none here: relu or relu6 would be right"
@@ -123,11 +122,15 @@ def _check(layer):
     raise ValueError(f"Every layer must have an int8 form, and {reason}. Received: layer {layer.name!r}")
 
 
-def _with_parts_of_ghosts(network):
-    if not any(isinstance(layer, GhostModule) for layer in network.layers):
-        return network
+def _ghost(module, x, range_of, schedule):
+    """Applies the parts of a Ghost module, of which the ghosts are rounded only where they join the primary features."""
 
-    def call(layer, x, **kwargs):
-        return layer.in_parts(x) if isinstance(layer, GhostModule) else layer(x, **kwargs)
+    def convolved(convolution, norm, activation, x):
+        output_range = range_of(convolution) if convolution is module.primary else None
+        if activation is None:
+            return QuantizedConvolution(convolution, norm, output_range, schedule)(x)
+        _check(activation)
+        y = QuantizedConvolution(convolution, norm, None, schedule)(x)
+        return Quantized(activation, output_range, schedule)(y)
 
-    return _applied(network, call)
+    return module.composed(x, convolved, lambda layer, parts: Quantized(layer, range_of(layer), schedule)(parts))

@@ -1,0 +1,190 @@
+"""The rewritten network against the float one, and its weights against numpy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from odtf import models, quantization
+from odtf.models.share import share_trunk
+from odtf.quantization import Quantized, QuantizedConvolution, Schedule, quantization_aware
+from tests.quantization.conftest import aware, normalized, part, randomized
+
+SHAPE = (8, 8, 1)
+IMAGES = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype("float32")
+
+
+@pytest.fixture
+def schedule():
+    return Schedule(epochs=3, delay_epochs=1, freeze_batch_norm_epochs=1)
+
+
+def small(**options):
+    options = {"depth": 8, "conv": "depthwise", "width": 4, "seed": 1, **options}
+    return randomized(models.od_cheap_resnet(SHAPE, 10, **options))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_float_phase_is_the_plain_network(training, schedule):
+    plain, rewritten = small(), quantization_aware(small(), schedule)
+    schedule.begin_epoch(0)
+    assert list(rewritten.output) == list(plain.output)
+    expected, found = plain(IMAGES, training=training), rewritten(IMAGES, training=training)
+    for tap, y in expected.items():
+        np.testing.assert_array_equal(found[tap], y)
+    trained = [v.shape for v in plain.trainable_variables]
+    assert [v.shape for v in rewritten.trainable_variables] == trained
+
+
+def test_a_convolution_is_its_folded_and_rounded_form(schedule):
+    network = small()
+    rewritten = aware(network, IMAGES)
+    for name in ("stem_norm", "stage1_block1_pointwise1_norm", "logits"):
+        layer = part(rewritten, name)
+        assert isinstance(layer, QuantizedConvolution)
+        kernel = layer.convolution.kernel.numpy()
+        factor, bias = 1.0, 0.0
+        if layer.norm is not None:
+            norm = layer.norm
+            factor = norm.gamma.numpy() / np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
+            bias = norm.beta.numpy() - norm.moving_mean.numpy() * factor
+        kernel = kernel * factor
+        axes = (0, 1) if name == "logits" else (0, 1, 2)
+        scale = np.abs(kernel).max(axis=axes, keepdims=True) / 127
+        rounded, found = layer.folded()
+        np.testing.assert_allclose(rounded, np.round(kernel / scale) * scale, atol=1e-6)
+        if layer.norm is not None:
+            np.testing.assert_allclose(found, bias, rtol=1e-4, atol=1e-5)
+
+
+def test_rounding_follows_what_one_operator_does():
+    rewritten = quantization_aware(small(), Schedule())
+    assert part(rewritten, "stem_norm").output_range is None  # Its ReLU is of the same operator,
+    assert isinstance(part(rewritten, "stem_relu"), Quantized)
+    sums = [layer for layer in rewritten.layers if layer.name.endswith("_sum")]
+    assert sums and all(layer.output_range is not None for layer in sums)  # and there is none after a sum.
+
+
+def test_batch_statistics_are_those_of_the_convolution(schedule):
+    plain, rewritten = small(), quantization_aware(small(), schedule)
+    schedule.begin_epoch(1)
+    plain(IMAGES, training=True), rewritten(IMAGES, training=True)
+    for name in ("stem_norm", "stage1_block1_pointwise1_norm"):
+        norm = part(rewritten, name).norm
+        for attribute in ("moving_mean", "moving_variance"):
+            float_value = getattr(plain.get_layer(name), attribute).numpy()
+            np.testing.assert_allclose(getattr(norm, attribute), float_value, rtol=0.05, atol=0.02)
+
+
+def test_frozen_training_is_inference(schedule):
+    rewritten = quantization_aware(small(), schedule)
+    schedule.begin_epoch(1)
+    rewritten(IMAGES, training=True)
+    schedule.begin_epoch(2)
+    frozen = {v.path: v.numpy() for v in rewritten.variables if "moving" in v.path}
+    for _ in range(300):
+        trained = rewritten(IMAGES, training=True)["logits"]
+        if not np.any(trained - rewritten(IMAGES)["logits"]):
+            break
+    np.testing.assert_array_equal(trained, rewritten(IMAGES)["logits"])
+    for v in rewritten.variables:
+        if "moving" in v.path:
+            np.testing.assert_array_equal(v, frozen[v.path])
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_gradients_flow_through_the_rounding(epoch, schedule):
+    def shallow():
+        keras.utils.set_random_seed(3)
+        x = image = keras.Input(SHAPE)
+        for width in (4, 6):
+            x = normalized(keras.layers.DepthwiseConv2D(3, name=f"{width}_deep")(x), f"{width}_deep")
+            x = normalized(keras.layers.Conv2D(width, 1, name=f"{width}")(x), f"{width}", relu=True)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        return randomized(keras.Model(image, {"logits": keras.layers.Dense(5, name="dense")(x)}))
+
+    plain, rewritten = shallow(), quantization_aware(shallow(), schedule)
+    schedule.begin_epoch(epoch)
+    rewritten(1.5 * IMAGES, training=True)  # Nothing will be clipped.
+    randomized(rewritten)
+    gradients = []
+    for network, training in ((plain, epoch == 1), (rewritten, True)):
+        with tf.GradientTape() as tape:
+            loss = ops.mean(ops.square(network(IMAGES, training=training)["logits"] - 1.0))
+        gradients.append(tape.gradient(loss, [v.value for v in network.trainable_variables]))
+    largest = max(np.abs(gradient).max() for gradient in gradients[0])
+    for expected, found, v in zip(*gradients, plain.trainable_variables, strict=True):
+        np.testing.assert_allclose(found, expected, atol=0.05 * largest, err_msg=v.path)
+    assert largest > 0.1
+
+
+def test_a_frozen_network_keeps_its_statistics(schedule):
+    rewritten = aware(small(), IMAGES)
+    rewritten.trainable = False
+    before = [v.numpy() for v in rewritten.variables if "moving" in v.path]
+    rewritten(IMAGES, training=True)
+    for old, v in zip(before, [v for v in rewritten.variables if "moving" in v.path], strict=True):
+        np.testing.assert_array_equal(v, old)
+
+
+def test_networks_part_where_they_did():
+    networks = [
+        quantization_aware(models.od_cheap_resnet(SHAPE, 10, depth=8, width=4, seed=i, name=f"peer_{i}"), Schedule())
+        for i in (0, 1)
+    ]
+    for cut in ("stem_relu", "stage2"):
+        trunk, branches, peers = share_trunk(networks, cut)
+        cut_tensor = trunk(IMAGES)["cut"]
+        np.testing.assert_array_equal(branches[1](cut_tensor)["logits"], peers[1](IMAGES)["logits"])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "od_cheap_resnet", "depth": 8, "width": 4, "conv": "shift"},
+        {"name": "wide_resnet", "depth": 10, "widths": (4, 6, 8), "conv": "ghost"},
+        {"name": "densenet", "depth": 10, "growth": 3},
+    ],
+    ids=lambda spec: spec["name"],
+)
+def test_deployed_and_counted_as_the_float_network(spec):
+    network = randomized(models.build(spec, SHAPE, 10, seed=0, name="peer"))
+    schedule = Schedule(epochs=2, delay_epochs=1)
+    rewritten = quantization_aware(randomized(models.build(spec, SHAPE, 10, seed=0, name="peer")), schedule)
+    assert models.cost(rewritten) == models.cost(network)
+    schedule.begin_epoch(0)
+    np.testing.assert_allclose(models.deploy(rewritten)(IMAGES), rewritten(IMAGES)["logits"], atol=1e-5)
+
+
+def test_lowered_computes_as_inference():
+    network = aware(small(conv="group", groups=2), IMAGES)
+    for grouped in ("native", "split"):
+        lowered = quantization.lower(network, grouped=grouped)
+        assert {type(layer).__module__.split(".")[0] for layer in lowered.layers} <= {"keras", "odtf"}
+        scale = part(network, "logits").output_range.levels()[0]
+        difference = np.abs(lowered(IMAGES) - network(IMAGES)["logits"]) / scale
+        assert difference.max() < 2.5 and np.mean(difference > 0.5) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (keras.layers.Activation("sigmoid", name="odd"), "activation sigmoid"),
+        (keras.layers.UpSampling2D(name="odd"), "UpSampling2D"),
+        (keras.layers.Conv2D(4, 3, activation="relu", name="odd"), "layer of its own"),
+        (keras.layers.ReLU(negative_slope=0.1, name="odd"), "ReLU"),
+    ],
+)
+def test_what_has_no_int8_form_is_named(layer, message):
+    image = keras.Input(SHAPE)
+    with pytest.raises(ValueError, match=f"{message}.*'odd'"):
+        quantization_aware(keras.Model(image, {"logits": layer(image)}), Schedule())
+
+
+def test_only_a_network_that_was_trained_quantised_is_lowered():
+    with pytest.raises(ValueError, match="after training"):
+        quantization.lower(quantization_aware(small(), Schedule()))
+    with pytest.raises(ValueError, match="trained quantised"):
+        quantization.lower(small())
+    assert not quantization.is_aware(small()) and quantization.is_aware(quantization_aware(small(), Schedule()))

@@ -79,13 +79,19 @@ def compare(student):
     if not read(after).get("finetuned"):
         run("odtf.finetune_student", f"--workdir={after}", "--mode=qat")
     report, trained = read(after), train(student, aware, "--config.quantization.aware=True")
+    tuned = report["finetuned"][0]
     files = {
         "float file": exported(report, "phone", "float32"),
         "after": exported(report, "soc", "int8"),
-        "tfmot": report["finetuned"][0],
+        "tfmot": tuned["file"],
         "aware": exported(trained, "soc", "int8"),
     }
-    row = {"student": student, "keras": report["student"]["test_top1"], "keras aware": trained["student"]["test_top1"]}
+    own = {
+        "keras": report["student"]["test_top1"],
+        "keras tfmot": tuned["tuned"]["test_top1"],
+        "keras aware": trained["student"]["test_top1"],
+    }
+    row = {"student": student, **own}
     for name, file in files.items():
         row |= {name: file["test_top1"], f"{name} agrees": file["agreement"]}
     return {key: value if isinstance(value, str) else round(100 * value, 2) for key, value in row.items()}

@@ -114,8 +114,8 @@ def _aligned(size):
 
 
 def _bytes(tensor):
+    # As for TFLite Micro: what a signature leaves open, such as the batch, has the size 1 here.
     shape = [] if tensor.shape is None else [int(n) for n in tensor.shape]
-    signature = shape if tensor.shapeSignature is None else [int(n) for n in tensor.shapeSignature]
-    if min(*signature, *shape, 1) < 0 or tensor.type not in _TYPE_BITS:
-        raise ValueError(f"An arena is planned for tensors of a fixed size. Received: {tensor.name!r}, {signature}")
+    if min(shape, default=1) < 0 or tensor.type not in _TYPE_BITS:
+        raise ValueError(f"An arena is planned for tensors of a fixed size. Received: {tensor.name!r}, {shape}")
     return -(-math.prod(shape) * _TYPE_BITS[tensor.type] // 8)

@@ -278,6 +278,7 @@ EXPORT = [
     export("weights in .* are damaged", "Bad CRC-32", "--workdir=$chosen_flipped"),
     export("no weights at .*has the training of this workdir ended", "", "--workdir=$chosen_gone"),
     export("Cannot write", "File too large", "--workdir=$done", file_size=20000),
+    export("--budget chooses for one target", "--target=all", "--workdir=$done", "--target=all", "--budget=bytes=64K"),
     export("A budget is NAME=NUMBER", "'size=5'", "--workdir=$done", "--budget=size=5"),
     export("A budget is NAME=NUMBER", "''", "--workdir=$done", "--budget="),
     export("bytes is a positive number", "bytes=-5", "--workdir=$done", "--budget=bytes=-5"),

@@ -1,0 +1,70 @@
+"""One command for every target: what a workdir gets, and what it says of the targets that refuse."""
+
+import json
+import types
+
+import pytest
+
+from odtf import workdir
+from odtf.errors import UserError
+from odtf.export import TARGETS
+from odtf.training.config import default_config, to_json
+
+
+@pytest.fixture
+def run(tmp_path, student, digits, monkeypatch):
+    """The workdir of a finished run, as far as an export looks at it; targets in `run.refusing` refuse its network."""
+    peer = {"name": "peer_0", "params": 1, "macs": 1}
+    kept = {"target": "soc", "quantization": "int16x8", "path": "export/soc/student_int16x8.tflite"}
+    report = {"method": "Solo", "dataset": "digits", "peers": [peer], "exports": [kept], "seconds": {"export": 0.0}}
+    report["student"] = {**peer, "epoch": 1, "step": 20}
+    (tmp_path / "config.json").write_text(json.dumps(to_json(default_config())))
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    run = types.SimpleNamespace(path=tmp_path, calls={}, refusing=())
+
+    def export_student(network, dataset, folder, *, target, quantization, about, **options):
+        run.calls[target] = quantization, about
+        if target in run.refusing:
+            raise UserError(f"The {target} target does not run OWL")
+        return {"target": target, "quantization": quantization, "path": str(folder / f"student_{quantization}.tflite")}
+
+    monkeypatch.setattr(workdir.build, "load_dataset", lambda config: digits)
+    monkeypatch.setattr(
+        workdir.build, "load_peer", lambda folder, shape, classes, peer: ("peer_0", student("resnet8 line"))
+    )
+    monkeypatch.setattr(workdir.export, "export_student", export_student)
+    return run
+
+
+def test_every_target_in_the_form_that_it_takes(run):
+    report, refused = workdir.export_everywhere(run.path)
+    assert not refused
+    assert [row["target"] for row in report["exports"]] == ["soc", *TARGETS]
+    assert report == json.loads((run.path / "report.json").read_text())
+    chosen = {target: quantization for target, (quantization, _) in run.calls.items()}
+    assert chosen == {**dict.fromkeys(TARGETS, "int8"), "phone-gpu": "float16"}
+    assert (run.path / "student.keras").exists()
+    about = run.calls["micro"][1]
+    assert about["name"] == "peer_0"
+    assert about["training"]["seed"] == 0
+    assert about["training"]["method"].startswith("Solo, peer_0 of 1")
+
+
+def test_refusals_stop_nobody_else(run):
+    run.refusing = ("phone-gpu", "micro")
+    report, refused = workdir.export_everywhere(run.path, "int16x8")
+    assert {target: str(error) for target, error in refused.items()} == {
+        target: f"The {target} target does not run OWL" for target in run.refusing
+    }
+    written = [(row["target"], row["quantization"]) for row in report["exports"]]
+    # The row that was there is replaced, since its file is.
+    assert written == [(name, "int16x8") for name in ("soc", "phone", "ethos-u55", "ethos-u65")]
+
+
+def test_one_target_that_refuses_is_an_error_and_changes_nothing(run):
+    run.refusing = ("micro",)
+    before = (run.path / "report.json").read_text()
+    with pytest.raises(UserError, match="micro target does not run OWL"):
+        workdir.export_workdir(run.path, "micro")
+    assert (run.path / "report.json").read_text() == before
+    assert not (run.path / "student.keras").exists()

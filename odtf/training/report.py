@@ -61,7 +61,10 @@ def render(report):
         for row in report["exports"]:
             share = [f"{row[key]:.2%}" for key in ("test_top1", "agreement")]
             latency = f"{row['latency_us_p50']:.0f} us"
-            rows.append((row["target"], row["quantization"], f"{row['bytes']:,}", *share, latency, row["path"]))
+            # A budget, or --peer, may have chosen another than validation.
+            other = row.get("peer", student["name"]) != student["name"]
+            name = f"{row['target']} ({row['peer']})" if other else row["target"]
+            rows.append((name, row["quantization"], f"{row['bytes']:,}", *share, latency, row["path"]))
         text += f"\n\n{table(rows)}"
     return text
 

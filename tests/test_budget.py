@@ -215,8 +215,9 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     from odtf.candidates import choose
     from odtf.export import vela
 
-    # A compilation takes a second, a conversion three, and all are alike.
+    # A compilation and a plot take a second, a conversion three, and all are alike.
     monkeypatch.setattr(vela, "available", lambda: False)
+    monkeypatch.setattr(table, "_plot", lambda *_: None)
     int8 = dataclasses.replace(export.SOC, tensors={"int8": ("int8", "int8")})
     monkeypatch.setitem(export.TARGETS, "soc", int8)
     said = []
@@ -253,7 +254,6 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
         answers[limit] = choice["peer"]
     assert set(answers.values()) == {"peer_0", "peer_1"}
     assert not any("..." in line for line in said), "measured again"
-    assert (run / "export" / "candidates.png").stat().st_size > 5000
     assert f"**{choice['peer']} {choice['quantization']}**" in (run / "export" / "candidates.md").read_text()
 
 

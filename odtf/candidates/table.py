@@ -23,9 +23,11 @@ def _cells(rows, best):
         if row["val_top1"] is None:
             cells.append((name, "refused", *("-" for _ in metrics), ""))
             continue
-        fronting = ", ".join(metric.removesuffix("_us") for metric in metrics if row in fronts[metric])
+        fronting = [metric.removesuffix("_us") for metric in metrics if row in fronts[metric]]
         amounts = (budget.amount(metric, row[metric]) for metric in metrics)
-        cells.append((name, f"{row['val_top1']:.2%}", *amounts, fronting))
+        cells.append(
+            (name, f"{row['val_top1']:.2%}", *amounts, "all" if len(fronting) == len(metrics) else ", ".join(fronting))
+        )
     return cells
 
 

@@ -74,11 +74,14 @@ def _plot(rows, limits, best, path):
     metrics = [name for name in budget.METRICS if any(row[name] is not None for row in budget.usable(rows))]
     if not metrics:
         return
+    height, width = -(-len(metrics) // 3), min(3, len(metrics))
     figure, panels = pyplot.subplots(
-        1, len(metrics), figsize=(3.6 * len(metrics), 3.8), sharey=True, layout="constrained", squeeze=False
+        height, width, figsize=(3.8 * width, 3.4 * height), sharey=True, layout="constrained", squeeze=False
     )
+    for axes in panels.flat[len(metrics) :]:
+        axes.set_visible(False)
     kinds = list(dict.fromkeys(row["quantization"] for row in rows))
-    for axes, metric in zip(panels[0], metrics, strict=True):
+    for axes, metric in zip(panels.flat, metrics, strict=False):
         for number, kind in enumerate(kinds):
             shown = [r for r in budget.usable(rows) if r["quantization"] == kind and r[metric] is not None]
             axes.plot(*_points(shown, metric), "o", color=f"C{number}", label=kind)
@@ -87,8 +90,9 @@ def _plot(rows, limits, best, path):
             axes.plot(*_points([best], metric), "o", markersize=13, fillstyle="none", color="black")
         if metric in limits:
             axes.axvline(limits[metric], linestyle="--", color="tab:red", linewidth=1)
-        for row in budget.front(rows, metric):
-            axes.annotate(row["peer"], (row[metric], row["val_top1"] * 100), fontsize=7, rotation=20)
+        named = {(row[metric], row["val_top1"] * 100): row["peer"] for row in budget.front(rows, metric)}
+        for place, peer in named.items():
+            axes.annotate(peer, place, fontsize=7, rotation=20)
         axes.set_xscale("log")
         axes.margins(x=0.2)
         axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -96,7 +100,7 @@ def _plot(rows, limits, best, path):
         axes.xaxis.set_minor_formatter(ticker.NullFormatter())
         axes.set_xlabel(budget.METRICS[metric].label)
         axes.grid(alpha=0.3)
-    panels[0][0].set_ylabel("validation top-1 of the file (%)")
+    figure.supylabel("validation top-1 of the file (%)", fontsize=9)
     panels[0][0].legend(fontsize=8)
     figure.suptitle("grey: Pareto front; dashed: limit; ring: chosen", fontsize=9)
     figure.savefig(path, dpi=120)

@@ -10,6 +10,7 @@ from keras import ops
 from odtf.losses import check_temperature, cross_entropy, kl_divergence, squared_difference
 from odtf.methods.base import Method, peer_seed
 from odtf.methods.groups import Group, with_rate
+from odtf.models.pairs import Pairs
 from odtf.models.share import share_trunk
 
 
@@ -22,7 +23,8 @@ class OnlineEnsemble(Method):
 
     with alpha, beta, gamma = 0.7, 0.15, 0.15 and T = 2. F_b^i is what student i's stage b gives, A_b,i a 1x1
     convolution with bias to the pseudo teacher's channels that exists in training only. The ensemble receives no
-    cross-entropy. The students have no weights in common but the base's, which runs once in a step.
+    cross-entropy. The students have no weights in common but the base's, which runs once in a step. Two students that
+    are together no wider than the pseudo teacher are computed as one network (`odtf.models.pairs`).
 
     Where paper and code differ: T^2 and the batch mean of the divergence, and MSE as a mean over all elements, are the
     code's (the paper sums squares; 0.15 fits the mean); T and the weights are the paper's.
@@ -92,6 +94,8 @@ class OnlineEnsemble(Method):
         self.base = base
         self.branches = dict(zip(peers, branches, strict=True))
         teacher, *compressed = self.branches
+        # Five students take a quarter less time than one by one.
+        self.compressed = Pairs({name: self.branches[name] for name in compressed}, limit=self.branches[teacher])
         self.adapters = {
             student: adapters(self.branches[student], self.branches[teacher], peer_seed(seed, len(peers) + i))
             for i, student in enumerate(compressed)
@@ -100,10 +104,12 @@ class OnlineEnsemble(Method):
     def call(self, images, training=False):
         shared = self.base(self.view(images, 0), training=training)
         cut = shared.pop("cut")
-        outputs = {}
-        for index, (name, branch) in enumerate(self.branches.items()):
-            stops = index and self.base_gradient == "pseudo_teacher"
-            outputs[name] = {**shared, **branch(ops.stop_gradient(cut) if stops else cut, training=training)}
+        teacher = next(iter(self.branches))
+        taps = {teacher: self.branches[teacher](cut, training=training)}
+        taps.update(
+            self.compressed(ops.stop_gradient(cut) if self.base_gradient == "pseudo_teacher" else cut, training)
+        )
+        outputs = {name: {**shared, **taps[name]} for name in self.branches}
         return {**outputs, "teacher": self.call_teacher(outputs, training)}
 
     def call_teacher(self, outputs, training):

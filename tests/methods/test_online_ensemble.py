@@ -40,6 +40,8 @@ def test_one_training_graph_holds_five_students_of_the_published_sizes():
     method = OnlineEnsemble(networks[0], networks=networks)
     counts = [272_474, 171_536, 97_018, 42_231, 10_773]
     assert [parameters(peer.trainable_variables) for peer in method.peers.values()] == counts
+    # Two of these together are as wide as the first.
+    assert method.compressed.names == [("peer_1", "peer_4"), ("peer_2", "peer_3")]
     base = 3 * 9 * 16 + 2 * 16
     # 12 adapters, each of (c + 1) C weights from c to C channels.
     channels = [(12, 25, 51), (9, 19, 38), (6, 12, 25), (3, 6, 12)]

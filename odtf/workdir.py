@@ -112,16 +112,19 @@ def _export(workdir, chosen, peer, folder=None):
 def _about(config, report, name, network):
     """What the model card says of a peer and its training."""
     peer = next(row for row in report["peers"] if row["name"] == name)
-    spec = ", ".join(f"{key}={value}" for key, value in config.network.items())
+    spec = ", ".join(f"{key}={value}" for key, value in config.network.items() if key != "name")
+    alone = len(report["peers"]) == 1
     chosen = f"weights of epoch {report['student']['epoch']}, which validation chose"
     training = {
-        "method": f"{report['method']}, {name} of {len(report['peers'])} networks trained together",
-        "network": spec,
+        "method": f"{report['method']}, " + ("alone" if alone else f"one of {len(report['peers'])} networks together"),
+        "network": f"{config.network.name}, {spec}",
         "data": f"{report['dataset']}, labels of the training split",
         "seed": config.seed,
         "epochs": f"{config.epochs}; {chosen}",
         "batch size": config.batch_size,
     }
+    if config.quantization.aware:
+        training["quantisation"] = "int8 in training: the ranges of activations are those that it learned"
     size = models.cost(network, deployed=True)
     cost = f"{size.params:,} parameters, {size.macs:,} multiply-accumulates an image"
     cost += f", at least {size.activation_bytes:,} values of activations alive at once"

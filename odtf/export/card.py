@@ -75,7 +75,9 @@ def _labels(names):
 def _value(tensor):
     if not tensor["scale"]:
         return "as it is"
-    return f"{tensor['scale']:.6g} * (stored - ({tensor['zero_point']}))"
+    zero_point = tensor["zero_point"]
+    stored = f"(stored {'-' if zero_point > 0 else '+'} {abs(zero_point)})" if zero_point else "stored"
+    return stored if tensor["scale"] == 1.0 else f"{tensor['scale']:.6g} * {stored}"
 
 
 def _figures(check):

@@ -47,7 +47,7 @@ def test_every_target_in_the_form_that_it_takes(run):
     about = run.calls["micro"][1]
     assert about["name"] == "peer_0"
     assert about["training"]["seed"] == 0
-    assert about["training"]["method"].startswith("Solo, peer_0 of 1")
+    assert about["training"]["method"] == "Solo, alone"
 
 
 def test_refusals_stop_nobody_else(run):

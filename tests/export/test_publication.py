@@ -59,6 +59,7 @@ def test_card_and_report_say_what_the_row_says(published):
         assert said in card
     for key in ("test_top1", "student_test_top1", "val_top1", "student_val_top1"):
         assert f"{row[key]:.2%}" in card
+    assert "| `image` | int8 | 1 x 8 x 8 x 1 | (stored + 128) |" in card
     assert "pixels[i] - 128" in card
     assert f"{arena((folder / 'student_int8.tflite').read_bytes())['bytes']:,} bytes for activations" in card
     for operator in row["ops"]:

@@ -17,6 +17,7 @@ _SUBPACKAGES = (
     "losses",
     "methods",
     "models",
+    "quantization",
     "training",
     "workdir",
 )

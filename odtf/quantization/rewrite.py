@@ -41,9 +41,11 @@ def quantization_aware(network, schedule, *, momentum=0.99, input_range=None):
     Raises:
         ValueError: if a layer has no int8 form, naming it.
     """
+    graph = _Graph(network)
     for layer in network.layers:
         _check(layer)
-    graph = _Graph(network)
+        if isinstance(layer, layers.BatchNormalization) and len(layer.input.shape) != 4:
+            graph.check_folds(layer)
 
     def range_of(layer):
         return Range(schedule, momentum, name=f"{layer.name}_range")
@@ -95,6 +97,13 @@ class _Graph:
     def maker(self, tensor):
         return self._makers[id(tensor)]
 
+    def check_folds(self, norm):
+        if self.maker(norm.input) not in self.folded:
+            raise ValueError(
+                "A batch normalisation of vectors has an int8 form only as part of the dense layer before it. "
+                f"Received: layer {norm.name!r}"
+            )
+
     def _only_user(self, layer):
         users = self._users[id(layer.output)]
         return users[0] if len(users) == 1 else None
@@ -102,6 +111,8 @@ class _Graph:
     def leaves_rounding(self, layer):
         """Whether the one layer that takes a layer's output rounds it: in one operator with it, or to equal scales."""
         user = self._only_user(layer)
+        if isinstance(layer, EQUAL_SCALES):
+            return False  # Its inputs need its range.
         fuses = isinstance(layer, (*_KERNELS, layers.BatchNormalization, layers.Add))
         return isinstance(user, EQUAL_SCALES) or (fuses and isinstance(user, _ACTIVATIONS))
 
@@ -123,7 +134,7 @@ def _check(layer):
 
 
 def _ghost(module, x, range_of, schedule):
-    """Applies the parts of a Ghost module, of which the ghosts are rounded only where they join the primary features."""
+    """Applies the parts of a Ghost module; the ghosts are rounded where they join the primary features."""
 
     def convolved(convolution, norm, activation, x):
         output_range = range_of(convolution) if convolution is module.primary else None

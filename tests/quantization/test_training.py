@@ -71,7 +71,7 @@ def test_a_finished_run_is_exported_with_the_ranges_of_training(whole, monkeypat
     assert row["agreement"] > 0.99
     assert row["test_top1"] == pytest.approx(report["student"]["test_top1"], abs=0.01)
     assert keras.saving.load_model(folder / "student.keras")(np.zeros((1, *dataset.image_shape))).shape == (1, 10)
-    with pytest.raises(UserError, match="int8.*Received: quantization=float32"):
+    with pytest.raises(UserError, match=r"int8.*Received: quantization=float32"):
         workdir.export_workdir(folder, "phone", "float32")
 
 

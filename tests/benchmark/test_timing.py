@@ -13,6 +13,11 @@ def test_alternatives_take_turns_and_the_warm_up_is_not_counted():
     assert all(value >= 0 for values in times.values() for value in values)
 
 
+def test_any_clock_will_do():
+    ticks = iter(range(100))
+    assert interleave({"a": lambda: next(ticks)}, 2, warmup=0, clock=lambda: next(ticks)) == {"a": [2e3, 2e3]}
+
+
 def test_the_ratio_is_that_of_each_round():
     """The second round was three times as slow for both: the ratios do not show it."""
     comparison = Comparison("case", "ours", [1.0, 3.0, 2.0], "theirs", [2.0, 6.0, 2.0], at_most=0.6)

@@ -10,9 +10,12 @@ In WORKDIR/finetune/MODE: config.json, a directory for each stage (log.jsonl, ch
 report.json a row of "finetuned".
 """
 
+from importlib.util import find_spec
+
 from absl import flags
 
 from odtf import cli
+from odtf.errors import UserError
 from odtf.finetune import settings as settings_lib
 from odtf.training import records
 
@@ -57,6 +60,9 @@ def _main(argv):
     settings_lib.check(settings)
     records.read_config(workdir)
     settings_lib.find_peer(records.read_report(workdir), settings.peer)
+    for module in ("tensorflow_model_optimization", "tf_keras"):
+        if find_spec(module) is None:
+            raise UserError(f"TFMOT is needed: pip install odtf[finetune]. Received: no module {module}.")
     cli.import_tensorflow()
     from odtf import export
 

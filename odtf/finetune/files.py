@@ -1,6 +1,7 @@
 """From a fine-tuned model to its verified file."""
 
 import dataclasses
+import hashlib
 import pathlib
 import tempfile
 
@@ -94,3 +95,9 @@ def figures(row, dataset, workdir):
         "val_top1": round(float(np.mean(right)), 6),
         **measure.summary(content),
     }
+
+
+def is_still_there(row, workdir):
+    """Whether the file that `figures` told of is there and the same."""
+    path = pathlib.Path(workdir) / row["path"]
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]

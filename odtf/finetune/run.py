@@ -13,7 +13,7 @@ from odtf.files import write_json
 from odtf.finetune import measure
 from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
-from odtf.finetune.files import aware_file, calibrated_file, figures
+from odtf.finetune.files import aware_file, calibrated_file, figures, is_still_there
 from odtf.finetune.prune import Pruned
 from odtf.finetune.quantize import Quantized
 from odtf.finetune.teacher import make_teacher
@@ -154,11 +154,16 @@ class _Tuned:
         return deployed
 
     def _post_training(self, directory, workdir):
-        """The file that the student gives without fine-tuning, to compare with."""
+        """The file that the student gives without fine-tuning, to compare with; one for all modes."""
+        folder = directory.parent / "post-training" / f"{self._target.name}-{self._network.name}"
+        path = str((folder / "student_int8.tflite").relative_to(workdir))
+        for old in build.read_report(workdir).get("finetuned", []):
+            if old["post_training"]["path"] == path and is_still_there(old["post_training"], workdir):
+                return old["post_training"]
         row = export.export_student(
             self._network,
             self._dataset,
-            directory / "export" / f"{self._target.name}-post-training",
+            folder,
             target=self._target,
             calibration_examples=self._config.export.calibration_examples,
             seed=self._config.seed,

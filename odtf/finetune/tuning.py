@@ -169,7 +169,7 @@ def accuracy(forward, dataset, split, batch_size=100):
     for images, labels, weights in data.eval_dataset(split, dataset, batch_size=batch_size):
         right = np.argmax(forward(images), -1) == np.asarray(labels)
         hits, count = hits + float(np.sum(right * np.asarray(weights))), count + float(np.sum(weights))
-    return hits / count
+    return round(hits / count, 6)
 
 
 class _Kept:

@@ -2,14 +2,17 @@
 
 import functools
 import pathlib
+from importlib.util import find_spec
 
 import pytest
 
 from odtf import data
-from odtf.finetune.run import finetune
 from odtf.finetune.settings import Settings
 from odtf.training import config as config_lib
 from odtf.training import experiment, strategy
+
+# Without the extra `finetune` there is nothing to test here.
+collect_ignore_glob = [] if find_spec("tensorflow_model_optimization") else ["test_*.py"]
 
 # The pattern and the number of clusters that the tests look for in the files.
 OPTIONS = {
@@ -42,4 +45,6 @@ def workdir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tuned(workdir):
     """Function from a mode to its row in the report."""
+    from odtf.finetune.run import finetune
+
     return functools.cache(lambda mode: finetune(workdir, Settings(mode, epochs=1, **OPTIONS[mode])))

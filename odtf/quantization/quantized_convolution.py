@@ -58,7 +58,7 @@ class QuantizedConvolution(Parts):
         factor = ops.where(ops.abs(factor) < _SMALLEST_FACTOR, _SMALLEST_FACTOR, factor)
         # Constant here: the factor cancels but for the rounding, whose gradient would be noise over its square.
         factor = ops.stop_gradient(factor)
-        y = self._convolve(inputs, self._rounded(self._scaled(factor))) / factor
+        y = self._convolve(inputs, self._rounded(self._scaled(factor))) * (1.0 / factor)
         if self.convolution.use_bias:
             y = y + self.convolution.bias
         return self.norm(y, training=True)

@@ -6,6 +6,7 @@ import os
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from odtf import export, layers, models
 from odtf.export import flatbuffer
@@ -97,6 +98,12 @@ def test_every_convolution_is_rounded_as_its_file_rounds(grouped):
     steps = np.abs(runner.predict(pixels) - want) / runner.output["quantization"][0]
     assert steps.max() <= 3
     assert len(np.unique(runner.predict(pixels))) > 20
+
+
+def test_a_grouped_convolution_is_not_compiled_with_xla():
+    model = taught("native").model
+    step = tf.function(lambda x: model(x, training=True), autograph=False).get_concrete_function(images((9, 8, 1)))
+    assert len([op for op in step.graph.get_operations() if op.type == "Conv2D"]) == 6, "none is hidden in a function"
 
 
 def test_a_depthwise_kernel_has_a_scale_for_each_channel():

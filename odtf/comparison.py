@@ -7,6 +7,7 @@ import multiprocessing
 import pathlib
 import re
 import statistics
+import textwrap
 
 from odtf import cli
 from odtf.errors import UserError
@@ -234,6 +235,11 @@ def write(result, path):
     return f"\n{markdown}\n{', '.join(files)}"
 
 
+def _wrapped(label, width=40):
+    """Breaks a config's name after commas, so that the plot has room beside it."""
+    return "\n".join(textwrap.wrap(label.replace(",", ", "), width)).replace(", ", ",")
+
+
 def _plot(result, path):
     import matplotlib
 
@@ -247,11 +253,11 @@ def _plot(result, path):
         axes.plot(gains, [y] * len(gains), "o", color="tab:blue", alpha=0.5)
         gain = row["test_gain"]
         axes.errorbar(gain["mean"] * 100, y, xerr=gain["std"] * 100, fmt="D", color="black", capsize=4)
-    axes.set_yticks(
-        range(len(result["rows"])), [f"{r['method']}\n{r['label']}" for r in reversed(result["rows"])], fontsize=8
-    )
+    names = [f"{row['method']}\n{_wrapped(row['label'])}" for row in reversed(result["rows"])]
+    axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.6, len(result["rows"]) - 0.4)
-    axes.set_xlabel("test top-1, student minus the same network alone (points)")
-    axes.set_title("dots: seeds; diamond: mean ± standard deviation", fontsize=9)
+    # Of the figure, which is wider than the axes beside long names.
+    figure.supxlabel("test top-1, student minus the same network alone (points)", fontsize=10)
+    figure.suptitle("dots: seeds; diamond: mean ± standard deviation", fontsize=9)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

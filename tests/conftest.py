@@ -19,6 +19,14 @@ tf.config.set_logical_device_configuration(
 
 _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 
+# Files that take minutes: last, they would leave one of two processes idle.
+_LONG = ("test_processes.py", "test_replicas.py", "test_conformance.py", "test_experiment.py", "test_bad_input.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Runs the long files first, all others in their order."""
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+
 
 @pytest.fixture(scope="session")
 def mirrored():

@@ -9,7 +9,7 @@ import re
 import statistics
 import textwrap
 
-from odtf import cli
+from odtf import cli, pictures
 from odtf.errors import UserError
 from odtf.files import make_directory, write_json, write_text
 from odtf.training import checks, config_file
@@ -226,12 +226,8 @@ def write(result, path):
     markdown = to_markdown(result)
     write_json(path, result)
     write_text(path.with_suffix(".md"), markdown)
-    files = [str(path), str(path.with_suffix(".md"))]
-    try:
-        _plot(result, path.with_suffix(".png"))
-        files.append(str(path.with_suffix(".png")))
-    except ImportError:
-        files.append("no plot: pip install 'odtf[plot]' brings matplotlib")
+    plot = pictures.save(path.with_suffix(".png"), _plot, result)
+    files = [str(path), str(path.with_suffix(".md")), *plot]
     return f"\n{markdown}\n{', '.join(files)}"
 
 
@@ -240,12 +236,7 @@ def _wrapped(label, width=40):
     return "\n".join(textwrap.wrap(label.replace(",", ", "), width)).replace(", ", ",")
 
 
-def _plot(result, path):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+def _plot(pyplot, result):
     figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.7 * len(result["rows"])), layout="constrained")
     axes.axvline(0, color="0.6", linewidth=1)
     for y, row in enumerate(reversed(result["rows"])):
@@ -259,5 +250,4 @@ def _plot(result, path):
     # Of the figure, which is wider than the axes beside long names.
     figure.supxlabel("test top-1, student minus the same network alone (points)", fontsize=10)
     figure.suptitle("dots: seeds; diamond: mean ± standard deviation", fontsize=9)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    return figure

@@ -29,13 +29,18 @@ def disk_errors(path, also=()):
 
 
 def write_text(path, text):
-    """Writes `text` to `path` by way of a file beside it, so that a reader sees the old file or the new one."""
+    """Writes `text` to `path` as UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path, content):
+    """Writes `content` to `path` by way of a file beside it, so that a reader sees the old file or the new one."""
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(path):
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write(text)
+            with open(temporary, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "budget": {"errors"},
     "files": {"errors"},
     "quiet": {"errors"},
+    "pictures": {"files"},
     "losses": set(),
     "layers": set(),
     "models": {"layers"},
@@ -25,11 +26,11 @@ MAY_IMPORT = {
     "training": LEAVES | {"quantization", "methods", "models", "losses", "layers", "data"},
     "export": LEAVES | {"quantization", "methods", "models", "layers", "data"},
     "workdir": LEAVES | {"training", "export", "models", "data"},
-    "candidates": LEAVES | {"budget", "training", "export", "models", "workdir"},
+    "candidates": LEAVES | {"pictures", "budget", "training", "export", "models", "workdir"},
     "finetune": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},
-    "evaluation": LEAVES | {"training", "export", "data"},
+    "evaluation": LEAVES | {"pictures", "training", "export", "data"},
     "benchmark": LEAVES | {"training", "export", "data", "methods", "models", "layers", "losses"},
-    "comparison": LEAVES | {"training", "cli"},
+    "comparison": LEAVES | {"pictures", "training", "cli"},
     "cli": LEAVES,
 }
 COMMAND_LINES = {"__init__", "train", "export_student", "run_benchmark", "compare", "evaluate", "finetune_student"}

@@ -1,6 +1,6 @@
 """Candidates for export as a table and a plot: accuracy against what each one costs."""
 
-from odtf import budget, files
+from odtf import budget, files, pictures
 from odtf.training.report import table
 
 
@@ -56,24 +56,16 @@ def write(rows, target, limits, best, path):
         "\n".join(notes),
     ]
     files.write_text(path.with_suffix(".md"), "\n\n".join(filter(None, text)) + "\n")
-    written = [str(path), str(path.with_suffix(".md"))]
-    try:
-        _plot(rows, limits, best, path.with_suffix(".png"))
-        written.append(str(path.with_suffix(".png")))
-    except ImportError:
-        written.append("no plot: pip install 'odtf[plot]' brings matplotlib")
-    return f"All candidates: {', '.join(written)}"
+    plot = pictures.save(path.with_suffix(".png"), _plot, rows, limits, best)
+    return f"All candidates: {', '.join([str(path), str(path.with_suffix('.md')), *plot])}"
 
 
-def _plot(rows, limits, best, path):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot, ticker
+def _plot(pyplot, rows, limits, best):
+    from matplotlib import ticker
 
     metrics = [name for name in budget.METRICS if any(row[name] is not None for row in budget.usable(rows))]
     if not metrics:
-        return
+        return None
     height, width = -(-len(metrics) // 3), min(3, len(metrics))
     figure, panels = pyplot.subplots(
         height, width, figsize=(3.8 * width, 3.4 * height), sharey=True, layout="constrained", squeeze=False
@@ -103,8 +95,7 @@ def _plot(rows, limits, best, path):
     figure.supylabel("validation top-1 of the file (%)", fontsize=9)
     panels[0][0].legend(fontsize=8)
     figure.suptitle("grey: Pareto front; dashed: limit; ring: chosen", fontsize=9)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    return figure
 
 
 def _points(rows, metric):

@@ -4,7 +4,7 @@ import csv
 import io
 import pathlib
 
-from odtf import files
+from odtf import files, pictures
 from odtf.training.report import table
 
 # More classes than a terminal shows at a glance: the worst are shown.
@@ -67,21 +67,11 @@ def write(result, matrix, path):
     writer.writerow(["true \\ answer", *class_names])
     writer.writerows([name, *row] for name, row in zip(class_names, matrix.tolist(), strict=True))
     files.write_text(path.with_suffix(".csv"), text.getvalue())
-    written = [str(path), str(path.with_suffix(".csv"))]
-    try:
-        _plot(result, matrix, class_names, path.with_suffix(".png"))
-        written.append(str(path.with_suffix(".png")))
-    except ImportError:
-        written.append("no picture: pip install 'odtf[plot]' brings matplotlib")
-    return f"All of it: {', '.join(written)}"
+    picture = pictures.save(path.with_suffix(".png"), _plot, result, matrix, class_names, word="picture")
+    return f"All of it: {', '.join([str(path), str(path.with_suffix('.csv')), *picture])}"
 
 
-def _plot(result, matrix, class_names, path):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+def _plot(pyplot, result, matrix, class_names):
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 5), layout="constrained")
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
     figure.colorbar(left.imshow(shares, cmap="Blues", vmin=0, vmax=1), ax=left, label="share of the true class")
@@ -109,5 +99,4 @@ def _plot(result, matrix, class_names, path):
     right.plot([row["confidence"] for row in bins], [row["accuracy"] for row in bins], "o", color="black", markersize=4)
     right.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
     right.set_title(f"calibration error {result['calibration']['ece']:.2%}", fontsize=10)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    return figure

@@ -16,6 +16,19 @@ def peer_seed(seed, index):
     return int(np.random.SeedSequence([int(seed), int(index)]).generate_state(1)[0] & 0x7FFFFFFF)
 
 
+def independent_peers(networks, seed):
+    """Builds whole networks that share nothing, each initialised from a seed of its own.
+
+    Args:
+        networks: iterable of callables `network(seed=int, name=str)`.
+        seed: int, of the cohort.
+
+    Returns:
+        dict from the names "peer_0", "peer_1", ... to the networks.
+    """
+    return {f"peer_{i}": make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(networks)}
+
+
 def last_map(taps):
     """Returns the feature map before pooling, `[batch, height, width, channels]`: the last of the taps "stageN"."""
     return taps[max(name for name in taps if name.startswith("stage"))]

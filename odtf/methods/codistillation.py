@@ -7,7 +7,7 @@ distillation", ICLR 2018, arXiv 1804.03235, algorithm 1.
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method, independent_peers
 
 
 class Codistillation(Method):
@@ -60,7 +60,7 @@ class Codistillation(Method):
         self.burn_in_epochs = float(burn_in_epochs)
         self.alpha = float(alpha)
         self.temperature = check_temperature(temperature)
-        peers = {f"peer_{i}": make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(networks)}
+        peers = independent_peers(networks, seed)
         super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
 
     def loss_terms(self, labels, outputs):

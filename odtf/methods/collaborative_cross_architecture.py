@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method, independent_peers
 from odtf.methods.groups import Group, with_rate
 from odtf.methods.ramps import sigmoid_ramp
 
@@ -82,7 +82,7 @@ class CollaborativeCrossArchitecture(Method):
         self.gate_unit, self.period, self.duty = gate_unit, int(period), int(duty)
         self.enhancement, self.ramp_epochs, self.max_weight = enhancement, float(ramp_epochs), float(max_weight)
         self.ensemble, self.rates = ensemble, tuple(rates)
-        peers = {f"peer_{i}": make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(networks)}
+        peers = independent_peers(networks, seed)
         classes = [peer.output["logits"].shape[-1] for peer in peers.values()]
         if len(set(classes)) > 1:
             raise ValueError(f"Networks that teach each other share their classes. Received: {classes} classes.")

@@ -6,7 +6,7 @@ Zhang, Xiang, Hospedales, Lu, "Deep Mutual Learning", CVPR 2018.
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method, independent_peers
 
 
 class DeepMutualLearning(Method):
@@ -37,7 +37,7 @@ class DeepMutualLearning(Method):
         if len(networks) < 2:
             raise ValueError(f"Mutual learning needs at least 2 peers. Received: num_peers={len(networks)}.")
         self.temperature = check_temperature(temperature)
-        peers = {f"peer_{i}": make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(networks)}
+        peers = independent_peers(networks, seed)
         super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
 
     def loss_terms(self, labels, outputs):

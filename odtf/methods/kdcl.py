@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method, independent_peers
 
 TARGETS = ("naive", "linear", "min_logit", "general")
 
@@ -70,7 +70,7 @@ class KDCL(Method):
         self.temperature = check_temperature(temperature)
         self.target = target
         self.weight = float(weight)
-        peers = {f"peer_{i}": make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(makers)}
+        peers = independent_peers(makers, seed)
         super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
         if target == "general":
             # A variable of the model, so that checkpoints hold it.

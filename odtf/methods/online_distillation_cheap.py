@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from odtf.layers import BatchNormalization
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, last_map, peer_seed
+from odtf.methods.base import Method, independent_peers, last_map, peer_seed
 
 
 class OnlineDistillationCheap(Method):
@@ -63,7 +63,7 @@ class OnlineDistillationCheap(Method):
         self.temperature = check_temperature(temperature)
         self.kl_reduction = kl_reduction
         self.detach_teacher = bool(detach_teacher)
-        peers = {f"peer_{i}": network(seed=peer_seed(seed, i), name=f"peer_{i}") for i in range(num_peers)}
+        peers = independent_peers([network] * num_peers, seed)
         super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
         self.teacher_head = teacher_head(list(peers.values()), synchronized, seed=peer_seed(seed, num_peers))
 

@@ -7,7 +7,7 @@ from odtf.export.lean import lean
 from odtf.export.publication import publish_student
 from odtf.export.rules import VerificationError
 from odtf.export.runner import Runner, measure
-from odtf.export.student import export_student
+from odtf.export.student import convert_calibrated, export_student
 from odtf.export.targets import PHONE, QUANTIZATIONS, SOC, TARGETS, Target, find_target
 from odtf.export.vela import compile_with_vela
 from odtf.export.verify import verify
@@ -22,6 +22,7 @@ __all__ = [
     "VerificationError",
     "compile_with_vela",
     "convert",
+    "convert_calibrated",
     "convert_saved",
     "export_student",
     "find_target",

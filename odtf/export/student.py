@@ -89,8 +89,29 @@ def _convert(network, dataset, target, quantization, calibration_examples, seed)
         with _float32(), quiet():
             return convert(lowered_model(network, dataset, target, quantization), None, target, quantization)
     with _float32(), quiet():
-        student = deploy(network, grouped=target.grouped)
-        model = fold_preprocessing(student, dataset.mean, dataset.std, target, quantization)
+        deployed = deploy(network, grouped=target.grouped)
+        return convert_calibrated(deployed, dataset, target, quantization, calibration_examples, seed)
+
+
+def convert_calibrated(deployed, dataset, target, quantization, calibration_examples, seed):
+    """Converts a float student into a file whose ranges come from training images.
+
+    Args:
+        deployed: `keras.Model` of stock layers from normalised images to logits.
+        dataset: `odtf.data.ImageDataset`.
+        target: `Target`.
+        quantization: one that the target takes.
+        calibration_examples: number of training images that set the ranges.
+        seed: which ones.
+
+    Returns:
+        bytes of a TFLite file that takes raw pixels.
+
+    Raises:
+        UserError: as `convert`.
+    """
+    with quiet():
+        model = fold_preprocessing(deployed, dataset.mean, dataset.std, target, quantization)
     images = calibration_images(dataset, calibration_examples, seed)
     if model.input_shape[-1] != images.shape[-1]:
         images = np.repeat(images, model.input_shape[-1], axis=-1)

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from odtf import export
-from odtf.data import calibration_images
 from odtf.files import disk_errors
 from odtf.finetune import measure
 from odtf.quiet import quiet
@@ -49,27 +48,6 @@ def aware_file(model, dataset, target):
         with quiet(), disk_errors(folder, tf.errors.OpError):
             tf.saved_model.save(module, folder, signatures={"serve": serve})
         return export.convert_saved(folder, None, target, "int8")
-
-
-def calibrated_file(deployed, dataset, target, examples, seed):
-    """Converts a float student into an int8 file with ranges from training images.
-
-    Args:
-        deployed: `keras.Model` of stock layers from normalised images to logits.
-        dataset: `odtf.data.ImageDataset`.
-        target: `odtf.export.Target`.
-        examples: how many images calibrate.
-        seed: which ones.
-
-    Returns:
-        As `aware_file`.
-    """
-    with quiet():
-        model = export.fold_preprocessing(deployed, dataset.mean, dataset.std, target, "int8")
-    images = calibration_images(dataset, examples, seed)
-    if model.input_shape[-1] != images.shape[-1]:
-        images = np.repeat(images, model.input_shape[-1], axis=-1)
-    return export.convert(model, images, target, "int8")
 
 
 def figures(row, dataset, workdir):

@@ -13,7 +13,7 @@ from odtf.files import write_json
 from odtf.finetune import measure
 from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
-from odtf.finetune.files import aware_file, calibrated_file, figures, is_still_there
+from odtf.finetune.files import aware_file, figures, is_still_there
 from odtf.finetune.prune import Pruned
 from odtf.finetune.quantize import Quantized
 from odtf.finetune.teacher import make_teacher
@@ -176,7 +176,7 @@ class _Tuned:
         else:
             equal = self._with_weights()
             examples, seed = self._config.export.calibration_examples, self._config.seed
-            content = calibrated_file(equal, self._dataset, self._target, examples, seed)
+            content = export.convert_calibrated(equal, self._dataset, self._target, "int8", examples, seed)
         row = export.publish_student(
             content,
             equal,

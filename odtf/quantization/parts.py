@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from keras import ops
 
 
 class Parts(keras.layers.Layer):
@@ -38,6 +39,28 @@ class Parts(keras.layers.Layer):
             return y
         finally:
             part.name = own
+
+
+def affine(norm):
+    """Returns the factor and the bias by which a batch normalisation acts in inference, float tensors `[channels]`."""
+    factor = ops.rsqrt(norm.moving_variance + norm.epsilon)
+    if norm.scale:
+        factor = norm.gamma * factor
+    return factor, (norm.beta if norm.center else 0.0) - norm.moving_mean * factor
+
+
+def rounded(x, scale):
+    """Rounds to multiples of a scale; gradients take it for the identity.
+
+    Args:
+        x: float tensor.
+        scale: float tensor that broadcasts to it.
+
+    Returns:
+        Tensor like `x`.
+    """
+    scale = ops.maximum(scale, 1e-30)
+    return x + ops.stop_gradient(scale * ops.round(x / scale) - x)
 
 
 def kept_alive(kernel, bias, scale):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from odtf.quantization.parts import Parts, kept_alive
+from odtf.quantization.parts import Parts, affine, kept_alive, rounded
 
 
 class Quantized(Parts):
@@ -17,13 +17,15 @@ class Quantized(Parts):
         layer: layer without a kernel. It becomes a part of this layer.
         output_range: `Range` of the output, or None where the next layer brings it to a range of its own.
         schedule: `Schedule`.
+        input_scale: function that returns the step between two levels of the input, which a batch normalisation needs.
     """
 
-    def __init__(self, layer, output_range, schedule):
+    def __init__(self, layer, output_range, schedule, input_scale=None):
         super().__init__(name=layer.name)
         self.layer = layer
         self.output_range = output_range
         self.schedule = schedule
+        self.input_scale = input_scale
 
     def build(self, input_shape):
         if self.output_range is not None:
@@ -31,12 +33,19 @@ class Quantized(Parts):
 
     def call(self, inputs, training=False):
         if isinstance(self.layer, keras.layers.BatchNormalization):
-            y = self.layer(inputs, training=training and not self.schedule.freezes)
+            y = self._normalized(inputs, training and not self.schedule.freezes)
         elif isinstance(self.layer, keras.layers.AveragePooling2D) and self.schedule.quantizes:
             return self._pooled(inputs, training)
         else:
             y = self.layer(inputs)
         return y if self.output_range is None else self.output_range(y, training=training)
+
+    def _normalized(self, inputs, training):
+        if training or not self.schedule.quantizes:
+            return self.layer(inputs, training=training)
+        factor, bias = affine(self.layer)
+        # The one weight of a channel is 127 levels of it.
+        return inputs * factor + rounded(bias, self.input_scale() * ops.abs(factor) / 127.0)
 
     def _pooled(self, inputs, training):
         y = self.layer(self.output_range(inputs, training=training))
@@ -89,8 +98,7 @@ def as_convolution(norm, input_shape, scale):
     """
     layer = keras.layers.DepthwiseConv2D(1, dtype="float32", name=norm.name)
     layer.build(input_shape)
-    factor = ops.rsqrt(norm.moving_variance + norm.epsilon) * (norm.gamma if norm.scale else 1.0)
-    bias = (norm.beta if norm.center else 0.0) - norm.moving_mean * factor
+    factor, bias = affine(norm)
     kernel, bias = ops.convert_to_numpy(ops.reshape(factor, (1, 1, -1, 1))), ops.convert_to_numpy(bias)
     layer.set_weights([kept_alive(kernel, bias, scale), bias])
     return layer

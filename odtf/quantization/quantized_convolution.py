@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import ops
 
-from odtf.quantization.parts import Parts, kept_alive
+from odtf.quantization.parts import Parts, affine, kept_alive, rounded
 
 # A factor of the batch normalisation that is nearer to zero would not survive the division by it.
 _SMALLEST_FACTOR = 1e-6
@@ -25,18 +25,20 @@ class QuantizedConvolution(Parts):
         norm: batch normalisation, or None.
         output_range: `Range` of the output, or None where the next layer brings it to a range of its own.
         schedule: `Schedule`.
+        input_scale: function that returns the step between two levels of the input, a float scalar tensor.
 
     Reference:
         Jacob et al., arXiv 1712.05877, section 3.2; Krishnamoorthi, arXiv 1806.08342, sections 3.1.3 and 3.2.2, whose
         correction of batch statistics is that of PyTorch's `torch.ao.nn.intrinsic.qat.ConvBn2d` here.
     """
 
-    def __init__(self, convolution, norm, output_range, schedule):
+    def __init__(self, convolution, norm, output_range, schedule, input_scale):
         super().__init__(name=(norm or convolution).name)
         self.convolution = convolution
         self.norm = norm
         self.output_range = output_range
         self.schedule = schedule
+        self.input_scale = input_scale
 
     def build(self, input_shape):
         if self.output_range is not None:
@@ -54,46 +56,44 @@ class QuantizedConvolution(Parts):
         if self.norm is None or not training or self.schedule.freezes or not self.norm.trainable:
             kernel, bias = self.folded()
             return self._convolve(inputs, kernel) + bias
-        factor = self._factor()
+        factor, _ = affine(self.norm)
         factor = ops.where(ops.abs(factor) < _SMALLEST_FACTOR, _SMALLEST_FACTOR, factor)
         # Constant here: the factor cancels but for the rounding, whose gradient would be noise over its square.
         factor = ops.stop_gradient(factor)
-        y = self._convolve(inputs, self._rounded(self._scaled(factor))) * (1.0 / factor)
+        kernel = self._scaled(factor)
+        y = self._convolve(inputs, rounded(kernel, self._scales(kernel))) * (1.0 / factor)
         if self.convolution.use_bias:
             y = y + self.convolution.bias
         return self.norm(y, training=True)
 
     def folded(self):
-        """Returns the rounded kernel, of the convolution's shape, and the bias `[filters]`, float tensors."""
-        layer, norm = self.convolution, self.norm
-        bias = layer.bias if layer.use_bias else ops.zeros([self._filters])
-        if norm is None:
-            return self._rounded(ops.convert_to_tensor(layer.kernel)), ops.convert_to_tensor(bias)
-        factor = self._factor()
-        bias = (bias - norm.moving_mean) * factor + (norm.beta if norm.center else 0.0)
-        return self._rounded(self._scaled(factor)), bias
+        """Returns the rounded kernel, of the convolution's shape, and the rounded bias `[filters]`, float tensors."""
+        layer = self.convolution
+        kernel = ops.convert_to_tensor(layer.kernel)
+        bias = ops.convert_to_tensor(layer.bias) if layer.use_bias else ops.zeros([self._filters])
+        if self.norm is not None:
+            factor, shift = affine(self.norm)
+            kernel, bias = self._scaled(factor), bias * factor + shift
+        scales = self._scales(kernel)
+        # The bias is an int32, which counts products of an input and a weight.
+        return rounded(kernel, scales), rounded(bias, self.input_scale() * ops.reshape(scales, [-1]))
 
     @property
     def _filters(self):
         shape = self.convolution.kernel.shape
         return shape[-2] * shape[-1] if self._is_depthwise else shape[-1]
 
-    def _factor(self):
-        root = ops.rsqrt(self.norm.moving_variance + self.norm.epsilon)
-        return self.norm.gamma * root if self.norm.scale else root
-
     def _scaled(self, factor):
         kernel = self.convolution.kernel
         return kernel * (ops.reshape(factor, kernel.shape[-2:]) if self._is_depthwise else factor)
 
-    def _rounded(self, kernel):
+    def _scales(self, kernel):
+        """The steps between two levels of a kernel, of its number of axes."""
         if isinstance(self.convolution, keras.layers.Dense):
             axes = (0, 1)
         else:
             axes = (0, 1) if self._is_depthwise else (0, 1, 2)
-        largest = ops.max(ops.abs(kernel), axis=axes, keepdims=True)
-        scale = ops.maximum(largest, 1e-12) / 127.0
-        return kernel + ops.stop_gradient(scale * ops.round(kernel / scale) - kernel)
+        return ops.max(ops.abs(kernel), axis=axes, keepdims=True) / 127.0
 
     @property
     def _is_depthwise(self):

@@ -69,6 +69,11 @@ class Range(keras.layers.Layer):
         """Returns the values of the lowest and the highest level, float scalars."""
         return nudged(self.bounds[0], self.bounds[1], ops)
 
+    def scale(self):
+        """Returns the step from one level to the next, a float scalar tensor."""
+        low, high = self.limits()
+        return (high - low) / _LEVELS
+
     def levels(self):
         """Returns the scale, a float, and the level of zero, an integer in 0..255, of the present bounds.
 

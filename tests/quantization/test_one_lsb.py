@@ -109,6 +109,6 @@ def test_the_file_is_the_training_time_forward_pass():
         wanted = expected[name.removesuffix("_split")]
         levels = np.abs(found - wanted) / scale
         assert levels.max() < 1.01, (name, levels.max())
-        # XNNPACK changes a scale, as before the concatenation of a Ghost module, with a factor of 8 bits.
-        assert np.mean(levels > 0.5) < (0.05 if "ghost" in name else 0.01), (name, np.mean(levels > 0.5))
+        # Nearly all are equal. XNNPACK changes a scale, as before the concatenation of a Ghost module, with 8 bits.
+        assert np.mean(levels > 0.5) < (0.1 if "ghost" in name else 0.001), (name, np.mean(levels > 0.5))
         assert np.ptp(wanted) > 20 * scale, name

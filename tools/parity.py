@@ -6,12 +6,14 @@
 For each student of configs/parity.py: test accuracy of the Keras student, of its float file (phone, float32), of its
 int8 file quantised after training, of the same student fine-tuned with TFMOT (odtf-finetune --mode=qat), and of a
 cohort of the same seed that was trained quantisation-aware; beside each file the share of test images on which it
-answers as the network it was made from. What is finished in the directory is not run again. Exit status 0 if no step
-failed.
+answers as the network it was made from. A second table sums up what the files lose, in points: on the network they were
+made from, and on the float student, which for the last two includes what another training changes. What is finished in
+the directory is not run again. Exit status 0 if no step failed.
 """
 
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 
@@ -97,8 +99,24 @@ def compare(student):
     return {key: value if isinstance(value, str) else round(100 * value, 2) for key, value in row.items()}
 
 
+# Each kind of file, and the network that it was made from.
+MADE_FROM = {"float file": "keras", "after": "keras", "tfmot": "keras tfmot", "aware": "keras aware"}
+
+
+def summary(rows):
+    """Yields the rows of a table of how far the files are off, over all students."""
+    yield "file", "off its network", "worst", "off the float student", "worst", "agrees, mean", "least"
+    for file, network in MADE_FROM.items():
+        figures = [file]
+        for other in (network, "keras"):
+            off = [row[file] - row[other] for row in rows]
+            figures += [f"{statistics.mean(off):+.2f} ± {statistics.pstdev(off):.2f}", f"{min(off):+.2f}"]
+        agrees = [row[f"{file} agrees"] for row in rows]
+        yield (*figures, f"{statistics.mean(agrees):.2f}", f"{min(agrees):.2f}")
+
+
 def main(argv):
-    """Compares all of them and prints the table."""
+    """Compares all of them and prints the tables."""
     del argv
     from odtf.training.report import table
 
@@ -112,6 +130,8 @@ def main(argv):
             print(f"FAILED {student}: {error}", flush=True)
     keys = list(rows[0]) if rows else ["student"]
     print("\n" + table([tuple(keys), *(tuple(f"{row[key]}" for key in keys) for row in rows)]))
+    if rows:
+        print("\n" + table(list(summary(rows))))
     if failed:
         print(f"\nfailed: {', '.join(failed)}")
     if _JSON.value:

@@ -1,6 +1,6 @@
 """Shows what the devices' own tools make of cheap students: trains four briefly and exports each for every target.
 
-    python tools/show_on_devices.py --workdir=DIR [--epochs=12] [--only=shift]
+    python tools/show_on_devices.py --workdir=DIR [--epochs=40] [--only=shift]
 
 Needs the extras soc and phone. The students are built from depthwise, grouped, shift and 1xN convolutions and trained
 on digits; a run that is finished in the directory is not trained again. For each one the table tells Vela's cycles and
@@ -28,7 +28,7 @@ NETWORKS = {
 }
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where the four runs go.", required=True)
-_EPOCHS = flags.DEFINE_integer("epochs", 12, "How long each student trains.", lower_bound=1)
+_EPOCHS = flags.DEFINE_integer("epochs", 40, "How long each student trains.", lower_bound=1)
 _ONLY = flags.DEFINE_multi_enum("only", [], list(NETWORKS), "Only these students.")
 
 

@@ -47,7 +47,7 @@ class Settings:
     teacher: str = "cohort"
     temperature: float = 4.0
     alpha: float = 0.5
-    sparsity: float = 0.75
+    sparsity: float = 0.5
     sparsity_pattern: str = "unstructured"
     pruning_begin: float = 0.0
     pruning_end: float = 0.5

@@ -67,7 +67,7 @@ def parse(text):
 
 def _number(name, text):
     units = METRICS[name].units
-    found = re.fullmatch(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)", text)
+    found = re.fullmatch(r"([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)", text)
     factor = found and units.get(found.group(2).upper())
     value = float(found.group(1)) * factor if factor else math.nan
     if not 0 < value < math.inf:

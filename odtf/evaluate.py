@@ -26,6 +26,13 @@ from odtf.errors import UserError
 _DATA = flags.DEFINE_string("data", None, "digits, folder:PATH or the name of a TFDS data set.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS prepared the set.")
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "The images to evaluate on.")
+_SEED = flags.DEFINE_integer(
+    "seed",
+    0,
+    "With --split=validation of a set that has none: config.seed of the run, or the file is judged by images that it "
+    "was trained on.",
+)
+_FRACTION = flags.DEFINE_float("validation_fraction", 0.1, "Likewise, config.data.validation_fraction of the run.")
 _MAX_EXAMPLES = flags.DEFINE_integer("max_examples", None, "A seeded choice of that many of them.", lower_bound=1)
 _AGAINST = flags.DEFINE_string("against", None, "Another TFLite file, for the agreement of the two.")
 _JSON = flags.DEFINE_string("json", None, "File for the figures; the table is printed in any case.")
@@ -36,7 +43,10 @@ _PIXELS = flags.DEFINE_enum(
 _MEAN = flags.DEFINE_list("mean", None, "In place of --pixels: mean per channel of pixels scaled to [0, 1].")
 _STD = flags.DEFINE_list("std", None, "With --mean: deviation per channel of pixels scaled to [0, 1].")
 _SCORES = flags.DEFINE_enum(
-    "scores", None, ["logits", "probabilities"], "What the file ends in; by default its last operator says it."
+    "scores",
+    None,
+    ["logits", "probabilities"],
+    "What FILE ends in; by default, and for the other one always, its last operator says it.",
 )
 _LABEL_OFFSET = flags.DEFINE_integer(
     "label_offset", 0, "The output of the first class: 1 if output 0 is a background.", lower_bound=0
@@ -76,6 +86,8 @@ def _main(argv):
         against=against,
         data_dir=_DATA_DIR.value,
         split=_SPLIT.value,
+        seed=_SEED.value,
+        validation_fraction=_FRACTION.value,
         max_examples=_MAX_EXAMPLES.value,
         label_offset=_LABEL_OFFSET.value,
         skip_corrupt=_SKIP_CORRUPT.value,

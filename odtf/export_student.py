@@ -77,9 +77,10 @@ def _export_everywhere(workdir):
     for target, error in refused.items():
         print(f"{target}: refused. {error}")
     if refused:
+        others = "; the others are written" if len(refused) < len(_TARGETS) else ""
         raise UserError(
-            f"{len(refused)} of {len(_TARGETS)} targets cannot take the network, as said above; the others are "
-            f"written. Received: {', '.join(refused)}."
+            f"{len(refused)} of {len(_TARGETS)} targets have no new file, for the reasons above{others}. "
+            f"Received: {', '.join(refused)}."
         )
 
 

@@ -109,15 +109,26 @@ def _export(workdir, chosen, peer, folder=None):
     return report, refused
 
 
+def _network_of(config, name):
+    """What a config says of the network that has a name in the cohort."""
+    kind, _, index = name.partition("_")
+    if kind == "peer" and config.method.get("networks"):
+        return config.method.networks[int(index)]
+    if kind == "assistant":
+        return config.method.assistant_networks[int(index) - 1]
+    return config.method.get(f"{name}_network", config.network)
+
+
 def _about(config, report, name, network):
     """What the model card says of a peer and its training."""
     peer = next(row for row in report["peers"] if row["name"] == name)
-    spec = ", ".join(f"{key}={value}" for key, value in config.network.items() if key != "name")
+    network_config = _network_of(config, name)
+    spec = ", ".join(f"{key}={value}" for key, value in network_config.items() if key != "name")
     alone = len(report["peers"]) == 1
     chosen = f"weights of epoch {report['student']['epoch']}, which validation chose"
     training = {
         "method": f"{report['method']}, " + ("alone" if alone else f"one of {len(report['peers'])} networks together"),
-        "network": f"{config.network.name}, {spec}",
+        "network": f"{network_config['name']}, {spec}",
         "data": f"{report['dataset']}, labels of the training split",
         "seed": config.seed,
         "epochs": f"{config.epochs}; {chosen}",

@@ -252,6 +252,12 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
         predicted = export.Runner(run / exported["path"]).predict(images).argmax(-1)
         assert np.mean(predicted == labels) == pytest.approx(best)
         answers[limit] = choice["peer"]
+    # A file whose documents are another file's is exported again.
+    proof = run / "export" / "soc" / "verification.json"
+    written = proof.read_text()
+    proof.write_text(json.dumps({**json.loads(written), "sha256": "another"}))
+    choose.export_within(run, "soc", {"bytes": min(sizes)}, said.append)
+    assert proof.read_text() == written
     assert set(answers.values()) == {"peer_0", "peer_1"}
     assert not any("..." in line for line in said), "measured again"
     assert f"**{choice['peer']} {choice['quantization']}**" in (run / "export" / "candidates.md").read_text()

@@ -170,6 +170,16 @@ def test_metadata_say_how_pixels_enter_and_which_output_is_which_class(
     assert classifier.probabilities(images) == pytest.approx(plain.probabilities(images))
 
 
+def test_metadata_of_a_uint8_input_are_not_for_its_pixels():
+    said = ([127.5], [127.5])
+    details = {"dtype": np.uint8, "quantization": (1.0, 0)}
+    corners = np.array([0, 255], np.uint8)
+    assert pixels.from_file(said, details)(corners) == pytest.approx([0.0, 255.0])
+    scaled = pixels.from_file(said, {"dtype": np.uint8, "quantization": (2 / 255, 128)})(corners)
+    assert scaled / (2 / 255) + 128 == pytest.approx([0.0, 255.0])  # What the runner stores.
+    assert pixels.from_file(said, {"dtype": np.float32, "quantization": (0.0, 0)})(corners) == pytest.approx([-1, 1])
+
+
 def test_other_numbers_of_classes_are_refused_or_shifted(int8_file):
     classifier = Classifier(int8_file)
     assert classifier.columns(list("abcdefghi"), label_offset=1).tolist() == list(range(1, 10))

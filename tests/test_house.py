@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "losses": set(),
     "layers": set(),
     "models": {"layers"},
-    "methods": {"models", "layers", "losses"},
+    "methods": {"models", "layers", "losses", "quantization"},
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "training": LEAVES | {"quantization", "methods", "models", "losses", "layers", "data"},

@@ -5,11 +5,15 @@ The JSON, stable (keys may be added, none is renamed or removed):
     benchmark      "edge"
     environment    of the run
     files          list of: path, bytes, input (dtype and shape), ops {operator: count}, latency {"1": {p50_us, p95_us},
-                   "2": ...} by number of threads, vela (cycles, sram_bytes, flash_bytes, cpu_operators, ...; null where
-                   the file is not int8 or Vela is not installed; {"refused": why} where it does not take the file),
+                   "2": ...} by number of threads, vela (cycles, sram_bytes, flash_bytes, dram_bytes, cpu_operators,
+                   ...; null where the file is not int8 or Vela is not installed; {"refused": why} where it does not
+                   take the file),
                    litert_benchmark (as latency, by LiteRT's own program, and resolution_us; or {"refused": why}),
                    arena (bytes, at_least_bytes: an estimate of TFLite Micro's arena, activations alone; or null),
-                   operators (list of: name, output, us, kernel; in order, each timed alone on one thread)
+                   operators (list of: name, output, us, kernel; in order, each timed alone on one thread; without
+                   those that unpack constants before the first inference)
+
+A file that was compiled for an Ethos-U has no row, since LiteRT does not run it.
 """
 
 import pathlib
@@ -26,6 +30,8 @@ from odtf.export import vela
 from odtf.export.arena import arena
 
 THREADS = (1, 2)
+# The one operator that Vela makes of all that the NPU takes.
+_ETHOS_U = "CUSTOM:ethos-u"
 # Inferences timed in one go; the files take turns, so that what else the machine does meets all of them alike.
 RUNS = 100
 
@@ -34,7 +40,7 @@ def run(paths, *, repeats=5, accelerator="ethos-u55-128", threads=THREADS, log=p
     """Measures TFLite files and prints their tables.
 
     Args:
-        paths: files, each with one input and one output.
+        paths: files, each with one input and one output; those compiled for an Ethos-U are passed over, with a line.
         repeats: int, rounds of inferences; a file's figure is the median of its rounds.
         accelerator: Vela's name of the Ethos-U configuration.
         threads: numbers of threads to measure with.
@@ -44,18 +50,25 @@ def run(paths, *, repeats=5, accelerator="ethos-u55-128", threads=THREADS, log=p
         dict, the JSON above.
 
     Raises:
-        UserError: for a file that is missing, or no TFLite model of one input and one output.
+        UserError: for a file that is missing, that LiteRT cannot prepare, or that is no TFLite model of one input and
+            one output; and if all of the files are compiled for an Ethos-U.
     """
     contents = {str(path): _read(path) for path in paths}
-    runners = {
-        (path, number): _runner(path, content, number) for path, content in contents.items() for number in threads
-    }
+    runners = {}
+    for path, content in contents.items():
+        runners |= _runners(path, content, threads, log)
+    if not runners:
+        raise UserError(
+            "Files that LiteRT runs are needed, such as those that Vela compiled into these. "
+            f"Received: {', '.join(contents)}."
+        )
     facts = environment()
-    log(f"latency of {len(contents)} files ...")
+    measured = list(dict.fromkeys(path for path, _ in runners))
+    log(f"latency of {len(measured)} files ...")
     rounds = [{key: runner.latency(RUNS) for key, runner in runners.items()} for _ in range(repeats)]
     rows = []
-    for path, content in contents.items():
-        details = runners[path, threads[0]].input
+    for path in measured:
+        content, details = contents[path], runners[path, threads[0]].input
         log(f"operators, litert-benchmark and Vela on {path} ...")
         rows.append(
             {
@@ -81,9 +94,16 @@ def _read(path):
         raise UserError(f"A TFLite file is needed; {error.strerror}. Received: {path}.") from error
 
 
-def _runner(path, content, threads):
+def _runners(path, content, threads, log):
+    """A runner for each (path, number of threads); none for a file that was compiled for an Ethos-U."""
     try:
-        return export.Runner(content, threads)
+        return {(path, number): export.Runner(content, number) for number in threads}
+    except UserError as error:
+        # Asked only now: LiteRT has found the file well-formed, so that its operators can be read.
+        if _ETHOS_U in export.operators(content):
+            log(f"{path}: passed over, it is compiled for an Ethos-U; LiteRT runs the file that Vela took")
+            return {}
+        raise UserError(f"{path}: {error}") from error
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(

@@ -5,6 +5,10 @@ runs all its operators in one call. So each operator is cut out of the file with
 noise, with the kernel that LiteRT chooses for it: XNNPACK's where it takes the operator alone, else LiteRT's own. What
 an inference costs that does nothing is taken off. Caches are kinder to an operator that runs alone: the sum is near the
 time of the file, not equal to it.
+
+Weights stored as float16 reach their operator through a DEQUANTIZE. Every kernel does that work once, before the first
+timed inference, so such a DEQUANTIZE is no operator with a time of its own but part of the one that it feeds: without
+it the weights would be an input like any other, and XNNPACK, which wants them constant, would decline.
 """
 
 import copy
@@ -29,17 +33,19 @@ def operator_times(content, repeats=5):
         repeats: int, rounds in which the operators take turns; the figure is the median of the rounds' medians.
 
     Returns:
-        list of dicts in the order of execution: `"name"` (as in the schema), `"output"` (shape), `"us"` (microseconds,
-        null where LiteRT does not run the operator alone), `"kernel"` ("XNNPACK" or "LiteRT").
+        list of dicts in the order of execution, one for each operator that works in every inference: `"name"` (as in
+        the schema), `"output"` (shape), `"us"` (microseconds, null where LiteRT does not run the operator alone),
+        `"kernel"` ("XNNPACK" or "LiteRT"). A DEQUANTIZE of constants has none, its work is done before the first.
     """
     model = flatbuffer.unpack(content)
-    graph = model.subgraphs[0]
-    alone = [_prepare(cut_out(model, number)) for number in range(len(graph.operators))]
+    graph, made = model.subgraphs[0], _dequantized_constants(model)
+    timed = {number: op for number, op in enumerate(graph.operators) if int(op.outputs[0]) not in made}
+    alone = [_prepare(cut_out(model, number)) for number in timed]
     empty = _prepare(_empty())
     rounds = [[_time(interpreter) for interpreter in (empty, *alone)] for _ in range(repeats)]
     nothing, *times = (None if None in column else statistics.median(column) for column in zip(*rounds, strict=True))
     rows = []
-    for operator, interpreter, duration in zip(graph.operators, alone, times, strict=True):
+    for operator, interpreter, duration in zip(timed.values(), alone, times, strict=True):
         row = {
             "name": flatbuffer.operator_name(model, operator),
             "output": [int(n) for n in graph.tensors[operator.outputs[0]].shape],
@@ -60,31 +66,50 @@ def summarize(rows):
 def cut_out(model, number):
     """Returns the bytes of a file that holds one operator of a `schema.ModelT`, with its constants, and nothing else.
 
+    Where a DEQUANTIZE makes one of the constants, the file holds it too.
+
     Args:
         model: `schema.ModelT`; its first subgraph is read.
         number: int, position of the operator.
     """
-    graph, part = model.subgraphs[0], schema.ModelT()
-    operator = copy.copy(graph.operators[number])
-    used = list(dict.fromkeys(int(i) for i in (*operator.inputs, *operator.outputs) if i >= 0))
+    graph, made = model.subgraphs[0], _dequantized_constants(model)
+    operator = graph.operators[number]
+    # Once each, also where an operator reads a tensor twice.
+    before = dict.fromkeys(made[int(i)] for i in operator.inputs if int(i) in made)
+    ops = [copy.copy(op) for op in (*before, operator)]
+    used = list(dict.fromkeys(int(i) for op in ops for i in (*op.inputs, *op.outputs) if i >= 0))
+    written = {int(i) for op in ops for i in op.outputs}
     place = {index: position for position, index in enumerate(used)} | {-1: -1}
-    part.version, part.buffers, piece = model.version, [schema.BufferT()], schema.SubGraphT()
-    piece.tensors = []
+    part, piece = schema.ModelT(), schema.SubGraphT()
+    part.version, part.buffers, part.operatorCodes = model.version, [schema.BufferT()], model.operatorCodes
+    piece.tensors, piece.inputs = [], []
     for index in used:
         tensor = copy.copy(graph.tensors[index])
-        data = model.buffers[tensor.buffer].data
         tensor.buffer = 0
-        if data is not None and len(data):
+        if _is_constant(model, index):
             tensor.buffer = len(part.buffers)
             part.buffers.append(model.buffers[graph.tensors[index].buffer])
+        elif index not in written:
+            piece.inputs.append(place[index])
         piece.tensors.append(tensor)
-    piece.inputs = [place[i] for i in used if i not in operator.outputs and not piece.tensors[place[i]].buffer]
-    piece.outputs = [place[int(i)] for i in operator.outputs]
-    part.operatorCodes = [model.operatorCodes[operator.opcodeIndex]]
-    operator.inputs = [place[int(i)] for i in operator.inputs]
-    operator.outputs, operator.opcodeIndex = piece.outputs, 0
-    piece.operators, part.subgraphs = [operator], [piece]
+    for op in ops:
+        op.inputs, op.outputs = ([place[int(i)] for i in indices] for indices in (op.inputs, op.outputs))
+    piece.outputs, piece.operators, part.subgraphs = ops[-1].outputs, ops, [piece]
     return flatbuffer.pack(part)
+
+
+def _dequantized_constants(model):
+    """Returns, by the tensor that it writes, each DEQUANTIZE of a constant in a model's first subgraph."""
+    return {
+        int(op.outputs[0]): op
+        for op in model.subgraphs[0].operators
+        if flatbuffer.operator_name(model, op) == "DEQUANTIZE" and _is_constant(model, op.inputs[0])
+    }
+
+
+def _is_constant(model, index):
+    data = model.buffers[model.subgraphs[0].tensors[index].buffer].data
+    return data is not None and len(data) > 0
 
 
 def _empty():

@@ -31,10 +31,11 @@ def _times(rows, names):
 
 
 def _memory(rows, names):
-    lines = [("memory, bytes", "file", "arena, estimated", "Vela SRAM", "Vela flash", "cycles", "operators on CPU")]
+    figures = {"Vela SRAM": "sram_bytes", "Vela flash": "flash_bytes", "Vela DRAM": "dram_bytes", "cycles": "cycles"}
+    lines = [("memory, bytes", "file", "arena, estimated", *figures, "operators on CPU")]
     for row in rows:
         compiled = row["vela"] or {}
-        npu = [f"{compiled[key]:,}" if key in compiled else "-" for key in ("sram_bytes", "flash_bytes", "cycles")]
+        npu = [f"{compiled[key]:,}" if key in compiled else "-" for key in figures.values()]
         npu.append(str(len(compiled["cpu_operators"])) if "cpu_operators" in compiled else "-")
         estimate = "-" if row["arena"] is None else f"{row['arena']['bytes']:,}"
         lines.append((names[row["path"]], f"{row['bytes']:,}", estimate, *npu))

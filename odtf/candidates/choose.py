@@ -1,12 +1,14 @@
 """The choice among candidates, and its export."""
 
 import hashlib
+import json
 import pathlib
 
 from odtf import budget, export
 from odtf.candidates import measure, table
 from odtf.errors import UserError
 from odtf.export import vela
+from odtf.export.card import REPORT
 from odtf.training import records
 from odtf.workdir import export_workdir
 
@@ -65,14 +67,23 @@ def _check(target, limits):
 
 
 def _is_file_of(candidate, row, workdir):
-    """Whether a row of a report is the candidate's file, still there, in the folder of its target."""
+    """Whether a row of a report is the candidate's file, still there with its documents, in its target's folder."""
     path = workdir / row["path"]
     return (
         row["sha256"] == candidate["sha256"]
         and path.parent == workdir / "export" / candidate["target"]
         and path.is_file()
         and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+        and _documented(path.parent) == row["sha256"]
     )
+
+
+def _documented(folder):
+    """The checksum of the file that the folder's documents are about: the last that was exported to it; or None."""
+    try:
+        return json.loads((folder / REPORT).read_text("utf-8")).get("sha256")
+    except (OSError, ValueError):
+        return None
 
 
 def _write(workdir, target, rows, limits, best):

@@ -49,7 +49,7 @@ class Classifier:
         self.bytes = len(content)
         self.image_size, self.channels = self._check_input()
         normalization, self.labels = metadata.read(content)
-        self._said = pixels.from_metadata(*normalization) if normalization else pixels.from_input(self._runner.input)
+        self._said = pixels.from_file(normalization, self._runner.input)
         self.pixels = self._said or given or self._ask()
         if len(self.pixels.scale) not in (1, self.channels):
             raise UserError(

@@ -76,6 +76,29 @@ def _numbers(name, values, least):
     return numbers
 
 
+def from_file(normalization, details):
+    """The map that a file itself says.
+
+    Args:
+        normalization: (means, deviations) of pixels 0..255, the NormalizationOptions of its metadata, or None.
+        details: LiteRT's details of the input tensor.
+
+    Returns:
+        `Pixels` or None.
+    """
+    if normalization is None:
+        return from_input(details)
+    if details["dtype"] == np.uint8:
+        return _raw(*details["quantization"])
+    return from_metadata(*normalization)
+
+
+def _raw(scale, zero_point):
+    """The map of a uint8 input with metadata: it stores the pixels as they are, its normalisation is for floats."""
+    source = "metadata, uint8 input of raw pixels"
+    return Pixels((scale,), (-scale * zero_point,), source) if scale else Pixels((1.0,), (0.0,), source)
+
+
 def from_metadata(mean, std):
     """The map of NormalizationOptions, which are of pixels 0..255."""
     scale = tuple(1.0 / deviation for deviation in std)

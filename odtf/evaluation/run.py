@@ -20,6 +20,8 @@ def evaluate(
     against=None,
     data_dir=None,
     split="test",
+    seed=0,
+    validation_fraction=0.1,
     max_examples=None,
     label_offset=0,
     skip_corrupt=False,
@@ -31,7 +33,9 @@ def evaluate(
         name: data set, as `odtf.data.load` takes it; its images come in the classifier's size.
         against: another `Classifier` or None, for their agreement.
         data_dir: where TFDS prepared the set.
-        split: "test", "validation" or "train"; one that the set lacks is made as in training with seed 0.
+        split: "test", "validation" or "train".
+        seed, validation_fraction: of the validation split, where it is taken from the training images: those of the
+            run, or the file is judged by images that it was trained on.
         max_examples: evaluate on a seeded choice of that many; None for all.
         label_offset: the output of the first class, see `Classifier.columns`.
         skip_corrupt: pass over images that cannot be decoded.
@@ -43,11 +47,27 @@ def evaluate(
         UserError: if the data or the split do not exist, or their classes are not the file's.
     """
     both = [classifier] + ([against] if against else [])
-    sets = {one.image_size: _load(name, data_dir, split, one.image_size, skip_corrupt) for one in both}
+
+    def load(image_size):
+        # Streamed, and with one training image: only what is evaluated is read.
+        return data.load(
+            name,
+            data_dir=data_dir,
+            image_size=None if name == "digits" else image_size,
+            validation_fraction=validation_fraction,
+            seed=seed,
+            memory_budget_mb=0,
+            max_train_examples=None if split == "train" else 1,
+            skip_corrupt=skip_corrupt,
+        )
+
+    sets = {one.image_size: load(one.image_size) for one in both}
     dataset = sets[classifier.image_size]
     if split not in dataset.splits:
         raise UserError(f"--split must be one of {', '.join(dataset.splits)}. Received: --split={split}.")
-    columns = [one.columns(dataset.class_names, label_offset) for one in both]
+    # The other file may have no background class where this one does.
+    offsets = [0 if one is against and one.num_outputs == dataset.num_classes else label_offset for one in both]
+    columns = [one.columns(dataset.class_names, offset) for one, offset in zip(both, offsets, strict=True)]
     count = len(dataset.splits[split])
     rows = np.arange(count) if max_examples is None else subset(count, max_examples, 0)
     probabilities, labels = _run(both, columns, sets, split, rows)
@@ -76,18 +96,6 @@ def describe(classifier):
         "pixels": classifier.pixels.source,
         "scores": classifier.scores,
     }
-
-
-def _load(name, data_dir, split, image_size, skip_corrupt):
-    # Streamed, and with one training image: only what is evaluated is read.
-    return data.load(
-        name,
-        data_dir=data_dir,
-        image_size=None if name == "digits" else image_size,
-        memory_budget_mb=0,
-        max_train_examples=None if split == "train" else 1,
-        skip_corrupt=skip_corrupt,
-    )
 
 
 def _run(classifiers, columns, sets, split, rows):

@@ -84,7 +84,10 @@ def mediapipe(content, circumstances):
         return {"passed": None, "note": "not run: MediaPipe is not installed (pip install odtf[phone])"}
     images, labels = circumstances.examples(_MEDIAPIPE_EXAMPLES)
     names = [str(name) for name in circumstances.dataset.class_names]
-    given = classify_with_mediapipe(content, images)
+    try:
+        given = classify_with_mediapipe(content, images)
+    except (ImportError, OSError) as error:  # Its libraries want OpenGL ES, which slim systems lack.
+        return {"passed": None, "note": f"not run: MediaPipe does not load here ({error})"}
     unknown = [name for name, _ in given if name not in names]
     if unknown:
         raise VerificationError(f"MediaPipe gives the labels of the data set. Received: {unknown[0]!r}")

@@ -27,9 +27,11 @@ def compile_with_vela(path, accelerator="ethos-u55-128"):
         accelerator: Vela's name of the configuration.
 
     Returns:
-        dict with `"accelerator"`, `"cycles"` (of one inference), `"macs"`, `"sram_bytes"`, `"flash_bytes"` (off-chip,
-        what the compiled weights take), `"npu_operators"` (a count, Vela's own, after its rewriting) and
-        `"cpu_operators"` (list of the operators left to the CPU; empty for a file that suits the NPU).
+        dict with `"accelerator"`, `"cycles"` (of one inference), `"macs"`, `"sram_bytes"`, `"flash_bytes"` (off-chip)
+        and `"dram_bytes"`, `"npu_operators"` (a count, Vela's own, after its rewriting) and `"cpu_operators"` (list of
+        the operators left to the CPU; empty for a file that suits the NPU). Vela's default memory puts the compiled
+        weights of an Ethos-U55 into flash, those of the larger ones into DRAM, with the activations that it leaves
+        there; the other of the two is 0.
 
     Raises:
         UserError: if Vela is not installed or refuses the file.
@@ -65,6 +67,7 @@ def compiled(path, accelerator):
         "macs": round(float(row["nn_macs"])),
         "sram_bytes": _bytes(row["sram_memory_used"]),
         "flash_bytes": _bytes(row["off_chip_flash_memory_used"]),
+        "dram_bytes": _bytes(row["dram_memory_used"]),
         "npu_operators": _count("NPU", run.stdout),
         "cpu_operators": _cpu_operators(run.stdout + run.stderr),
     }

@@ -17,7 +17,7 @@ from odtf.finetune.files import aware_file, figures, is_still_there
 from odtf.finetune.prune import Pruned
 from odtf.finetune.quantize import Quantized
 from odtf.finetune.teacher import make_teacher
-from odtf.finetune.tuning import Lesson, Tuning
+from odtf.finetune.tuning import Lesson, Tuning, accuracy
 from odtf.finetune.twin import twin_of
 from odtf.training import build
 
@@ -68,7 +68,8 @@ def finetune(workdir, settings):
         "peer": base["peer"],
         "target": target.name,
         "teacher": taught_by,
-        "float": {key: _of_peer(report, base["peer"])[key] for key in ("val_top1", "test_top1")},
+        # A report has what the network answers as it was trained, which is int8 here.
+        "float": tuned.float_accuracy() if config.quantization.aware else _accuracy_of(report, base["peer"]),
         **tuned.run(directory, workdir),
     }
     row["seconds"] = round(time.monotonic() - started, 1)
@@ -106,6 +107,11 @@ class _Tuned:
         self._lesson = lesson
         self._deployed = models.deploy(network, grouped=target.grouped)
         self._weights = {}
+
+    def float_accuracy(self):
+        """Measures the deployed student, without any rounding."""
+        splits = {"val_top1": "validation", "test_top1": "test"}
+        return {key: accuracy(self._deployed, self._dataset, split) for key, split in splits.items()}
 
     def run(self, directory, workdir):
         """Trains all stages, exports before and after, and returns what a row says of them."""
@@ -188,8 +194,9 @@ class _Tuned:
         return figures(row, self._dataset, workdir)
 
 
-def _of_peer(report, name):
-    return next(peer for peer in report["peers"] if peer["name"] == name)
+def _accuracy_of(report, name):
+    peer = next(peer for peer in report["peers"] if peer["name"] == name)
+    return {key: peer[key] for key in ("val_top1", "test_top1")}
 
 
 def _add_row(workdir, row):

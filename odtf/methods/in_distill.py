@@ -20,6 +20,7 @@ from odtf.losses import (
 )
 from odtf.methods.frozen_teacher import TEACHER, TaughtByFrozen, check_share, tap_of, taps_of
 from odtf.methods.retrieval import retrieval
+from odtf.quantization import Quantized, QuantizedConvolution, Range
 
 
 class InDistill(TaughtByFrozen):
@@ -194,6 +195,7 @@ _CHANNELWISE = (
     keras.layers.AveragePooling2D,
     keras.layers.DepthwiseConv2D,
     keras.layers.Add,
+    Range,
     Shift2D,
 )
 
@@ -214,10 +216,19 @@ def channel_norms(network, tap):
 
     def norms(tensor):
         layer, node, _ = tensor._keras_history
+        inputs = layer._inbound_nodes[node].input_tensors
+        layer = _plain(layer)
         if isinstance(layer, keras.layers.Conv2D):
             return np.abs(ops.convert_to_numpy(layer.kernel)).sum((0, 1, 2))
         if not isinstance(layer, _CHANNELWISE):
             raise ValueError(f"It must be clear which filters write to a channel of {tap}. Received: {layer.name}.")
-        return sum(norms(x) for x in layer._inbound_nodes[node].input_tensors)
+        return sum(norms(x) for x in inputs)
 
     return norms(network.output[tap])
+
+
+def _plain(layer):
+    """The layer inside one that trains quantised."""
+    if isinstance(layer, QuantizedConvolution):
+        return layer.convolution
+    return layer.layer if isinstance(layer, Quantized) else layer

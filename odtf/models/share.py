@@ -39,9 +39,17 @@ def share_trunk(networks, cut):
         peer = keras.models.clone_model(
             network,
             clone_function=lambda layer: first.get_layer(layer.name) if layer.name in trunks[0] else layer,
+            call_function=_connected,
         )
         peers.append(keras.Model(peer.input, peer.output, name=network.name))
     return trunk, branches, peers
+
+
+def _connected(layer, x, **kwargs):
+    """Applies a layer, which hears of its input: one that is quantised has to know the levels of the shared trunk."""
+    if hasattr(layer, "takes"):
+        layer.takes(x)
+    return layer(x, **kwargs)
 
 
 def _cut_tensor(network, cut):

@@ -10,7 +10,7 @@ References:
     1806.08342.
 """
 
-from odtf.quantization.lower import FixedRange, is_aware, lower
+from odtf.quantization.lower import FixedRange, is_aware, lower, unquantized
 from odtf.quantization.quantized import Quantized
 from odtf.quantization.quantized_convolution import QuantizedConvolution
 from odtf.quantization.range import Range, pixel_range
@@ -27,4 +27,5 @@ __all__ = [
     "lower",
     "pixel_range",
     "quantization_aware",
+    "unquantized",
 ]

@@ -38,6 +38,12 @@ def is_aware(network):
     return any(isinstance(layer, _AWARE) for layer in network.layers)
 
 
+def unquantized(network, output="logits"):
+    """Returns the names of the layers on the way to a tap that are not trained quantised: `lower` refuses them."""
+    layers = keras.Model(network.input, network.output[output]).layers
+    return [layer.name for layer in layers if not isinstance(layer, (*_AWARE, *MOVING))]
+
+
 def lower(network, output="logits", grouped="native"):
     """Rewrites a network that was trained quantised into stock layers with rounded weights, and fixed ranges.
 
@@ -55,6 +61,8 @@ def lower(network, output="logits", grouped="native"):
     Raises:
         ValueError: if a layer on the way to the tap is not quantised, or its range was never observed.
     """
+    if names := unquantized(network, output):
+        raise ValueError(f"Every layer must have been trained quantised. Received: layer {names[0]!r}")
     network = keras.Model(network.input, network.output[output], name=network.name)
     known = {}  # The levels of a tensor by its identity, and the tensor, which must live as long.
 
@@ -67,8 +75,6 @@ def lower(network, output="logits", grouped="native"):
         if isinstance(layer, Range):
             return rounded(x, layer.levels())
         tensors = keras.tree.flatten(x)
-        if not all(id(each) in known for each in tensors) or not isinstance(layer, (*_AWARE, *MOVING)):
-            raise ValueError(f"Every layer must have been trained quantised. Received: layer {layer.name!r}")
         levels = [known[id(each)][0] for each in tensors]
         if isinstance(layer, (Quantized, QuantizedConvolution)):
             y, own = _lowered(layer, x, levels, grouped, rounded)

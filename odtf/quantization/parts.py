@@ -10,12 +10,20 @@ class Parts(keras.layers.Layer):
 
     Args:
         name: name of the last part, which is what this layer stands for in the network.
+        x: KerasTensor, the input, if its levels matter; see `takes`.
         **kwargs: the arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, name, **kwargs):
+    def __init__(self, name, x=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self._first_name = name
+        # A function without arguments, for Keras would make the range a part of this layer.
+        self.input_scale = None if x is None else scale_of(x)
+
+    def takes(self, x):
+        """Notes that the layer's input is another KerasTensor now: where networks join, they have one range."""
+        if self.input_scale is not None:
+            self.input_scale = scale_of(x)
 
     def deploy_part(self, part, x, **kwargs):
         """Applies the stock Keras layers that a part is deployed as, with its present weights.
@@ -39,6 +47,16 @@ class Parts(keras.layers.Layer):
             return y
         finally:
             part.name = own
+
+
+def scale_of(x):
+    """Returns the function that gives the step between two levels of a rounded KerasTensor, a float scalar tensor."""
+    layer, node, _ = x._keras_history
+    if hasattr(layer, "bounds"):
+        return layer.scale
+    if isinstance(layer, Parts):
+        return layer.output_range.scale
+    return scale_of(layer._inbound_nodes[node].input_tensors[0])  # The layer moves values.
 
 
 def affine(norm):

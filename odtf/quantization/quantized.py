@@ -17,15 +17,14 @@ class Quantized(Parts):
         layer: layer without a kernel. It becomes a part of this layer.
         output_range: `Range` of the output, or None where the next layer brings it to a range of its own.
         schedule: `Schedule`.
-        input_scale: function that returns the step between two levels of the input, which a batch normalisation needs.
+        x: KerasTensor, the input, of which a batch normalisation must know the levels.
     """
 
-    def __init__(self, layer, output_range, schedule, input_scale=None):
-        super().__init__(name=layer.name)
+    def __init__(self, layer, output_range, schedule, x=None):
+        super().__init__(name=layer.name, x=x)
         self.layer = layer
         self.output_range = output_range
         self.schedule = schedule
-        self.input_scale = input_scale
 
     def build(self, input_shape):
         if self.output_range is not None:

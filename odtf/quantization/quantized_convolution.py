@@ -25,20 +25,19 @@ class QuantizedConvolution(Parts):
         norm: batch normalisation, or None.
         output_range: `Range` of the output, or None where the next layer brings it to a range of its own.
         schedule: `Schedule`.
-        input_scale: function that returns the step between two levels of the input, a float scalar tensor.
+        x: KerasTensor, the input, of which it must know the levels.
 
     Reference:
         Jacob et al., arXiv 1712.05877, section 3.2; Krishnamoorthi, arXiv 1806.08342, sections 3.1.3 and 3.2.2, whose
         correction of batch statistics is that of PyTorch's `torch.ao.nn.intrinsic.qat.ConvBn2d` here.
     """
 
-    def __init__(self, convolution, norm, output_range, schedule, input_scale):
-        super().__init__(name=(norm or convolution).name)
+    def __init__(self, convolution, norm, output_range, schedule, x):
+        super().__init__(name=(norm or convolution).name, x=x)
         self.convolution = convolution
         self.norm = norm
         self.output_range = output_range
         self.schedule = schedule
-        self.input_scale = input_scale
 
     def build(self, input_shape):
         if self.output_range is not None:

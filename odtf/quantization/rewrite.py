@@ -58,13 +58,13 @@ def quantization_aware(network, schedule, *, momentum=0.99, input_range=None):
         if layer in graph.folded:
             return x  # Its batch normalisation makes both of it.
         if isinstance(layer, layers.BatchNormalization) and graph.maker(layer.input) in graph.folded:
-            return QuantizedConvolution(graph.maker(layer.input), layer, ranged(layer), schedule, _scale_of(x))(x)
+            return QuantizedConvolution(graph.maker(layer.input), layer, ranged(layer), schedule, x)(x)
         if isinstance(layer, _KERNELS):
-            return QuantizedConvolution(layer, None, ranged(layer), schedule, _scale_of(x))(x)
+            return QuantizedConvolution(layer, None, ranged(layer), schedule, x)(x)
         if isinstance(layer, GhostModule):
             return _ghost(layer, x, range_of, schedule)
         if isinstance(layer, layers.BatchNormalization):
-            return Quantized(layer, ranged(layer), schedule, _scale_of(x))(x)
+            return Quantized(layer, ranged(layer), schedule, x)(x)
         if isinstance(layer, _COMPUTING):
             return Quantized(layer, ranged(layer), schedule)(x)
         return layer(x, **kwargs)
@@ -77,16 +77,6 @@ def quantization_aware(network, schedule, *, momentum=0.99, input_range=None):
         return rounded_image(x) if isinstance(x._keras_history.operation, layers.InputLayer) else x
 
     return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
-
-
-def _scale_of(x):
-    """Returns the function that gives the step between two levels of a rounded KerasTensor."""
-    layer, node, _ = x._keras_history
-    if isinstance(layer, Range):
-        return layer.scale
-    if isinstance(layer, (Quantized, QuantizedConvolution)):
-        return layer.output_range.scale
-    return _scale_of(layer._inbound_nodes[node].input_tensors[0])  # The layer moves values.
 
 
 class _Graph:
@@ -151,9 +141,9 @@ def _ghost(module, x, range_of, schedule):
     def convolved(convolution, norm, activation, x):
         output_range = range_of(convolution) if convolution is module.primary else None
         if activation is None:
-            return QuantizedConvolution(convolution, norm, output_range, schedule, _scale_of(x))(x)
+            return QuantizedConvolution(convolution, norm, output_range, schedule, x)(x)
         _check(activation)
-        y = QuantizedConvolution(convolution, norm, None, schedule, _scale_of(x))(x)
+        y = QuantizedConvolution(convolution, norm, None, schedule, x)(x)
         return Quantized(activation, output_range, schedule)(y)
 
     return module.composed(x, convolved, lambda layer, parts: Quantized(layer, range_of(layer), schedule)(parts))

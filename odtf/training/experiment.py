@@ -54,6 +54,7 @@ def run(config, workdir, placement):
             synchronized=synchronized,
             input_range=quantization.pixel_range(dataset.mean, dataset.std),
         )
+        _check_exportable(config, method)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
         optimizer = make_optimizer(config.optimizer, schedule)
         method.compile(optimizer, jit_compile=config.jit, steps_per_epoch=pipeline.steps_per_epoch)
@@ -72,6 +73,18 @@ def _check_devices(config, placement):
             "config.batch_size is the global batch, which all replicas share: it must be a multiple of "
             f"{placement.num_replicas}. Received: {config.batch_size}."
         )
+
+
+def _check_exportable(config, method):
+    """Finds before the training what an export after it would refuse."""
+    if method.quantization is None or not config.export.targets:
+        return
+    for name in method.students:
+        if layers := quantization.unquantized(method.peers[name]):
+            raise UserError(
+                f"config.quantization.aware needs students all of whose layers train quantised; {name} has others. "
+                f"Another student, or config.export.targets=() would be right. Received: {', '.join(layers[:3])}."
+            )
 
 
 class Experiment:
@@ -221,6 +234,7 @@ class Experiment:
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
         }
         if self.placement.is_chief:
+            report |= records.made_of(self.workdir, report["student"])
             write_json(self.workdir / "report.json", report)
         return report
 

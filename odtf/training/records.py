@@ -27,6 +27,25 @@ def read_report(workdir):
     return _read_json(pathlib.Path(workdir) / "report.json", ("student", "peers", "exports", "seconds"))
 
 
+def made_of(workdir, student):
+    """Returns what an earlier report of the workdir says was made of the same student: its rows of files.
+
+    Args:
+        workdir: directory of a run.
+        student: dict, `report["student"]` of the run that has just ended, or was found finished.
+
+    Returns:
+        dict with "exports" and "finetuned"; empty if there is no earlier report, or it is of another student.
+    """
+    try:
+        old = read_report(workdir)
+    except UserError:
+        return {}
+    if any(old["student"].get(key) != student[key] for key in ("name", "step")):
+        return {}
+    return {key: old[key] for key in ("exports", "finetuned") if key in old}
+
+
 def chosen_path(workdir):
     """Returns the path of the weights that validation chose in a finished run.
 

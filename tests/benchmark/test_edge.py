@@ -1,10 +1,12 @@
 """The benchmark of TFLite files."""
 
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from odtf.benchmark import edge
+from odtf.benchmark.report import render
 from odtf.errors import UserError
-from odtf.export import vela
+from odtf.export import flatbuffer, vela
 
 
 def test_figures_of_a_file(int8_file):
@@ -60,6 +62,44 @@ def test_what_vela_refuses_does_not_stop_the_others(int8_file, no_tools, monkeyp
     row = edge.run([int8_file], repeats=1, log=lines.append)["files"][0]
     assert row["vela"] == {"refused": "Vela cannot compile the file"}
     assert "Vela cannot compile" in "".join(lines)
+
+
+@pytest.fixture
+def with_custom_operator(int8_file, tmp_path):
+    """Function from the name of a custom operator to a file that holds it where the convolution was."""
+
+    def write(name):
+        model = flatbuffer.unpack(int8_file.read_bytes())
+        code = model.operatorCodes[model.subgraphs[0].operators[0].opcodeIndex]
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        code.customCode = name
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(flatbuffer.pack(model))
+        return path
+
+    return write
+
+
+def test_what_was_compiled_for_an_npu_is_passed_over(int8_file, with_custom_operator, no_tools):
+    lines, compiled = [], with_custom_operator("ethos-u")
+    rows = edge.run([compiled, int8_file], repeats=1, threads=(1,), log=lines.append)["files"]
+    assert [row["path"] for row in rows] == [str(int8_file)]
+    assert [line for line in lines if str(compiled) in line] == [lines[0]]
+    assert "passed over" in lines[0] and "Ethos-U" in lines[0]
+    with pytest.raises(UserError, match=r"Files that LiteRT runs are needed.*ethos-u\.tflite"):
+        edge.run([compiled], log=lines.append)
+
+
+def test_a_file_that_cannot_be_prepared_is_named(int8_file, with_custom_operator):
+    with pytest.raises(UserError, match=r"unknown\.tflite: .*unknown"):
+        edge.run([int8_file, with_custom_operator("unknown")])
+
+
+def test_rows_of_an_earlier_version_are_rendered():
+    npu = {"sram_bytes": 5_344, "flash_bytes": 20_288, "cycles": 32_504, "cpu_operators": []}
+    row = {"path": "a.tflite", "bytes": 1_000, "latency": {}, "litert_benchmark": {}, "arena": None, "operators": []}
+    table = render([{**row, "vela": npu}, {**row, "path": "b.tflite", "vela": {**npu, "dram_bytes": 58_800}}])
+    assert [line.split()[-3] for line in table.splitlines() if "20,288" in line] == ["-", "58,800"]
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -29,6 +29,20 @@ def test_parts_after_one_another_compute_what_the_file_computes(int8_file):
     np.testing.assert_array_equal(run(parts[1], run(parts[0], image)), run(content, image))
 
 
+def test_float16_weights_stay_constants_of_their_operator(float16_file):
+    content = float16_file.read_bytes()
+    model = flatbuffer.unpack(content)
+    names = [flatbuffer.operator_name(model, op) for op in model.subgraphs[0].operators]
+    part = operators.cut_out(model, names.index("CONV_2D"))
+    assert export.operators(part) == {"CONV_2D": 1, "DEQUANTIZE": names.count("DEQUANTIZE")}
+    image = np.random.default_rng(1).normal(size=(1, 8, 8, 1)).astype("float32")
+    # Only the image is an input.
+    rest = operators.cut_out(model, names.index("MEAN"))
+    np.testing.assert_allclose(run(rest, run(part, image)), run(content, image), rtol=1e-5)
+    rows = operators.operator_times(content, repeats=1)
+    assert [(row["name"], row["kernel"]) for row in rows] == [("CONV_2D", "XNNPACK"), ("MEAN", "XNNPACK")]
+
+
 def test_every_operator_is_timed(int8_file):
     rows = operators.operator_times(int8_file.read_bytes(), repeats=1)
     assert [(row["name"], row["output"]) for row in rows] == [("CONV_2D", [1, 8, 8, 4]), ("MEAN", [1, 4])]

@@ -8,7 +8,7 @@ import pytest
 from odtf import workdir
 from odtf.errors import UserError
 from odtf.export import TARGETS
-from odtf.training.config import default_config, to_json
+from odtf.training.config import default_config, load_config, to_json
 
 
 @pytest.fixture
@@ -48,6 +48,19 @@ def test_every_target_in_the_form_that_it_takes(run):
     assert about["name"] == "peer_0"
     assert about["training"]["seed"] == 0
     assert about["training"]["method"] == "Solo, alone"
+
+
+def test_the_model_card_names_the_network_of_the_peer():
+    def named(arg, name):
+        found = workdir._network_of(load_config(f"configs/{arg}.py", "smoke"), name)
+        return dict(found.items())
+
+    assert named("mcod", "peer_1") == {"name": "cifar_resnet", "depth": 8, "width": 8}
+    assert named("oem", "peer_2")["widths"] == (2, 5, 10)
+    assert named("takd", "assistant_1")["widths"] == (32, 64)
+    assert named("takd", "teacher")["widths"] == (32, 64, 128)
+    assert named("takd", "peer_0")["widths"] == (32, 32)
+    assert named("ffsd", "leader") == named("ffsd", "peer_0")
 
 
 def test_refusals_stop_nobody_else(run):

@@ -18,7 +18,8 @@ from odtf.export.targets import PHONE_GPU
 
 KIND = "od_cheap depthwise"
 ABOUT = {"name": "peer_3", "training": {"method": "mutual learning of 4", "seed": 7}, "cost": "13,802 parameters"}
-NPU = {"accelerator": "ethos-u55-128", "cycles": 32_504, "macs": 217_536, "sram_bytes": 5_344, "flash_bytes": 20_288}
+NPU = {"accelerator": "ethos-u55-128", "cycles": 32_504, "macs": 217_536}
+NPU |= {"sram_bytes": 5_344, "flash_bytes": 20_288, "dram_bytes": 0}
 
 
 @pytest.fixture
@@ -102,6 +103,11 @@ def test_vela_compiles_what_firmware_embeds(published):
     assert row["vela"]["bytes"] == len(compiled)
     card = (folder / "MODEL_CARD.md").read_text()
     assert f"{row['vela']['cycles']:,} cycles" in card
+    # An Ethos-U65 reads its weights from DRAM.
+    assert row["vela"]["flash_bytes"] == 0
+    assert row["vela"]["dram_bytes"] > 10_000
+    assert f"{row['vela']['dram_bytes']:,} bytes of DRAM, weights included; Vela" in card
+    assert "of flash" not in card
     assert '#include "student_int8_vela.h"' in card
 
 
@@ -132,6 +138,7 @@ def test_what_vela_made_before_does_not_outlive_its_model(published, monkeypatch
     monkeypatch.setattr(proofs.vela, "compiled", lambda *_: ({**NPU, "cpu_operators": []}, compiled))
     folder = published("ethos-u55")[1]
     assert (folder / "student_int8_vela.cc").exists()
+    assert "20,288 bytes of flash; Vela" in (folder / "MODEL_CARD.md").read_text()
     monkeypatch.setattr(proofs.vela, "available", lambda: False)
     published("ethos-u55")
     assert not [path.name for path in folder.iterdir() if "vela" in path.name]

@@ -20,6 +20,7 @@ def test_vela_leaves_nothing_on_the_cpu(kind, quantization, exported):
     assert figures["macs"] > 100_000
     assert figures["sram_bytes"] > 1_000
     assert figures["flash_bytes"] > 10_000
+    assert figures["dram_bytes"] == 0
 
 
 def test_vela_sees_the_same_network_in_a_lean_file(converted, exported, tmp_path):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from odtf import models
 from odtf.losses import probabilistic_knowledge_transfer
 from odtf.methods.in_distill import InDistill, channel_norms
+from odtf.quantization import Schedule, quantization_aware
 from odtf.training import experiment, strategy
 from odtf.training.config import load_config
 from tests.methods.test_baselines import cross_entropy, divergence
@@ -154,6 +155,12 @@ def test_norms_of_a_residual_stage_are_those_of_all_that_write_to_it():
     layers = ("stem", "stage1_block1_conv2", "stage1_block2_conv2")
     expected = sum(np.abs(network.get_layer(name).kernel.numpy()).sum((0, 1, 2)) for name in layers)
     np.testing.assert_allclose(channel_norms(network, "stage1"), expected, rtol=1e-6)
+
+
+def test_norms_of_a_teacher_that_trained_quantised_are_those_of_its_convolutions():
+    plain, network = (models.resnet8((8, 8, 1), 10, width=(4, 4, 4), seed=0) for _ in range(2))
+    quantised = quantization_aware(network, Schedule())
+    np.testing.assert_array_equal(channel_norms(quantised, "stage2"), channel_norms(plain, "stage2"))
 
 
 def test_published_sizes():

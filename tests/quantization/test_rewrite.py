@@ -9,6 +9,7 @@ from keras import ops
 from odtf import models, quantization
 from odtf.models.share import share_trunk
 from odtf.quantization import Quantized, QuantizedConvolution, Schedule, quantization_aware
+from odtf.quantization.parts import scale_of
 from tests.quantization.conftest import aware, part, randomized
 
 SHAPE = (8, 8, 1)
@@ -102,7 +103,8 @@ def test_gradients_flow_through_the_rounding(epoch, schedule):
     convolution, norm = keras.layers.Conv2D(6, 3, name="conv"), keras.layers.BatchNormalization(name="norm")
     norm(convolution(IMAGES))
     randomized(keras.Sequential([keras.Input(SHAPE), convolution, norm]))
-    layer = QuantizedConvolution(convolution, norm, None, schedule, lambda: 0.01)
+    image = quantization.Range(schedule, fixed=(-3.0, 3.0))(keras.Input(SHAPE))
+    layer = QuantizedConvolution(convolution, norm, None, schedule, image)
     schedule.begin_epoch(epoch)
     weights = np.random.default_rng(1).normal(size=(8, 6, 6, 6)).astype("float32")
     variables = [v.value for v in layer.trainable_variables]
@@ -137,6 +139,10 @@ def test_networks_part_where_they_did():
         trunk, branches, peers = share_trunk(networks, cut)
         cut_tensor = trunk(IMAGES)["cut"]
         np.testing.assert_array_equal(branches[1](cut_tensor)["logits"], peers[1](IMAGES)["logits"])
+        trunk(IMAGES, training=True)
+        after = next(layer for layer in branches[1].layers if isinstance(layer, QuantizedConvolution))
+        step = scale_of(trunk.output["cut"])()
+        assert after.input_scale() == step > 1e-3  # Of the range that runs, not of its own trunk's, which is empty.
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,15 @@ def test_stopped_by_sigterm_and_resumed_is_bit_equal(whole, tmp_path, monkeypatc
 
 def test_a_finished_run_is_not_trained_again(whole, monkeypatch):
     monkeypatch.setattr(experiment.Experiment, "_train", None)
-    assert train(small(), whole[0])["peers"] == whole[1]["peers"]
+    path = whole[0] / "report.json"
+    made = {"exports": [{"path": "export/phone/student_int8.tflite"}], "finetuned": [{"mode": "qat"}]}
+    report = json.loads(path.read_text())
+    path.write_text(json.dumps({**report, **made}))
+    again = train(small(), whole[0])
+    assert again["peers"] == whole[1]["peers"]
+    assert {key: again[key] for key in made} == made  # What was made of the student stays in the report.
+    path.write_text(json.dumps({**report, **made, "student": {**report["student"], "step": 1}}))
+    assert train(small(), whole[0])["exports"] == []
 
 
 def test_other_config_on_the_workdir_is_refused_with_what_differs(whole):

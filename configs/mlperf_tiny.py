@@ -8,7 +8,7 @@ The benchmark's reference is a ResNet-8 of 77,946 parameters: int8, 98,496 bytes
 
 The student has the reference's shape; its last stage, where seven of ten parameters are, is grouped (g = 2). Costs are
 those of the int8 file for `soc`, untrained, cycles by Vela 5.2 for ethos-u55-128; training adds some hundred bytes,
-where constants that were equal no longer are (59,456 bytes, 194,220 cycles after 12 epochs):
+where constants that were equal no longer are (59,456 bytes, 194,140 cycles after 40 epochs):
 
     form        last stage        parameters     MACs   bytes    cycles
     last        grouped, g = 2        50,298   10.73 M  58,448   194,460

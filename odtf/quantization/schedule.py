@@ -17,8 +17,7 @@ class Schedule:
     Args:
         epochs: int, how many epochs a run has; None: no end is known, and batch normalisation never freezes.
         delay_epochs: int, how many of the first epochs are float; None: half of them, rounded down.
-        freeze_batch_norm_epochs: int, how many of the last epochs have frozen statistics; None: a tenth, one at
-            least where two are quantised.
+        freeze_batch_norm_epochs: int, how many of the last epochs have frozen statistics; None: a tenth, rounded down.
 
     Raises:
         ValueError: if no epoch is left to quantise in, or a number is negative.
@@ -30,9 +29,7 @@ class Schedule:
 
     def __init__(self, epochs=None, delay_epochs=0, freeze_batch_norm_epochs=0):
         delay = (epochs or 0) // 2 if delay_epochs is None else delay_epochs
-        frozen = freeze_batch_norm_epochs
-        if frozen is None:
-            frozen = 0 if epochs is None or epochs - delay < 2 else max(1, epochs // 10)
+        frozen = (epochs or 0) // 10 if freeze_batch_norm_epochs is None else freeze_batch_norm_epochs
         if delay < 0 or frozen < 0:
             raise ValueError(
                 f"Numbers of epochs are not negative. Received: delay_epochs={delay}, freeze_batch_norm_epochs={frozen}"

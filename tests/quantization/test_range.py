@@ -91,9 +91,6 @@ def test_schedule():
     assert schedule.quantizes  # As loaded networks need it.
     assert [schedule.phase_at(e) for e in (0, 4, 5, 8, 9)] == ["float", "float", "quantized", "quantized", "frozen"]
     assert [schedule.begin_epoch(e) for e in range(10)] == [e in (0, 5, 9) for e in range(10)]
-    for epochs, phases in ((4, "float float quantized frozen"), (2, "float quantized"), (1, "quantized")):
-        short = Schedule(epochs, delay_epochs=None, freeze_batch_norm_epochs=None)
-        assert [short.phase_at(epoch) for epoch in range(epochs)] == phases.split()
     for wrong in ({"delay_epochs": 10}, {"delay_epochs": -1}):
         with pytest.raises(ValueError, match="delay_epochs"):
             Schedule(epochs=10, **wrong)

@@ -84,6 +84,8 @@ def get_config(arg=None):
     )
     if arg.method == "pacemaker" and between:
         config.method.pacemaker_network = between
+    elif arg.method == "pacemaker":
+        config.method.cut = "stem"  # With quantization.aware "stem_relu": the stem of a CIFAR ResNet has its norm then.
     steps = {"pacemaker": 4 if arg.guidance == "sequence" else 3, "kd": 2, "solo": 1}[arg.method]
     steps = 1 if arg.online else steps
     if arg.method != "solo":

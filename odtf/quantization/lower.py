@@ -103,7 +103,5 @@ def _lowered(layer, x, levels, grouped, rounded):
         tensors = keras.tree.flatten(x)
         tensors = [t if known else rounded(t, own) for t, known in zip(tensors, levels, strict=True)]
         x = tensors if isinstance(x, (list, tuple)) else tensors[0]
-    scale = (levels[0] or own or (None,))[0]
-    if isinstance(layer, QuantizedConvolution):
-        return layer.lower(x, scale, grouped), own
-    return layer.lower(x, scale), own
+    y = layer.lower(x, grouped) if isinstance(layer, QuantizedConvolution) else layer.lower(x)
+    return y, own

@@ -72,19 +72,18 @@ class Quantized(Parts):
         """
         return self.deploy_part(self.layer, x)
 
-    def lower(self, x, scale):
+    def lower(self, x):
         """Applies the stock layer, a batch normalisation as the 1x1 depthwise convolution that int8 has for it.
 
         Args:
             x: KerasTensor, or a list of them.
-            scale: float, of one level of `x`.
 
         Returns:
             KerasTensor, the output before it is brought to a range.
         """
         if not isinstance(self.layer, keras.layers.BatchNormalization):
             return self.deploy(x)
-        return self.deploy_part(as_convolution(self.layer, x.shape, scale), x)
+        return self.deploy_part(as_convolution(self.layer, x.shape, float(self.input_scale())), x)
 
 
 EQUAL_SCALES = (keras.layers.Concatenate, keras.layers.AveragePooling2D)

@@ -134,12 +134,11 @@ class QuantizedConvolution(Parts):
         y = self.deploy_part(self.convolution, x, **self._options(lowering))
         return y if self.norm is None else self.deploy_part(self.norm, y)
 
-    def lower(self, x, scale, lowering):
+    def lower(self, x, lowering):
         """Applies one stock convolution with the rounded weights, from which a converter finds their int8 values.
 
         Args:
             x: KerasTensor.
-            scale: float, of one level of `x`.
             lowering: of a grouped convolution, "native" or "split".
 
         Returns:
@@ -149,7 +148,7 @@ class QuantizedConvolution(Parts):
         layer = type(self.convolution).from_config({**self.convolution.get_config(), "use_bias": True})
         layer.build(x.shape)
         if not isinstance(layer, keras.layers.Dense):  # A channel of it has no scale of its own.
-            kernel = kept_alive(kernel, bias, scale)
+            kernel = kept_alive(kernel, bias, float(self.input_scale()))
         layer.set_weights([kernel, bias])
         return self.deploy_part(layer, x, **self._options(lowering))
 

@@ -3,8 +3,8 @@
     odtf-train --config=configs/parity.py:network=resnet8,conv=depthwise --workdir=DIR
     odtf-train --config=configs/parity.py:network=vgg,data=cifar10 --workdir=DIR --config.data.data_dir=DATA
 
-Two peers and their online teacher, a short cosine. No paper reports these; `python tools/parity.py` makes a table of
-them: Keras, float file, int8 after training, and int8 trained for.
+Two peers and their online teacher, a short cosine. No paper reports these; `python tests/programs/parity.py` makes a
+table of them: Keras, float file, int8 after training, and int8 trained for.
 
 Arguments: network (the names below), conv (standard, group, shuffled_group, depthwise, shift, line, ghost), data
 (digits, cifar10), epochs (0: 15 on digits, 6 on CIFAR-10).

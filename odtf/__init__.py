@@ -4,30 +4,22 @@ Sub-packages are imported when first used, so that `import odtf` costs nothing a
 without waiting for TensorFlow.
 """
 
-import importlib
-
-__version__ = "0.1.0"
-
-_SUBPACKAGES = (
-    "benchmark",
-    "comparison",
-    "data",
-    "export",
-    "layers",
-    "losses",
-    "methods",
-    "models",
-    "quantization",
-    "training",
-    "workdir",
-)
+__version__ = "0.2.0"
 
 
 def __getattr__(name):
-    if name in _SUBPACKAGES:
+    import importlib
+
+    if name in _parts():
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *_SUBPACKAGES])
+    return sorted([*_parts(), "__version__"])
+
+
+def _parts():
+    import pkgutil
+
+    return [module.name for module in pkgutil.iter_modules(__path__)]

@@ -1,6 +1,7 @@
 """Silence for native code that writes to the standard error stream as it pleases."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -32,3 +33,15 @@ def quiet():
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def import_tensorflow():
+    """Imports TensorFlow without its greetings, which would hide ours; TF_CPP_MIN_LOG_LEVEL=0 or 1 brings them back."""
+    talkative = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") < "2"
+    with contextlib.nullcontext() if talkative else quiet():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    if not talkative:
+        tf.get_logger().setLevel(logging.WARNING)
+    return tf

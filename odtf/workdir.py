@@ -5,7 +5,7 @@ import time
 
 from odtf import export, files, models
 from odtf.errors import UserError
-from odtf.training import build
+from odtf.training import cohorts
 
 
 def check_exports(config):
@@ -39,7 +39,7 @@ def export_workdir(workdir, target, quantization=None, peer=None, folder=None):
             cannot take the network.
     """
     workdir = pathlib.Path(workdir)
-    quantization = quantization or build.read_config(workdir).export.quantization
+    quantization = quantization or cohorts.read_config(workdir).export.quantization
     # Before the data are read, and before any file changes.
     export.find_target(target, quantization)
     report, refused = _export(workdir, {target: quantization}, peer, folder)
@@ -64,7 +64,7 @@ def export_everywhere(workdir, quantization=None, peer=None):
         UserError: if the run or the peer does not exist.
     """
     workdir = pathlib.Path(workdir)
-    quantization = quantization or build.read_config(workdir).export.quantization
+    quantization = quantization or cohorts.read_config(workdir).export.quantization
     chosen = {
         name: quantization if quantization in target.tensors else next(iter(target.tensors))
         for name, target in export.TARGETS.items()
@@ -75,12 +75,12 @@ def export_everywhere(workdir, quantization=None, peer=None):
 def _export(workdir, chosen, peer, folder=None):
     """Exports for every target in `chosen`, a dict from its name to the quantisation."""
     started = time.monotonic()
-    config, report = build.read_config(workdir), build.read_report(workdir)
+    config, report = cohorts.read_config(workdir), cohorts.read_report(workdir)
     peers = [row["name"] for row in report["peers"]]
     if peer is not None and peer not in peers:
         raise UserError(f"The run in {workdir} has the peers {', '.join(peers)}. Received: {peer!r}.")
-    dataset = build.load_dataset(config)
-    name, network = build.load_peer(workdir, dataset.image_shape, dataset.num_classes, peer)
+    dataset = cohorts.load_dataset(config)
+    name, network = cohorts.load_peer(workdir, dataset.image_shape, dataset.num_classes, peer)
     memory, refused = {}, {}
     for target, quantization in chosen.items():
         try:

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def start(*flags, program="train", environment=None, **kwargs):
     """Starts `odtf-PROGRAM` with flags; returns the `subprocess.Popen`, its output piped as text."""
-    command = [sys.executable, "-m", f"odtf.{program}", *flags]
+    command = [sys.executable, "-m", f"odtf.commands.{program}", *flags]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **kwargs}
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, **pipes)
 

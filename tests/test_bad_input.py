@@ -182,7 +182,7 @@ def test_there_are_many_cases_and_each_is_another():
     [
         ("train.py", "train", ("--wrokdir=x",), "Did you mean: workdir"),
         ("train.py", "train", ('--config=$config:{"optimizer.name": "rmsprop"}', "--workdir=$new"), "one of sgd, adam"),
-        ("export_student.py", "export_student", ("--workdir=/nowhere",), "holds no finished run"),
+        ("export.py", "export", ("--workdir=/nowhere",), "holds no finished run"),
     ],
 )
 def test_a_process_of_its_own_answers_alike(program, module, flags, wanted, ground, tmp_path):

@@ -21,7 +21,7 @@ from tests.processes import ROOT
 # What the command lines import inside their functions.
 _MODULES = (
     "odtf.workdir",
-    "odtf.evaluation.run",
+    "odtf.evaluation.evaluator",
     "odtf.training.experiment",
     "odtf.training.strategy",
     "sklearn.datasets",
@@ -37,7 +37,7 @@ class Zygote:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.zygote"],
             cwd=ROOT,
-            # The banners of TensorFlow are silenced as `odtf.cli.import_tensorflow` does it, but before the fork.
+            # The banners of TensorFlow are silenced as `odtf.quiet.import_tensorflow` does it, but before the fork.
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

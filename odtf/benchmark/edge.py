@@ -20,14 +20,14 @@ import pathlib
 import statistics
 
 from odtf import export
+from odtf.benchmark.edge_tables import render
 from odtf.benchmark.environment import environment
 from odtf.benchmark.litert_tool import litert_benchmark
 from odtf.benchmark.operators import operator_times
-from odtf.benchmark.report import render
 from odtf.benchmark.setup import print_line
 from odtf.errors import UserError
-from odtf.export import vela
-from odtf.export.arena import arena
+from odtf.tflite import vela
+from odtf.tflite.arena import arena
 
 THREADS = (1, 2)
 # The one operator that Vela makes of all that the NPU takes.

@@ -19,8 +19,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from odtf.export import flatbuffer
 from odtf.quiet import quiet
+from odtf.tflite import flatbuffer
 
 RUNS, WARMUP = 30, 5
 

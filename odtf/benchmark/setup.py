@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from odtf.errors import UserError
 
-# What `odtf.benchmark.training` measures, in its order.
+# What `odtf.benchmark.suite` measures, in its order.
 MEASUREMENTS = (
     *("group_conv", "cheap_layers", "batch_norm", "joint_step", "ensemble_step", "shared_trunk"),
     *("distillation", "pipeline"),

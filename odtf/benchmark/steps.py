@@ -72,7 +72,7 @@ def batch_norm(setup):
     """The whole step of every kind of block, with the fused kernel against the same graph with stock Keras norms.
 
     Args:
-        setup: `odtf.benchmark.training.Setup`.
+        setup: `odtf.benchmark.suite.Setup`.
 
     Returns:
         list of `Comparison`.
@@ -179,7 +179,7 @@ def pipeline(setup, num_images=50_000):
     """Steps fed by the real pipeline (pad, crop, flip) against steps fed one batch for ever; see `batch_norm`.
 
     Args:
-        setup: `odtf.benchmark.training.Setup`.
+        setup: `odtf.benchmark.suite.Setup`.
         num_images: int, of the synthetic training split; CIFAR's number, for the caches to miss as they would.
     """
     cohort = make_cohort(setup, num_peers=setup.num_peers)

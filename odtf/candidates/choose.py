@@ -4,11 +4,11 @@ import hashlib
 import json
 import pathlib
 
-from odtf import budget, export
-from odtf.candidates import measure, table
+from odtf import export
+from odtf.candidates import budget, measurement, overview
 from odtf.errors import UserError
-from odtf.export import vela
 from odtf.export.card import REPORT
+from odtf.tflite import vela
 from odtf.training import records
 from odtf.workdir import export_workdir
 
@@ -30,14 +30,14 @@ def export_within(workdir, target, limits, log=print):
     """
     workdir = pathlib.Path(workdir)
     _check(target, limits)
-    rows = measure.measure(workdir, target, log)
+    rows = measurement.measure(workdir, target, log)
     try:
         best = budget.choose(rows, limits)
     except UserError:
         _write(workdir, target, rows, limits, None)
         raise
     written = _write(workdir, target, rows, limits, best)
-    log(f"\n{table.render(rows, best)}\n\n{written}")
+    log(f"\n{overview.render(rows, best)}\n\n{written}")
     chosen = f"{budget.name_of(best)}, whose file has {best['val_top1']:.2%} on validation"
     log(f"Chosen within {budget.describe(limits)}: {chosen}.")
     report = records.read_report(workdir)
@@ -46,7 +46,7 @@ def export_within(workdir, target, limits, log=print):
     if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
         raise UserError(
             f"{budget.name_of(best)} is exported, but it is not the file that was measured: remove "
-            f"{measure.path_of(workdir)} to measure again. Received: another odtf or TensorFlow."
+            f"{measurement.path_of(workdir)} to measure again. Received: another odtf or TensorFlow."
         )
     return report
 
@@ -55,7 +55,7 @@ def _check(target, limits):
     """Refuses limits of what the target's files cannot have, before the minutes that measuring takes."""
     asked = [name for name in ("cycles", "sram_bytes") if name in limits]
     target = export.TARGETS.get(target)
-    if asked and target and not any(measure.is_for_npu(target, kind) for kind in target.tensors):
+    if asked and target and not any(measurement.is_for_npu(target, kind) for kind in target.tensors):
         raise UserError(
             f"Only integer files for an NPU have {' and '.join(asked)}; the {target.name} target takes others. "
             f"Received: {budget.describe(limits)}."
@@ -88,7 +88,7 @@ def _documented(folder):
 
 def _write(workdir, target, rows, limits, best):
     """Writes candidates.json, .md and .png; returns a line that names them."""
-    others = [row for row in measure.read(workdir) if row["target"] != target]
+    others = [row for row in measurement.read(workdir) if row["target"] != target]
     chosen = {key: best and best[key] for key in ("peer", "quantization")}
-    measure.save(workdir, others + rows, {"target": target, "budget": limits, **chosen})
-    return table.write(rows, target, limits, best, measure.path_of(workdir))
+    measurement.save(workdir, others + rows, {"target": target, "budget": limits, **chosen})
+    return overview.write(rows, target, limits, best, measurement.path_of(workdir))

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import checks
+from odtf.data import arguments
 from odtf.errors import UserError
 
 # Uniform numbers consumed per view: crop row and column, flip, cutout row and column.
@@ -54,8 +54,8 @@ class Augmentation:
             raise UserError(f"Unknown augmentation: the known ones are {', '.join(known)}. Received: {unknown[0]}.")
         self = cls(**values)
         side = min(image_shape[:2]) if image_shape else None
-        checks.integer("augment.pad", self.pad, 0, side and side - 1)
-        checks.integer("augment.cutout", self.cutout, 0, side)
+        arguments.integer("augment.pad", self.pad, 0, side and side - 1)
+        arguments.integer("augment.cutout", self.cutout, 0, side)
         if self.pad_mode not in ("zero", "reflect"):
             raise UserError(f"augment.pad_mode must be 'zero' or 'reflect'. Received: pad_mode={self.pad_mode!r}.")
         if not isinstance(self.flip, bool):

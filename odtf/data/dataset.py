@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from odtf.data import checks
+from odtf.data import arguments
 from odtf.data import splits as splitting
 
 # Images a streamed training split is normalised from: the error of a mean over these is far below one grey level.
@@ -121,4 +121,4 @@ def calibration_images(dataset, count, seed):
         UserError: if `count` is not positive.
     """
     train = dataset.splits["train"]
-    return train.take(splitting.subset(len(train), checks.integer("count", count, 1), checks.seed(seed)))[0]
+    return train.take(splitting.subset(len(train), arguments.integer("count", count, 1), arguments.seed(seed)))[0]

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from odtf.data import checks, splits
+from odtf.data import arguments, splits
 from odtf.data.dataset import ImageDataset, Split, channel_statistics
 from odtf.errors import UserError
 
@@ -33,7 +33,7 @@ def load(
     sets, whose labels are not known before all files were read. Splits do not depend on the memory budget.
 
     Args:
-        name: "digits", "folder:PATH" (see `odtf.data.folder`), or a TFDS set by `name[/config][:version]`.
+        name: "digits", "folder:PATH" (see `odtf.data.sources.folder`), or a TFDS set by `name[/config][:version]`.
         data_dir: where TFDS prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets. Nothing is downloaded.
         image_size: int, or (height, width), to which images are resized; may be None where all have one size.
         validation_fraction: float in (0, 1), of the training images.
@@ -52,17 +52,17 @@ def load(
     Raises:
         UserError: for data that are missing, damaged or of the wrong kind, and for arguments out of range.
     """
-    size = checks.image_size(image_size)
-    fraction = checks.fraction("validation_fraction", validation_fraction)
-    seed = checks.seed(seed)
-    budget = checks.integer("memory_budget_mb", memory_budget_mb, 0) * 2**20
+    size = arguments.image_size(image_size)
+    fraction = arguments.fraction("validation_fraction", validation_fraction)
+    seed = arguments.seed(seed)
+    budget = arguments.integer("memory_budget_mb", memory_budget_mb, 0) * 2**20
     if max_train_examples is not None:
-        max_train_examples = checks.integer("max_train_examples", max_train_examples, 1)
+        max_train_examples = arguments.integer("max_train_examples", max_train_examples, 1)
     class_names, found, stratify = _open(name, data_dir, size)
     image_shape = found["train"].store.image_shape
     # Checked before any image is read.
-    mean = None if mean is None else checks.channel_values("mean", mean, image_shape[2])
-    std = None if std is None else checks.channel_values("std", std, image_shape[2], positive=True)
+    mean = None if mean is None else arguments.channel_values("mean", mean, image_shape[2])
+    std = None if std is None else arguments.channel_values("std", std, image_shape[2], positive=True)
     if skip_corrupt:
         _drop_corrupt(found)
     _make_missing(found, class_names, fraction, seed, stratify)
@@ -84,14 +84,14 @@ def _open(name, data_dir, size):
     if not isinstance(name, str) or not name or name == "folder:":
         raise UserError(f"A data set is 'digits', 'folder:PATH' or a TFDS name such as 'cifar10'. Received: {name!r}.")
     if name == "digits":
-        from odtf.data.digits import digits
+        from odtf.data.sources.digits import digits
 
         return (*digits(size), True)
     if name.startswith("folder:"):
-        from odtf.data.folder import folder
+        from odtf.data.sources.folder import folder
 
         return (*folder(name.removeprefix("folder:"), size), True)
-    from odtf.data.tfds_source import tfds
+    from odtf.data.sources.tfds import tfds
 
     return (*tfds(name, data_dir, size), False)
 

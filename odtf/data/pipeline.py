@@ -5,14 +5,14 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import checks
+from odtf.data import arguments
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
 from odtf.data.stores import user_error_from
 from odtf.errors import UserError
 
 
 def _shard_size(batch_size, num_replicas):
-    checks.integer("num_replicas", num_replicas, 1)
+    arguments.integer("num_replicas", num_replicas, 1)
     if batch_size % num_replicas:
         raise UserError(
             f"batch_size is the global batch and must divide by the number of replicas, {num_replicas}."
@@ -75,9 +75,9 @@ class TrainPipeline:
 
     def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1):
         split = dataset.splits["train"]
-        self.batch_size = checks.integer("batch_size", batch_size, 1)
-        self.num_views = checks.integer("num_views", num_views, 1)
-        self._seed = checks.seed(seed)
+        self.batch_size = arguments.integer("batch_size", batch_size, 1)
+        self.num_views = arguments.integer("num_views", num_views, 1)
+        self._seed = arguments.seed(seed)
         self._augmentation = Augmentation.from_config(augment, dataset.image_shape)
         self.steps_per_epoch = len(split) // self.batch_size
         if not self.steps_per_epoch:
@@ -96,7 +96,7 @@ class TrainPipeline:
         Raises:
             UserError: as `dataset`, and if an image of a streamed set is corrupt.
         """
-        step = checks.integer("step", step, 0)
+        step = arguments.integer("step", step, 0)
         try:
             return next(iter(self._dataset(step, (replica,), num_replicas, count=1)))
         except tf.errors.OpError as error:
@@ -118,7 +118,7 @@ class TrainPipeline:
         Raises:
             UserError: if the replicas cannot share the batch.
         """
-        return self._dataset(checks.integer("start_step", start_step, 0), replicas, num_replicas, count=None)
+        return self._dataset(arguments.integer("start_step", start_step, 0), replicas, num_replicas, count=None)
 
     def _dataset(self, start, replicas, num_replicas, count):
         shard = _shard_size(self.batch_size, num_replicas)
@@ -179,7 +179,7 @@ def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):
         if split not in dataset.splits:
             raise UserError(f"Unknown split: the splits are {', '.join(dataset.splits)}. Received: split={split!r}.")
         split = dataset.splits[split]
-    batch_size = checks.integer("batch_size", batch_size, 1)
+    batch_size = arguments.integer("batch_size", batch_size, 1)
     shard = _shard_size(batch_size, num_replicas)
     replicas = _check_replicas(replicas, num_replicas)
     with tf.device("/CPU:0"):

@@ -3,13 +3,12 @@
 import pathlib
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from odtf.errors import UserError
-from odtf.evaluation import metadata, pixels
-from odtf.export import Runner, flatbuffer
+from odtf.evaluation import pixels
+from odtf.tflite import flatbuffer, metadata_reader
+from odtf.tflite.runner import Runner
 
-_OPERATORS = schema.BuiltinOperator
 # What may stand between the operator that makes the scores and the output.
 _PASSING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "CAST")
 _SMALLEST = 1e-7
@@ -48,7 +47,7 @@ class Classifier:
             raise UserError(f"A TFLite classifier is needed, one input and one output; {reason}: {path}.") from error
         self.bytes = len(content)
         self.image_size, self.channels = self._check_input()
-        normalization, self.labels = metadata.read(content)
+        normalization, self.labels = metadata_reader.read(content)
         self._said = pixels.from_file(normalization, self._runner.input)
         self.pixels = self._said or given or self._ask()
         if len(self.pixels.scale) not in (1, self.channels):
@@ -175,11 +174,9 @@ def _kind_of_scores(content):
     model = flatbuffer.unpack(content)
     graph = model.subgraphs[0]
     made_by = {int(output): op for op in graph.operators for output in op.outputs}
-    names = {code: name for name, code in vars(_OPERATORS).items() if isinstance(code, int)}
     tensor = int(graph.outputs[0])
     while tensor in made_by:
-        code = model.operatorCodes[made_by[tensor].opcodeIndex]
-        name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode))
+        name = flatbuffer.operator_name(model, made_by[tensor])
         if name in ("SOFTMAX", "LOGISTIC"):
             return "probabilities"
         if name not in _PASSING:

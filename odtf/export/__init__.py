@@ -1,16 +1,16 @@
 """Export: a deployed student as a verified TFLite file, and what a device makes of it."""
 
-from odtf.export.convert import convert, convert_saved, fold_preprocessing
-from odtf.export.files import publish, save_student
-from odtf.export.flatbuffer import operators
-from odtf.export.lean import lean
+from odtf.export.conversion import convert, convert_saved, fold_preprocessing
+from odtf.export.output import publish, save_student
 from odtf.export.publication import publish_student
 from odtf.export.rules import VerificationError
-from odtf.export.runner import Runner, measure
 from odtf.export.student import convert_calibrated, export_student
 from odtf.export.targets import PHONE, QUANTIZATIONS, SOC, TARGETS, Target, find_target
-from odtf.export.vela import compile_with_vela
-from odtf.export.verify import verify
+from odtf.export.verification import verify
+from odtf.tflite.flatbuffer import operators
+from odtf.tflite.lean import lean
+from odtf.tflite.runner import Runner, measure
+from odtf.tflite.vela import compile_with_vela
 
 __all__ = [
     "PHONE",

@@ -3,9 +3,9 @@
 import keras
 
 from odtf.errors import UserError
-from odtf.export.convert import INPUT_NAME, fold_preprocessing
-from odtf.export.targets import INPUT_QUANTIZATION
+from odtf.export.conversion import INPUT_NAME, fold_preprocessing
 from odtf.quantization import FixedRange, lower
+from odtf.tflite.raw_pixels import INPUT_QUANTIZATION
 
 
 def lowered_model(network, dataset, target, quantization):

@@ -1,6 +1,6 @@
 """A TFLite file as C++ source, for firmware without a file system."""
 
-from odtf.export import flatbuffer
+from odtf.tflite import flatbuffer
 
 _BYTES_A_LINE = 20
 

@@ -3,9 +3,9 @@
 import json
 
 from odtf import __version__
-from odtf.export import flatbuffer
-from odtf.export.arena import arena
 from odtf.export.c_array import resolver_name
+from odtf.tflite import flatbuffer
+from odtf.tflite.arena import arena
 
 CARD = "MODEL_CARD.md"
 REPORT = "verification.json"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from odtf.export import vela
 from odtf.export.rules import VerificationError
-from odtf.export.runner import Runner
 from odtf.export.targets import Target
-from odtf.export.verify import allowed_drop
+from odtf.export.verification import allowed_drop
 from odtf.quiet import quiet
+from odtf.tflite import vela
+from odtf.tflite.runner import Runner
 
 # LiteRT's own kernels run a grouped convolution in a slow loop; MediaPipe proves the interface, not the accuracy.
 _KERNEL_EXAMPLES = 128

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from odtf import __version__
-from odtf.export import flatbuffer
 from odtf.export.c_array import c_array
 from odtf.export.card import documents
-from odtf.export.files import publish
-from odtf.export.lean import lean
-from odtf.export.metadata import LABELS, attach, labels_text
+from odtf.export.output import publish
 from odtf.export.proofs import PROOFS, Circumstances
 from odtf.export.targets import find_target
-from odtf.export.verify import allowed_drop, verify
+from odtf.export.verification import allowed_drop, verify
 from odtf.files import disk_errors
+from odtf.tflite import flatbuffer
+from odtf.tflite.lean import lean
+from odtf.tflite.metadata import LABELS, attach, labels_text
 
 
 def publish_student(

@@ -1,8 +1,8 @@
 """What a file must be before its answers are looked at: its operators, widths and tensors, held against a target."""
 
 from odtf.errors import UserError
-from odtf.export import flatbuffer
-from odtf.export.targets import INPUT_QUANTIZATION
+from odtf.tflite import flatbuffer
+from odtf.tflite.raw_pixels import INPUT_QUANTIZATION
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 

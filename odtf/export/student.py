@@ -8,7 +8,7 @@ import numpy as np
 from odtf.data import calibration_images
 from odtf.errors import UserError
 from odtf.export.aware import lowered_model
-from odtf.export.convert import convert, fold_preprocessing
+from odtf.export.conversion import convert, fold_preprocessing
 from odtf.export.publication import publish_student
 from odtf.export.targets import find_target
 from odtf.models import deploy

@@ -8,10 +8,6 @@ from collections.abc import Mapping
 
 from odtf.errors import UserError
 
-# Every file takes raw pixels 0..255, whatever its input type: value = scale * (stored - zero_point). The power of two
-# of int16 lets firmware shift (pixel << 7) instead of multiplying. Scale 0: stored as they are, without quantisation.
-INPUT_QUANTIZATION = {"int8": (1.0, -128), "int16": (1.0 / 128.0, 0), "uint8": (1.0, 0), "float32": (0.0, 0)}
-
 # Operators that TFLite Micro and the Ethos-U both have for int8 and int16 activations (Vela 5.2's
 # SUPPORTED_OPS.md; TFLite Micro's micro_mutable_op_resolver.h).
 _PORTABLE_OPERATORS = frozenset(

@@ -6,7 +6,7 @@ Zagoruyko, Komodakis, "Paying More Attention to Attention", ICLR 2017; released 
 from keras import ops
 
 from odtf.losses import attention_transfer, check_temperature, cross_entropy, kl_divergence
-from odtf.methods.frozen_teacher import TaughtByFrozen, check_share, tap_of, taps_of
+from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_share, tap_of, taps_of
 
 
 class AttentionTransfer(TaughtByFrozen):

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from odtf.methods.groups import Update
+from odtf.methods.shared.groups import Update
 
 
 def peer_seed(seed, index):

@@ -7,7 +7,7 @@ OKDDip's released code (train_one.py, options avg and bpscale).
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.branches import Branched, leave_one_out
+from odtf.methods.shared.branches import Branched, leave_one_out
 
 
 class CLILR(Branched):

@@ -11,8 +11,8 @@ from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
 from odtf.methods.base import Method, independent_peers
-from odtf.methods.groups import Group, with_rate
-from odtf.methods.ramps import sigmoid_ramp
+from odtf.methods.shared.groups import Group, with_rate
+from odtf.methods.shared.ramps import sigmoid_ramp
 
 
 class CollaborativeCrossArchitecture(Method):

@@ -9,7 +9,7 @@ from keras import ops
 
 from odtf.losses import cross_entropy
 from odtf.methods.base import peer_seed
-from odtf.methods.chain import TeacherChain
+from odtf.methods.shared.chain import TeacherChain
 from odtf.methods.takd import members
 
 # Which terms are dropped is drawn in advance and used in turn: a function of the step, the same on every replica.

@@ -18,8 +18,8 @@ from odtf.losses import (
     probabilistic_knowledge_transfer,
     squared_difference,
 )
-from odtf.methods.frozen_teacher import TEACHER, TaughtByFrozen, check_share, tap_of, taps_of
-from odtf.methods.retrieval import retrieval
+from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_share, tap_of, taps_of
+from odtf.methods.shared.retrieval import retrieval
 from odtf.quantization import Quantized, QuantizedConvolution, Range
 
 

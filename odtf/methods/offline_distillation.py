@@ -4,7 +4,7 @@ Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
 """
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.frozen_teacher import TaughtByFrozen, check_share
+from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_share
 
 
 class OfflineDistillation(TaughtByFrozen):

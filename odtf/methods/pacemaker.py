@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from odtf.methods.base import peer_seed
-from odtf.methods.chain import TeacherChain
+from odtf.methods.shared.chain import TeacherChain
 
 
 class Pacemaker(TeacherChain):

@@ -4,7 +4,7 @@ Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant", AAAI 2
 imirzadeh/Teacher-Assistant-Knowledge-Distillation.
 """
 
-from odtf.methods.chain import TeacherChain
+from odtf.methods.shared.chain import TeacherChain
 
 
 class TAKD(TeacherChain):

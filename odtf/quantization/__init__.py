@@ -10,7 +10,7 @@ References:
     1806.08342.
 """
 
-from odtf.quantization.lower import FixedRange, is_aware, lower, unquantized
+from odtf.quantization.lowering import FixedRange, is_aware, lower, unquantized
 from odtf.quantization.quantized import Quantized
 from odtf.quantization.quantized_convolution import QuantizedConvolution
 from odtf.quantization.range import Range, pixel_range

@@ -10,7 +10,7 @@ import tensorflow as tf
 from odtf import data, models, quantization
 from odtf.errors import UserError
 from odtf.files import write_json
-from odtf.training import build, checks, records
+from odtf.training import cohorts, config_checks, records
 from odtf.training import config as config_lib
 from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
@@ -37,17 +37,17 @@ def run(config, workdir, placement):
         UserError: on bad input, on another config's workdir, and if a loss stops being finite.
         Stopped: after SIGTERM, when everything is saved.
     """
-    checks.check(config)
+    config_checks.check(config)
     _check_devices(config, placement)
     if placement.is_chief:
         records.check_claim(workdir, config)
-    build.set_runtime(config)
-    build.rehearse(config)
-    dataset = build.load_dataset(config)
-    pipeline = build.make_pipeline(config, dataset)
+    cohorts.set_runtime(config)
+    cohorts.rehearse(config)
+    dataset = cohorts.load_dataset(config)
+    pipeline = cohorts.make_pipeline(config, dataset)
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
     with placement.strategy.scope():
-        method = build.make_method(
+        method = cohorts.make_method(
             config,
             dataset.image_shape,
             dataset.num_classes,

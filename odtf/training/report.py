@@ -17,6 +17,8 @@ The form is stable; keys may be added, none is renamed or removed:
 Accuracies are shares in [0, 1]. The test split is read once, after the last step, and chooses nothing.
 """
 
+from odtf.tables import table
+
 
 def accuracies(name, chosen, last):
     """Returns the four accuracies of one network, and as many values of every other metric it has.
@@ -67,16 +69,3 @@ def render(report):
             rows.append((name, row["quantization"], f"{row['bytes']:,}", *share, latency, row["path"]))
         text += f"\n\n{table(rows)}"
     return text
-
-
-def table(rows):
-    """Aligns rows of strings under a header: the first column to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            c.ljust(w) if i in (0, len(row) - 1) and not c.endswith("%") else c.rjust(w)
-            for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

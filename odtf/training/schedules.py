@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from odtf.errors import UserError
-from odtf.models.build import check_kinds
-from odtf.training.checks import is_number
+from odtf.models.specification import check_kinds
+from odtf.training.config_checks import is_number
 
 
 @keras.saving.register_keras_serializable("odtf")

@@ -27,7 +27,7 @@ BAD = {
 
 @pytest.mark.parametrize("flags, message", BAD.values(), ids=BAD)
 def test_bad_input(flags, message):
-    status, out, err = processes.run(*flags, program="run_benchmark")
+    status, out, err = processes.run(*flags, program="benchmark")
     assert status == 2
     assert out == ""
     assert message in err
@@ -37,7 +37,7 @@ def test_bad_input(flags, message):
 def test_table_and_json(tmp_path):
     path = tmp_path / "new" / "figures.json"
     flags = ["train", f"--json={path}", "--only=cheap_layers", "--repeats=1"]
-    status, out, err = processes.run(*flags, program="run_benchmark")
+    status, out, err = processes.run(*flags, program="benchmark")
     assert (status, err) == (0, "")
     assert "cheap_layers ..." in out
     assert "LineConv2D" in out
@@ -52,7 +52,7 @@ def test_commands_for_a_phone_need_no_model(tmp_path):
     """Only the names matter; TensorFlow is not imported for them."""
     file = tmp_path / "student.tflite"
     file.touch()
-    status, out, err = processes.run("edge", str(file), "--adb", "--threads=4", program="run_benchmark")
+    status, out, err = processes.run("edge", str(file), "--adb", "--threads=4", program="benchmark")
     assert (status, err) == (0, "")
     assert f"adb push {file}" in out
     assert "--num_threads=4" in out

@@ -4,9 +4,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from odtf.benchmark import edge
-from odtf.benchmark.report import render
+from odtf.benchmark.edge_tables import render
 from odtf.errors import UserError
-from odtf.export import flatbuffer, vela
+from odtf.tflite import flatbuffer, vela
 
 
 def test_figures_of_a_file(int8_file):

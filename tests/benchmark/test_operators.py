@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from odtf import export
 from odtf.benchmark import litert_tool, operators
-from odtf.export import flatbuffer
+from odtf.tflite import flatbuffer
 
 
 def run(content, *inputs):

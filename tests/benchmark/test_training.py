@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from odtf import layers as odtf_layers
-from odtf.benchmark import layers, steps, training
+from odtf.benchmark import single_layers, steps, suite
 from odtf.benchmark.setup import MEASUREMENTS, Setup
 
 SHAPE = (2, 6, 6, 16)
@@ -23,14 +23,14 @@ def names(comparisons):
 
 
 def test_every_name_has_its_measurement():
-    assert tuple(training.FUNCTIONS) == MEASUREMENTS
+    assert tuple(suite.FUNCTIONS) == MEASUREMENTS
     assert Setup(only=("pipeline", "group_conv")).measurements == ("group_conv", "pipeline")
 
 
 def test_layers(setup):
-    assert names(layers.group_conv(setup, SHAPE)) == [("GroupConv2D", "keras.layers.Conv2D", 1 / 40)]
-    assert names(layers.batch_norm(setup, SHAPE)) == [("fused", "stock Keras", None)]
-    found = names(layers.cheap_layers(setup, SHAPE))
+    assert names(single_layers.group_conv(setup, SHAPE)) == [("GroupConv2D", "keras.layers.Conv2D", 1 / 40)]
+    assert names(single_layers.batch_norm(setup, SHAPE)) == [("fused", "stock Keras", None)]
+    found = names(single_layers.cheap_layers(setup, SHAPE))
     kinds = {name.split(",")[0].split(" ")[0] for name, *_ in found}
     assert kinds == {"GroupConv2D", "DepthwiseConv2D", "Shift2D", "LineConv2D", "GhostModule"}
     assert {baseline for _, baseline, _ in found} == {"Conv2D"}
@@ -39,7 +39,7 @@ def test_layers(setup):
 def test_a_layer_step_runs_backward():
     """The values are the first of the gradients of the input and of each weight, which the layer keeps."""
     layer = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones")
-    values = layers.layer_step(layer, (1, 1, 1, 1))()
+    values = single_layers.layer_step(layer, (1, 1, 1, 1))()
     inputs = tf.random.stateless_normal((1, 1, 1, 1), (0, 0)).numpy().item()
     upstream = tf.random.stateless_normal((1, 1, 1, 1), (0, 1)).numpy().item()
     np.testing.assert_allclose(values, [upstream, inputs * upstream], rtol=1e-6)
@@ -104,9 +104,9 @@ def test_pipeline(setup):
 
 def test_report(monkeypatch):
     lines = []
-    monkeypatch.setitem(training.FUNCTIONS, "cheap_layers", lambda setup: layers.cheap_layers(setup, SHAPE))
-    monkeypatch.setitem(training.FUNCTIONS, "group_conv", lambda setup: layers.group_conv(setup, SHAPE))
-    report = training.run(Setup(only=("cheap_layers", "group_conv"), repeats=1, log=lines.append))
+    monkeypatch.setitem(suite.FUNCTIONS, "cheap_layers", lambda setup: single_layers.cheap_layers(setup, SHAPE))
+    monkeypatch.setitem(suite.FUNCTIONS, "group_conv", lambda setup: single_layers.group_conv(setup, SHAPE))
+    report = suite.run(Setup(only=("cheap_layers", "group_conv"), repeats=1, log=lines.append))
     assert set(report) == {"benchmark", "environment", "seconds", "measurements"}
     assert list(report["measurements"]) == ["group_conv", "cheap_layers"]
     assert {"tensorflow", "cores", "device", "depth", "batch_size", "num_peers"} <= set(report["environment"])

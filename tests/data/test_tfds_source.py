@@ -58,7 +58,7 @@ def test_the_newest_version_and_the_only_configuration_are_read(tiny_tfds, tmp_p
     source = f"{tiny_tfds}/tiny/1.0.0"
     for version in ("2.0.0", "10.0.0"):
         shutil.copytree(source, tmp_path / "tiny" / version)
-    from odtf.data.tfds_source import _find
+    from odtf.data.sources.tfds import _find
 
     assert _find("tiny", tmp_path).name == "10.0.0"
     assert _find("tiny:2.0.0", tmp_path).name == "2.0.0"

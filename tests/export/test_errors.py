@@ -10,7 +10,7 @@ import pytest
 from odtf.errors import UserError
 from odtf.export import SOC, Runner, VerificationError, export_student, find_target
 from odtf.export import student as export
-from odtf.export.verify import check_interface, check_operators
+from odtf.export.verification import check_interface, check_operators
 
 KIND = "resnet8 line"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from odtf.export import flatbuffer, metadata
 from odtf.export.c_array import c_array, resolver_name
+from odtf.tflite import flatbuffer, metadata
 
 KIND = "od_cheap depthwise"
 LABELS = [f'"{name}"\\ü?' for name in ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "9")]

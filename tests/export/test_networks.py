@@ -1,11 +1,14 @@
 """Every kind of network as a file: the float one equals the student, the int8 one nearly."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
 
+from odtf import models
 from odtf.export import PHONE, SOC, Runner, export_student
+from odtf.tflite.arena import arena
 from tests.export.conftest import KINDS, normalized
 
 # A phone file that ends in logits, to be compared where differences show.
@@ -66,3 +69,11 @@ def test_network_trained_in_mixed_precision(digits, tmp_path):
     finally:
         keras.config.set_dtype_policy(before)
     assert set(row["ops"]) <= SOC.operators
+
+
+def test_the_arena_of_a_student_is_what_its_cost_says(exported, student):
+    """One byte a value: the file and the deployed layers have the same peak, where they have the same order."""
+    case = "resnet8 standard"
+    found = arena(pathlib.Path(exported(case, "soc", "int8")["path"]).read_bytes())
+    assert found["at_least_bytes"] == models.cost(student(case)).activation_bytes
+    assert found["at_least_bytes"] <= found["bytes"] <= 1.2 * found["at_least_bytes"]

@@ -8,13 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from odtf import export, export_student
-from odtf.export import PHONE, TARGETS, VerificationError, flatbuffer, proofs, publish_student
+from odtf import export
+from odtf.export import PHONE, TARGETS, VerificationError, proofs, publish_student
 from odtf.export import student as student_module
-from odtf.export.arena import arena
 from odtf.export.c_array import resolver_name
 from odtf.export.rules import check_limits
 from odtf.export.targets import PHONE_GPU
+from odtf.tflite import flatbuffer
+from odtf.tflite.arena import arena
 
 KIND = "od_cheap depthwise"
 ABOUT = {"name": "peer_3", "training": {"method": "mutual learning of 4", "seed": 7}, "cost": "13,802 parameters"}
@@ -219,4 +220,4 @@ def test_no_stage_asks_which_target_it_works_for():
 
 
 def test_the_command_line_knows_the_targets():
-    assert list(TARGETS) == export_student._TARGETS
+    assert list(TARGETS) == export._TARGETS

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odtf.export import PHONE, SOC, Runner, export_student, flatbuffer, measure, operators
-from odtf.export.convert import fold_preprocessing
-from odtf.export.lean import lean
+from odtf.export import PHONE, SOC, Runner, export_student, measure, operators
+from odtf.export.conversion import fold_preprocessing
 from odtf.export.targets import PHONE_GPU
+from odtf.tflite import flatbuffer
+from odtf.tflite.lean import lean
 from tests.export.conftest import normalized
 
 KIND = "od_cheap depthwise"
@@ -186,7 +187,7 @@ def test_calibration_images_are_not_changed(student, digits):
     """The corner pixels that pin the range are set in a copy."""
     assert normalized(np.zeros((1, 8, 8, 1), np.uint8), digits).max() < 0
     before = digits.splits["train"].images.copy()
-    from odtf.export.convert import _representative
+    from odtf.export.conversion import _representative
 
     batches = list(_representative(before, "int8")())
     assert (batches[0]["image"].min(), batches[0]["image"].max()) == (0.0, 255.0)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from odtf.errors import UserError
-from odtf.export import compile_with_vela, vela
+from odtf.export import compile_with_vela
+from odtf.tflite import vela
 from tests.export.conftest import KINDS, normalized
 
 

@@ -45,6 +45,6 @@ def workdir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tuned(workdir):
     """Function from a mode to its row in the report."""
-    from odtf.finetune.run import finetune
+    from odtf.finetune.finetuning import finetune
 
     return functools.cache(lambda mode: finetune(workdir, Settings(mode, epochs=1, **OPTIONS[mode])))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from odtf import export
-from odtf.finetune import measure
+from odtf.finetune import compression
 from odtf.finetune.settings import MODES
-from odtf.finetune.table import render
+from odtf.finetune.summary import render
 from tests.finetune.conftest import OPTIONS
 
 every_mode = pytest.mark.parametrize("mode", MODES)
@@ -32,7 +32,7 @@ def test_a_verified_int8_file_and_a_row(mode, tuned, workdir, digits):
     assert ops.get("QUANTIZE", 0) == {"soc": 0, "phone": 2}[row["target"]], "uint8 outside, int8 inside"
     assert (ops["CONV_2D"] + ops.get("DEPTHWISE_CONV_2D", 0), ops["FULLY_CONNECTED"]) == (3, 2), "BN is folded"
     assert [stage["name"] for stage in row["stages"]] == list(MODES[mode])
-    assert len(measure.kernels(content)) == 5, "every kernel is int8"
+    assert len(compression.kernels(content)) == 5, "every kernel is int8"
 
 
 def test_the_model_that_was_taught_is_the_file(tuned):
@@ -59,10 +59,10 @@ def test_all_rows_stand_in_the_report(tuned, workdir):
 
 def test_two_of_four_inputs_are_zero_in_the_file(tuned, workdir):
     row = tuned("prune")
-    for name, kernel, _ in measure.kernels(content_of(row, workdir))[2:]:
+    for name, kernel, _ in compression.kernels(content_of(row, workdir))[2:]:
         fours = kernel[..., : kernel.shape[-1] // 4 * 4].reshape(-1, 4)
         assert np.all(np.sum(fours == 0, axis=-1) >= 2), name
-    before = measure.kernels(content_of(row, workdir, "post_training"))[2][1]
+    before = compression.kernels(content_of(row, workdir, "post_training"))[2][1]
     assert np.mean(before == 0) < 0.2
     assert row["left_dense"] == ["stage1_conv1"], "one input channel has no four neighbours"
     assert row["sparse_path"]["reason"].startswith("the network does not begin with")
@@ -71,7 +71,7 @@ def test_two_of_four_inputs_are_zero_in_the_file(tuned, workdir):
 
 def test_blocks_of_weights_are_zero_in_the_file(tuned, workdir):
     row = tuned("pqat")
-    dense = [kernel for name, kernel, _ in measure.kernels(content_of(row, workdir)) if name == "FULLY_CONNECTED"]
+    dense = [kernel for name, kernel, _ in compression.kernels(content_of(row, workdir)) if name == "FULLY_CONNECTED"]
     # The file holds [outputs, inputs]; a block is one input by four outputs.
     hidden, logits = dense
     blocks = hidden.reshape(-1, 4, hidden.shape[1])
@@ -85,7 +85,7 @@ def test_blocks_of_weights_are_zero_in_the_file(tuned, workdir):
 @pytest.mark.parametrize("mode", ["cluster", "cqat"])
 def test_a_filter_has_as_many_values_as_there_are_clusters(mode, tuned, workdir):
     row = tuned(mode)
-    kernels = measure.kernels(content_of(row, workdir))
+    kernels = compression.kernels(content_of(row, workdir))
     values = [len(np.unique(channel)) for _, kernel, axis in kernels[1:] for channel in np.moveaxis(kernel, axis, 0)]
     assert max(values) <= OPTIONS[mode]["clusters"]
     assert row["file"]["clusters"] == max(values) > 2

@@ -13,9 +13,9 @@ from odtf import data, models
 from odtf.errors import UserError
 from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
+from odtf.finetune.finetuning import finetune
 from odtf.finetune.prune import Pruned
 from odtf.finetune.quantize import Quantized
-from odtf.finetune.run import finetune
 from odtf.finetune.settings import Settings
 from odtf.finetune.tuning import Lesson, Tuning
 from odtf.finetune.twin import twin_of

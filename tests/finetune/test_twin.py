@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from odtf import export, layers, models
-from odtf.export import flatbuffer
-from odtf.finetune.files import aware_file
 from odtf.finetune.quantize import Quantized
+from odtf.finetune.tuned_file import aware_file
 from odtf.finetune.twin import is_shift, twin_of
+from odtf.tflite import flatbuffer
 from tests.models.test_classic_networks import SPECS as CLASSIC
 from tests.models.test_networks import SPECS, images, randomized
 

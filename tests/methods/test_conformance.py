@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from odtf import methods
 from odtf.methods.base import Method, peer_seed
-from odtf.methods.groups import Group
+from odtf.methods.shared.groups import Group
 from tests.methods.conftest import NETWORK, make_method
 
 NAMES = methods.available()

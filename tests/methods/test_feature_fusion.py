@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from odtf import models
 from odtf.methods.feature_fusion import FeatureFusion
-from odtf.methods.fusion import fusion_module
+from odtf.methods.shared.fusion import fusion_module
 from tests.methods.conftest import NETWORK, make_method
 from tests.methods.numpy_losses import at_epoch, count, cross_entropy, divergence, moved, random_outputs, total
 

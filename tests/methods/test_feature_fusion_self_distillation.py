@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from odtf import models
-from odtf.methods import self_distillation as sd
 from odtf.methods.feature_fusion_self_distillation import FeatureFusionSelfDistillation
+from odtf.methods.shared import self_distillation as sd
 from odtf.training.checkpoints import Checkpoints
 from tests.methods.conftest import NETWORK, make_method
 from tests.methods.numpy_losses import at_epoch, count, cross_entropy, divergence, moved, total

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from odtf import models
 from odtf.methods.fit_nets import HINT, make_regressor
-from odtf.methods.frozen_teacher import STUDENT
+from odtf.methods.shared.frozen_teacher import STUDENT
 from tests.methods.conftest import make_method
 from tests.methods.numpy_losses import at_epoch, cross_entropy, divergence, moved, random_outputs, total
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from odtf import methods
-from odtf.models.checks import network_input
 from odtf.models.convolution import Pieces
+from odtf.models.sizes import network_input
 from tests.methods.conftest import make_method
 
 

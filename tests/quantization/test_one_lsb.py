@@ -8,15 +8,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from odtf.layers import (
-    ChannelShuffle,
-    Conv2D,
-    DepthwiseConv2D,
-    GhostModule,
-    GroupConv2D,
-    LineConv2D,
-    Shift2D,
-)
+from odtf.layers import ChannelShuffle, Conv2D, DepthwiseConv2D, GhostModule, GroupConv2D, LineConv2D, Shift2D
 from odtf.quantization import lower
 from odtf.quiet import quiet
 from tests.quantization.conftest import aware, normalized, randomized

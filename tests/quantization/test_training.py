@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from odtf import data, export, methods, models, quantization, workdir
 from odtf.errors import UserError
-from odtf.training import build, checks, experiment
+from odtf.training import cohorts, config_checks, experiment
 from odtf.training.config import default_config, free
 from tests.quantization.conftest import aware, randomized
 from tests.training.test_experiment import assert_same_weights, last_weights, log_of, train
@@ -62,8 +62,8 @@ def test_the_student_is_chosen_among_quantised_epochs(whole):
 def test_a_finished_run_is_exported_with_the_ranges_of_training(whole, monkeypatch):
     folder, report = whole
     monkeypatch.setattr("odtf.export.student.calibration_images", None)
-    dataset = build.load_dataset(config_of())
-    _, network = build.load_peer(folder, dataset.image_shape, dataset.num_classes)
+    dataset = cohorts.load_dataset(config_of())
+    _, network = cohorts.load_peer(folder, dataset.image_shape, dataset.num_classes)
     bounds = network.layers[1].bounds.numpy()
     np.testing.assert_allclose(bounds, quantization.pixel_range(dataset.mean, dataset.std), rtol=1e-6)
     row = workdir.export_workdir(folder, "soc")["exports"][0]
@@ -144,4 +144,4 @@ def test_bad_configs(values, message):
         with config.ignore_type():
             (config[part] if part else config)[leaf] = value
     with pytest.raises(UserError, match=message):
-        checks.check(config)
+        config_checks.check(config)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from odtf.errors import UserError
-from odtf.training import build, experiment, strategy
+from odtf.training import cohorts, experiment, strategy
 from odtf.training.config import load_config as load
 from odtf.training.config import to_json
 
@@ -80,9 +80,9 @@ def test_log_has_every_term_and_every_peer(whole):
 
 def test_chosen_weights_give_the_reported_accuracy(whole):
     workdir, report = whole
-    config = build.read_config(workdir)
-    dataset = build.load_dataset(config)
-    name, network = build.load_peer(workdir, dataset.image_shape, dataset.num_classes)
+    config = cohorts.read_config(workdir)
+    dataset = cohorts.load_dataset(config)
+    name, network = cohorts.load_peer(workdir, dataset.image_shape, dataset.num_classes)
     split = dataset.splits["test"]
     images, labels = split.take(np.arange(len(split)))
     scaled = (np.asarray(images, "float32") / 255 - np.array(dataset.mean)) / np.array(dataset.std)

@@ -1,0 +1,149 @@
+"""Measuring candidates, each once."""
+
+import hashlib
+import importlib.metadata
+import json
+import pathlib
+import statistics
+import tempfile
+
+from odtf import __version__, export, files, models
+from odtf.candidates import budget
+from odtf.errors import UserError
+from odtf.tflite import arena, vela
+from odtf.training import cohorts, records
+
+LATENCY_ROUNDS = 7
+# For targets that name no processor of their own.
+_ACCELERATOR = "ethos-u55-128"
+_MEASURED = ("val_top1", "bytes", "sha256", "agreement", *budget.METRICS)
+_KEYS = {"target", "peer", "quantization", "made_with", "notes", *_MEASURED}
+
+
+def measure(workdir, target, log=print):
+    """Measures the candidates of a target that have not been measured yet.
+
+    Args:
+        workdir: directory of a finished run.
+        target: name of a target.
+        log: callable that takes a line of text.
+
+    Returns:
+        list of the target's candidates as dicts, each peer in each quantisation that the target takes.
+
+    Raises:
+        UserError: if the run or the target does not exist.
+    """
+    workdir = pathlib.Path(workdir)
+    config, report = records.read_config(workdir), records.read_report(workdir)
+    known = export.TARGETS.get(target)
+    target = known or export.find_target(target, config.export.quantization)
+    made_with = _made_with(workdir, config)
+    wanted = [(peer["name"], quantization) for peer in report["peers"] for quantization in target.tensors]
+    rows = read(workdir)
+    found = {
+        (row["peer"], row["quantization"]): row
+        for row in rows
+        if row["target"] == target.name and row["made_with"] == made_with and row["val_top1"] is not None
+    }
+    missing = [key for key in wanted if key not in found]
+    if missing:
+        dataset = cohorts.load_dataset(config)
+        peers = cohorts.load_cohort(workdir, dataset.image_shape, dataset.num_classes).peers
+    for number, (peer, quantization) in enumerate(missing, start=1):
+        log(f"[{number}/{len(missing)}] {peer} {quantization} ...")
+        row = {"target": target.name, "peer": peer, "quantization": quantization, "made_with": made_with}
+        row |= _measure(peers[peer], dataset, target, quantization, config)
+        rows = [old for old in rows if _key(old) != _key(row)] + [row]
+        found[peer, quantization] = row
+        # After each, so that what was measured survives an interruption.
+        save(workdir, rows, None)
+    return [found[key] for key in wanted]
+
+
+def _measure(network, dataset, target, quantization, config):
+    with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
+        try:
+            row = export.export_student(
+                network,
+                dataset,
+                folder,
+                target=target,
+                quantization=quantization,
+                calibration_examples=config.export.calibration_examples,
+                split="validation",
+                seed=config.seed,
+            )
+        except UserError as error:
+            return {**dict.fromkeys(_MEASURED), "notes": [str(error)]}
+        runner = export.Runner(row["path"])
+        latency = statistics.median(runner.latency()["p50_us"] for _ in range(LATENCY_ROUNDS))
+        return {
+            **{key: row[key] for key in ("val_top1", "bytes", "sha256", "agreement")},
+            "macs": models.cost(network, deployed=True).macs,
+            "latency_us": round(latency, 1),
+            "arena_bytes": arena.arena(pathlib.Path(row["path"]).read_bytes())["bytes"],
+            **_compile(row["path"], target, quantization),
+        }
+
+
+def _compile(path, target, quantization):
+    """Cycles and memory on the Ethos-U, for files of the kind that it runs."""
+    nothing = {"cycles": None, "sram_bytes": None}
+    if not is_for_npu(target, quantization):
+        return {**nothing, "notes": [f"a {target.name} file is not for an NPU"]}
+    try:
+        compiled = export.compile_with_vela(path, target.accelerator or _ACCELERATOR)
+    except UserError as error:
+        return {**nothing, "notes": [str(error)]}
+    if compiled["cpu_operators"]:
+        # Cycles of the NPU alone would be too few.
+        return {**nothing, "notes": [f"Vela leaves {', '.join(compiled['cpu_operators'])} to the CPU"]}
+    return {"cycles": compiled["cycles"], "sram_bytes": compiled["sram_bytes"], "notes": []}
+
+
+def is_for_npu(target, quantization):
+    """Whether a target's files in a quantisation are of the kind that an Ethos-U runs."""
+    return target.tensors[quantization][0] in ("int8", "int16")
+
+
+def _made_with(workdir, config):
+    """What a measurement depends on besides peer, target and quantisation."""
+    return {
+        "weights": hashlib.sha256(_bytes(records.chosen_path(workdir))).hexdigest()[:16],
+        "calibration_examples": config.export.calibration_examples,
+        "odtf": __version__,
+        "tensorflow": importlib.metadata.version("tensorflow"),
+        "vela": importlib.metadata.version("ethos-u-vela") if vela.available() else None,
+    }
+
+
+def _bytes(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"There are no weights at {path}: has the training of this workdir ended?") from error
+
+
+def _key(row):
+    return row["target"], row["peer"], row["quantization"]
+
+
+def path_of(workdir):
+    """The path of candidates.json in a workdir."""
+    return workdir / "export" / "candidates.json"
+
+
+def read(workdir):
+    """The candidates that were measured before; none where the file is absent or not what was written."""
+    try:
+        rows = json.loads(path_of(workdir).read_text("utf-8"))["candidates"]
+        return [row for row in rows if row.keys() >= _KEYS]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def save(workdir, rows, choice):
+    """Writes the candidates and the choice among them, a dict or None."""
+    files.make_directory(path_of(workdir).parent)
+    files.write_json(path_of(workdir), {"candidates": rows, "choice": choice})

@@ -1,0 +1,106 @@
+"""Exports a peer of a finished run as verified TFLite files for the devices that it is to run on.
+
+    odtf-export --workdir=runs/digits --target=all
+    odtf-export --workdir=runs/digits --target=soc
+    odtf-export --workdir=runs/digits --target=phone --quantization=float16 --peer=peer_2
+    odtf-export --workdir=runs/oem --budget=bytes=64K,cycles=250K,macs=8e6,latency_us=150
+
+soc (TFLite Micro and Ethos-U alike), micro, ethos-u55 and ethos-u65 (compiled by Vela as well): int8 in and out, a C
+array beside it. phone and phone-gpu: RGB in, probabilities out, labels in the file's metadata. The file is run over the
+validation and test splits, and given to the target's own tools where they are installed, before it is called good; it
+lands in WORKDIR/export/TARGET with its model card and verification report, and in report.json.
+
+all: each of them. A target that cannot take the network is named with the reason, the others are written, and the exit
+status is 2.
+
+--budget measures every peer in every quantisation that the target takes, once, and exports the one whose file is best
+on validation within all limits. All of them: WORKDIR/export/candidates.json, .md and .png.
+"""
+
+from absl import flags
+
+from odtf.candidates import budget
+from odtf.commands import cli
+from odtf.errors import UserError
+from odtf.quiet import import_tensorflow
+from odtf.training import records
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
+_TARGETS = ["soc", "phone", "phone-gpu", "micro", "ethos-u55", "ethos-u65"]
+_TARGET = flags.DEFINE_enum("target", "soc", [*_TARGETS, "all"], "What the file is for.")
+_PEER = flags.DEFINE_string("peer", None, "The peer to export; the student that validation chose by default.")
+_QUANTIZATION = flags.DEFINE_enum(
+    "quantization",
+    None,
+    ["int8", "int16x8", "float16", "dynamic", "float32"],
+    "Number format; the config's by default, and with --target=all a target's usual one where it does not take this.",
+)
+_BUDGET = flags.DEFINE_string(
+    "budget",
+    None,
+    f"NAME=NUMBER,... with {', '.join(budget.METRICS)}: choose peer and quantisation within these limits.",
+)
+
+
+def _main(argv):
+    cli.no_arguments(argv)
+    workdir, limits = cli.required(_WORKDIR), _limits()
+    # Before the seconds that importing TensorFlow takes.
+    records.read_config(workdir)
+    records.read_report(workdir)
+    import_tensorflow()
+    from odtf.training.report import render
+
+    if limits:
+        from odtf.candidates.choose import export_within
+
+        report = export_within(workdir, _TARGET.value, limits)
+    elif _TARGET.value == "all":
+        _export_everywhere(workdir)
+        return
+    else:
+        from odtf.workdir import export_workdir
+
+        report = export_workdir(workdir, _TARGET.value, _QUANTIZATION.value, _PEER.value)
+    print(f"\n{render(report)}")
+
+
+def _export_everywhere(workdir):
+    from odtf.training.report import render
+    from odtf.workdir import export_everywhere
+
+    report, refused = export_everywhere(workdir, _QUANTIZATION.value, _PEER.value)
+    print(f"\n{render(report)}")
+    for row in report["exports"]:
+        if compiled := row.get("vela"):
+            print(f"{row['target']}: {compiled['cycles']:,} cycles, {compiled['sram_bytes']:,} bytes of SRAM by Vela.")
+        for note in row.get("notes", ()):
+            print(f"{row['target']}: {note}.")
+    for target, error in refused.items():
+        print(f"{target}: refused. {error}")
+    if refused:
+        others = "; the others are written" if len(refused) < len(_TARGETS) else ""
+        raise UserError(
+            f"{len(refused)} of {len(_TARGETS)} targets have no new file, for the reasons above{others}. "
+            f"Received: {', '.join(refused)}."
+        )
+
+
+def _limits():
+    if _BUDGET.value is None:
+        return None
+    if _TARGET.value == "all":
+        raise UserError("--budget chooses for one target. Received: --target=all.")
+    for flag in (_PEER, _QUANTIZATION):
+        if flag.value is not None:
+            raise UserError(f"--budget chooses the {flag.name} itself. Received: --{flag.name}={flag.value}.")
+    return budget.parse(_BUDGET.value)
+
+
+def main():
+    """Entry point of `odtf-export`."""
+    cli.run(_main, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Fine-tunes the student of a finished run for its device, with the cohort as teacher.
+
+    odtf-finetune --workdir=runs/digits --mode=qat
+    odtf-finetune --workdir=runs/digits --mode=pqat --sparsity=0.8 --sparsity_pattern=2:4
+
+qat: it learns to be rounded to int8. prune: most weights become zero. cluster: a kernel shares a few values.
+pqat, cqat: one after the other, and what the first made stays. The same command goes on where it stopped.
+
+In WORKDIR/finetune/MODE: config.json, a directory for each stage (log.jsonl, checkpoints/) and export/; in the run's
+report.json a row of "finetuned".
+"""
+
+from importlib.util import find_spec
+
+from absl import flags
+
+from odtf.commands import cli
+from odtf.errors import UserError
+from odtf.finetune import settings as settings_lib
+from odtf.quiet import import_tensorflow
+from odtf.training import records
+
+_DEFAULT = settings_lib.Settings(mode="qat")
+_WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
+_FLAGS = [
+    flags.DEFINE_enum("mode", None, list(settings_lib.MODES), "What to do: qat, prune, cluster, pqat or cqat."),
+    flags.DEFINE_string("peer", None, "The peer to fine-tune; the student that validation chose by default."),
+    flags.DEFINE_string("target", _DEFAULT.target, "What the file is for, as in odtf-export."),
+    flags.DEFINE_integer("epochs", _DEFAULT.epochs, "Epochs of each stage."),
+    flags.DEFINE_float(
+        "learning_rate", None, "Rate of the first step, falling to 0 along a cosine; a tenth of the run's by default."
+    ),
+    flags.DEFINE_enum(
+        "teacher",
+        _DEFAULT.teacher,
+        list(settings_lib.TEACHERS),
+        "cohort: its online teacher or, where it has none, its ensemble; ensemble: the mean of the peers' logits; "
+        "none: the labels alone.",
+    ),
+    flags.DEFINE_float("temperature", _DEFAULT.temperature, "Temperature of the distillation."),
+    flags.DEFINE_float("alpha", _DEFAULT.alpha, "Share of the distillation in the loss; the labels have the rest."),
+    flags.DEFINE_float("sparsity", _DEFAULT.sparsity, "prune, pqat: share of zeros at the end."),
+    flags.DEFINE_string(
+        "sparsity_pattern",
+        _DEFAULT.sparsity_pattern,
+        "prune, pqat: unstructured; 2:4, two zeros in four neighbouring inputs, without --sparsity; or block:1x4, "
+        "blocks of inputs x filters in 1x1 convolutions and dense layers.",
+    ),
+    flags.DEFINE_float("pruning_begin", _DEFAULT.pruning_begin, "When zeros begin to grow, as a share of the stage."),
+    flags.DEFINE_float("pruning_end", _DEFAULT.pruning_end, "When they are as many as wanted."),
+    flags.DEFINE_integer("clusters", _DEFAULT.clusters, "cluster, cqat: different values of a kernel."),
+]
+
+
+def _main(argv):
+    cli.no_arguments(argv)
+    workdir = cli.required(_WORKDIR)
+    cli.required(_FLAGS[0])
+    settings = settings_lib.Settings(**{flag.name: flag.value for flag in _FLAGS})
+    # Before the seconds that importing TensorFlow takes.
+    settings_lib.check(settings)
+    records.read_config(workdir)
+    settings_lib.find_peer(records.read_report(workdir), settings.peer)
+    for module in ("tensorflow_model_optimization", "tf_keras"):
+        if find_spec(module) is None:
+            raise UserError(f"TFMOT is needed: pip install odtf[finetune]. Received: no module {module}.")
+    import_tensorflow()
+    from odtf import export
+
+    export.find_target(settings.target, "int8")
+    from odtf.finetune.finetuning import finetune
+    from odtf.finetune.summary import render
+    from odtf.training.experiment import Stopped
+
+    try:
+        row = finetune(workdir, settings)
+    except Stopped as stopped:
+        print(stopped)
+        return
+    print(f"\n{render(row)}")
+
+
+def main():
+    """Entry point of `odtf-finetune`."""
+    cli.run(_main, __doc__)
+
+
+if __name__ == "__main__":
+    main()

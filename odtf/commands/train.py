@@ -1,0 +1,64 @@
+"""Trains a cohort of cheap networks with its online teacher, chooses the student, exports it.
+
+    odtf-train --config=configs/digits.py --workdir=runs/digits
+    odtf-train --config=configs/cifar10_od.py:block=depthwise,depth=20 --workdir=DIR --config.data.data_dir=DATA
+
+The config is a Python file; what follows the colon goes to its get_config, and --config.KEY=VALUE changes any key of
+what it returns. The same command on the same workdir goes on where it stopped.
+
+In the workdir: config.json, log.jsonl, tensorboard/, checkpoints/, chosen/ (the weights that validation chose),
+report.json, student.keras and export/.
+"""
+
+import os
+
+from absl import flags
+
+from odtf.commands import cli
+from odtf.quiet import import_tensorflow
+from odtf.training import config_checks, config_file, records
+
+_CONFIG = config_file.define("config", "The experiment: FILE.py or FILE.py:key=value,...")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of this run goes; made if needed.")
+_STRATEGY = flags.DEFINE_enum(
+    "strategy", "one", ["one", "mirrored", "multiworker"], "One device, several of this machine, or several machines."
+)
+_DEVICES = flags.DEFINE_list("devices", [], "Devices such as GPU:0,GPU:1 or CPU:0,CPU:1; all GPUs by default.")
+
+
+def _main(argv):
+    cli.no_arguments(argv)
+    config = cli.required(_CONFIG)
+    workdir = cli.required(_WORKDIR)
+    # Before the seconds that importing TensorFlow takes.
+    config_checks.check(config)
+    records.check_claim(workdir, config)
+    import_tensorflow()
+    from odtf.training import experiment, strategy
+    from odtf.workdir import check_exports, export_workdir
+
+    check_exports(config)
+    placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
+    try:
+        report = experiment.run(config, workdir, placement)
+    except experiment.Stopped as stopped:
+        print(stopped)
+        return
+    except strategy.WORKER_LOST as error:
+        raise strategy.worker_lost(error, placement) from error
+    if not placement.is_chief:
+        return
+    from odtf.training.report import render
+
+    for target in config.export.targets:
+        report = export_workdir(workdir, target, config.export.quantization)
+    print(f"\n{render(report)}\n\nAll of it: {os.path.join(workdir, 'report.json')}")
+
+
+def main():
+    """Entry point of `odtf-train`."""
+    cli.run(_main, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Runs side by side: methods, and the same networks alone, over the same data and seeds."""

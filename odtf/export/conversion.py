@@ -1,0 +1,195 @@
+"""From a deployed student to the bytes of a TFLite file that takes raw pixels."""
+
+import re
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from odtf.errors import UserError
+from odtf.files import disk_errors
+from odtf.quiet import quiet
+from odtf.tflite import flatbuffer
+from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, take_uint8
+
+# ITU-R BT.601 luma, the weights of Pillow's convert("L").
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+SIGNATURE = "serve"
+INPUT_NAME = "image"
+# Input types that the converter itself can give a file; the others take uint8 pixels through a CAST.
+_NATIVE_INPUTS = {"int8": ("int8", "uint8"), "int16x8": ("int16",), "float16": ("float32",)}
+
+
+def fold_preprocessing(student, mean, std, target, quantization):
+    """Puts the normalisation in front of a student, and what the target wants behind it.
+
+    Args:
+        student: `keras.Model` from normalised images `[batch, height, width, channels]` to logits.
+        mean: per channel, of pixels scaled to [0, 1].
+        std: per channel, of pixels scaled to [0, 1].
+        target: `Target`.
+        quantization: how the file will compute.
+
+    Returns:
+        `keras.Model` with batch 1 from float32 pixels 0..255 to `[1, classes]`, logits or probabilities.
+
+    Raises:
+        UserError: if the target takes RGB and the network has neither one nor three channels.
+    """
+    height, width, channels = student.input_shape[1:]
+    # One 1x1 depthwise convolution: every runtime has it, and with a single weight per channel int8 holds it exactly.
+    # The first convolution cannot take the factors up, because its zero padding comes after the normalisation.
+    scale = 1.0 / (255.0 * np.broadcast_to(std, channels))
+    bias = -np.broadcast_to(mean, channels) / np.broadcast_to(std, channels)
+    if not target.rgb or channels == 3:
+        image = keras.Input((height, width, channels), batch_size=1, name=INPUT_NAME)
+        first = keras.layers.DepthwiseConv2D(1, name="normalize")
+        kernel = scale.reshape(1, 1, channels, 1)
+    elif channels == 1:
+        image = keras.Input((height, width, 3), batch_size=1, name=INPUT_NAME)
+        first = keras.layers.Conv2D(1, 1, name="normalize")
+        kernel = (_luma(quantization) * scale).reshape(1, 1, 3, 1)
+    else:
+        raise UserError(
+            f"The {target.name} target takes networks of colour (3 channels) or grey images (1 channel). "
+            f"Received: channels={channels}"
+        )
+    output = student(first(image))
+    if target.softmax:
+        output = keras.layers.Softmax(name="softmax")(output)
+    first.set_weights([kernel.astype("float32"), bias.astype("float32")])
+    return keras.Model(image, output, name="deployed")
+
+
+def convert(model, calibration, target, quantization):
+    """Converts a model that takes pixels into a TFLite file for a target.
+
+    Args:
+        model: what `fold_preprocessing` returns.
+        calibration: uint8 images `[n, height, width, channels]` of the model's own input shape; only integer
+            quantisations look at them.
+        target: `Target`.
+        quantization: one that the target takes.
+
+    Returns:
+        bytes of a file with one input, `image`, and one output, named by the target, of the target's types.
+
+    Raises:
+        UserError: if an operator has no kernel in TFLite, or none for this quantisation.
+    """
+    with tempfile.TemporaryDirectory(prefix="odtf-") as folder, quiet():
+        with disk_errors(folder, tf.errors.OpError):
+            _save(model, target.output, folder)
+        return convert_saved(folder, calibration, target, quantization)
+
+
+def convert_saved(folder, calibration, target, quantization):
+    """Converts a SavedModel that takes pixels into a TFLite file for a target.
+
+    Args:
+        folder: path of a SavedModel whose signature "serve" has one input, "image", and one output.
+        calibration: as for `convert`; None where the graph carries its own ranges, as fake quantisation does.
+        target: `Target`.
+        quantization: one that the target takes.
+
+    Returns:
+        As `convert`.
+
+    Raises:
+        UserError: as `convert`.
+    """
+    input_type, output_type = target.tensors[quantization]
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
+        _configure(converter, calibration, target, quantization)
+        native = input_type in _NATIVE_INPUTS.get(quantization, ())
+        if native:
+            converter.inference_input_type = tf.dtypes.as_dtype(input_type)
+            converter.inference_output_type = tf.dtypes.as_dtype(output_type)
+        try:
+            content = converter.convert()
+        except Exception as error:
+            # The converter has no exception of its own for this: ConverterError, RuntimeError and ValueError occur.
+            raise _refused(error, target, quantization) from error
+    converted = flatbuffer.unpack(content)
+    if not native:
+        take_uint8(converted)
+    flatbuffer.rename_interface(converted, INPUT_NAME, target.output)
+    return flatbuffer.pack(converted)
+
+
+def _save(model, output_name, folder):
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    signature = tf.TensorSpec(model.input_shape, tf.float32, name=INPUT_NAME)
+
+    def serve(image):
+        return {output_name: model(image, training=False)}
+
+    archive.add_endpoint(SIGNATURE, serve, input_signature=[signature])
+    archive.write_out(folder, verbose=False)
+
+
+def _configure(converter, calibration, target, quantization):
+    sets = tf.lite.OpsSet
+    # Named explicitly, so that nothing falls back to TensorFlow's own (Flex) kernels.
+    converter.target_spec.supported_ops = [
+        {
+            # A graph with fake quantisation becomes int8 by itself; demanded, it would need calibration as well.
+            "int8": sets.TFLITE_BUILTINS if calibration is None else sets.TFLITE_BUILTINS_INT8,
+            "int16x8": sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+        }.get(quantization, sets.TFLITE_BUILTINS)
+    ]
+    converter.allow_custom_ops = False
+    if quantization != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantization == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if quantization in ("int8", "int16x8") and calibration is not None:
+        converter.representative_dataset = _representative(calibration, quantization)
+    # Fake quantisation in training gives a dense layer one scale, which every target takes.
+    per_channel_dense = target.per_channel_dense and calibration is not None
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel_dense
+
+
+def _representative(images, quantization):
+    """Pixels in float32, of which two are moved to the ends of the range.
+
+    The converter derives the input's scale from the smallest and the largest value it sees. Two corner values of one
+    image pin it to `INPUT_QUANTIZATION` exactly, and change no other range noticeably; images that are 0 or 255
+    throughout would widen all of them.
+    """
+    scale, _ = INPUT_QUANTIZATION["int16" if quantization == "int16x8" else "int8"]
+    largest = 255.0 if quantization == "int8" else 32767 * scale
+
+    def batches():
+        for index, image in enumerate(images):
+            pixels = image[np.newaxis].astype(np.float32)
+            if index == 0:
+                pixels.flat[0], pixels.flat[-1] = 0.0, largest
+            yield {INPUT_NAME: pixels}
+
+    return batches
+
+
+def _luma(quantization):
+    if quantization not in ("int8", "int16x8"):
+        return _LUMA
+    # Rounded as int8 will round them, then scaled back to a sum of one: grey pixels (r = g = b) keep their value
+    # exactly, and no colour is off by more than half a grey level.
+    levels = np.round(127.0 * _LUMA / _LUMA.max())
+    return levels / levels.sum()
+
+
+def _refused(error, target, quantization):
+    text = str(error)
+    names = re.findall(r"(?:TF Select|Flex|Custom) ops: *([^\n]+)", text) or re.findall(r"for op: *'([^']+)'", text)
+    if not names:
+        return error
+    operators = ", ".join(dict.fromkeys(names))
+    return UserError(
+        f"The {target.name} target cannot take this network as {quantization}: TFLite has no kernel for {operators}. "
+        "Build it from convolutions, pooling, sums and ReLU"
+    )

@@ -1,0 +1,81 @@
+"""From a fine-tuned model to its verified file."""
+
+import dataclasses
+import hashlib
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from odtf import export
+from odtf.files import disk_errors
+from odtf.finetune import compression
+from odtf.quiet import quiet
+
+
+def aware_file(model, dataset, target):
+    """Converts a model that rounds as a device does: the graph carries all ranges, no image is needed.
+
+    Args:
+        model: `tf_keras.Model` as `quantize` gives it.
+        dataset: `odtf.data.ImageDataset`, for its normalisation.
+        target: `odtf.export.Target`.
+
+    Returns:
+        bytes of an int8 TFLite file that takes raw pixels.
+    """
+    # The normalisation as every export has it, in front of a student that does nothing.
+    image = keras.Input(dataset.image_shape)
+    nothing = keras.Model(image, keras.layers.Identity()(image))
+    bare = dataclasses.replace(target, softmax=False)
+    with quiet():
+        front = export.fold_preprocessing(nothing, dataset.mean, dataset.std, bare, "int8")
+    module = tf.Module()
+    # The variables, not the model: saving that would trace every layer of it.
+    module.variables_of_both = [*model.variables, *(v.value for v in front.variables)]
+    signature = tf.TensorSpec(front.input_shape, tf.float32, name="image")
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def serve(image):
+        # A pixel is its own code.
+        pixels = tf.quantization.fake_quant_with_min_max_args(image, 0.0, 255.0)
+        logits = model(front(pixels, training=False), training=False)
+        return {target.output: tf.nn.softmax(logits) if target.softmax else logits}
+
+    with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
+        with quiet(), disk_errors(folder, tf.errors.OpError):
+            tf.saved_model.save(module, folder, signatures={"serve": serve})
+        return export.convert_saved(folder, None, target, "int8")
+
+
+def figures(row, dataset, workdir):
+    """What a row of "finetuned" says of a published file.
+
+    Args:
+        row: what publishing it returned.
+        dataset: `odtf.data.ImageDataset`.
+        workdir: directory of the run.
+
+    Returns:
+        dict: the row without its target, the path within the run, the accuracy on the validation split, and what
+        `compression.summary` says.
+    """
+    path = pathlib.Path(row["path"])
+    content = path.read_bytes()
+    validation = dataset.splits["validation"]
+    images, labels = validation.take(np.arange(len(validation)))
+    right = export.Runner(content).predict(images).argmax(-1) == labels
+    return {
+        **{key: value for key, value in row.items() if key != "target"},
+        "path": str(path.relative_to(workdir)),
+        "val_top1": round(float(np.mean(right)), 6),
+        **compression.summary(content),
+    }
+
+
+def is_still_there(row, workdir):
+    """Whether the file that `figures` told of is there and the same."""
+    path = pathlib.Path(workdir) / row["path"]
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]

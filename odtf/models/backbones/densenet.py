@@ -1,0 +1,98 @@
+"""Densely connected networks for small images, plain and BC."""
+
+import keras
+
+from odtf.models.convolution import Pieces, halved
+from odtf.models.sizes import blocks_per_stage, checked_width, network_input
+
+_TAPS = ("blocks", "transitions")
+
+
+def densenet(
+    input_shape,
+    num_classes,
+    *,
+    depth=40,
+    growth=12,
+    bottleneck=True,
+    compression=0.5,
+    stem_width=None,
+    taps="blocks",
+    conv="standard",
+    groups=None,
+    seed=0,
+    name="network",
+    synchronized=False,
+):
+    """DenseNet of three blocks, each layer of which sees all that came before it in its block.
+
+    "DenseNet-40-12" is the BC form here by default, with six layers a block and 132 features at the end, in the papers
+    on distillation with attention between peers and on peer collaborative learning; the plain form of twelve layers
+    and 456 features, `bottleneck=False, compression=1.0`, in that on feature fusion self-distillation.
+
+    Args:
+        input_shape: `(height, width, channels)`, at least 4x4.
+        num_classes: number of classes.
+        depth: 6n + 4 with bottlenecks, 3n + 4 without, for n layers a block.
+        growth: channels that a layer adds.
+        bottleneck: whether a 1x1 convolution to four times `growth` precedes each 3x3 convolution.
+        compression: share of the channels that a transition keeps, rounded down.
+        stem_width: channels of the first convolution, the layer "stem"; `2 * growth` by default. The students of online
+            ensemble compression keep 24 while they grow by a fraction of 12, rounded down.
+        taps: what "stage1", "stage2" and "stage3" are: "blocks", the two first blocks' outputs and the last one's after
+            normalisation and ReLU; or "transitions", what the two transitions return (at half the resolution) and the
+            last block's output before its normalisation, as in online ensemble compression.
+        conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
+            "shift" (both with a 1x1 convolution), "line" or "ghost". The stem stays standard.
+        groups: number of groups, for the grouped kinds.
+        seed: integer that every random weight follows from.
+        name: name of the network.
+        synchronized: whether batch normalisations take their statistics over all replicas.
+
+    Returns:
+        Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
+        `[batch, h, w, c]`, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`. Networks that share all but
+        their last block part at the layer "transition2_pool".
+
+    Raises:
+        ValueError: if an argument is out of range or does not fit another.
+
+    Reference:
+        Huang et al., "Densely Connected Convolutional Networks", 2017.
+    """
+    if taps not in _TAPS:
+        raise ValueError(f"Unknown taps; there are {', '.join(_TAPS)}. Received: taps={taps!r}")
+    if not 0 < compression <= 1:
+        raise ValueError(f"A transition keeps more than 0 and at most 1. Received: compression={compression!r}")
+    count = blocks_per_stage(depth, layers_per_block=2 if bottleneck else 1, others=4)
+    growth = checked_width(growth)
+    pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
+    inputs = network_input(input_shape, num_classes)
+
+    x = pieces.standard(inputs, 2 * growth if stem_width is None else checked_width(stem_width), 3, name="stem")
+    blocks, transitions = [], []
+    for stage in (1, 2, 3):
+        for index in range(count):
+            x = _dense_layer(pieces, x, growth, bottleneck, name=f"stage{stage}_layer{index + 1}")
+        blocks.append(x)
+        if stage < 3:
+            x = _transition(pieces, x, compression, name=f"transition{stage}")
+        transitions.append(x)
+    last = blocks[-1] = pieces.normalized(x, name="last")
+    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(last)
+    stages = blocks if taps == "blocks" else transitions
+    return pieces.head(inputs, stages, num_classes, name=name, embedding=embedding)
+
+
+def _dense_layer(pieces, x, growth, bottleneck, *, name):
+    y = pieces.normalized(x, name=f"{name}_input")
+    if bottleneck:
+        y = pieces.pointwise(y, 4 * growth, name=f"{name}_conv1")
+    y = pieces.replaced(y, growth, name=f"{name}_conv2")
+    return keras.layers.Concatenate(name=f"{name}_concat")([x, y])
+
+
+def _transition(pieces, x, compression, *, name):
+    y = pieces.normalized(x, name=f"{name}_input")
+    y = pieces.standard(y, checked_width(int(x.shape[-1] * compression)), 1, name=f"{name}_conv")
+    return halved(y, "average", name=f"{name}_pool")

@@ -1,0 +1,61 @@
+"""Pre-activation residual networks of four stages, for small images."""
+
+from odtf.models.convolution import Pieces
+from odtf.models.residual import preactivated_block
+from odtf.models.sizes import known_depth, network_input, stage_widths
+
+_LAYOUTS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+
+
+def preact_resnet(
+    input_shape,
+    num_classes,
+    *,
+    depth=18,
+    conv="standard",
+    groups=None,
+    width=64,
+    widths=None,
+    seed=0,
+    name="network",
+    synchronized=False,
+):
+    """ResNet-18 or -34 of pre-activation blocks after one 3x3 convolution, without anything after the last sum.
+
+    The teacher of InDistill on CIFAR-10, whose features are the pooled sums of the last stage.
+
+    Args:
+        input_shape: `(height, width, channels)`, at least 4x4.
+        num_classes: number of classes.
+        depth: 18 or 34, or 10 for one block a stage.
+        conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
+            "shift" (both with a 1x1 convolution), "line" or "ghost". The stem stays standard.
+        groups: number of groups, for the grouped kinds.
+        width: channels of the first stage, doubled by each further one.
+        widths: channels of the four stages, instead of what `width` gives.
+        seed: integer that every random weight follows from.
+        name: name of the network.
+        synchronized: whether batch normalisations take their statistics over all replicas.
+
+    Returns:
+        Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1" to "stage4"
+        `[batch, h, w, c]`, of any sign, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`.
+
+    Raises:
+        ValueError: if an argument is out of range or does not fit another.
+
+    Reference:
+        He et al., "Identity Mappings in Deep Residual Networks", 2016; Sarridis et al., "InDistill", 2022,
+        github.com/gsarridis/InDistill.
+    """
+    counts, widths = known_depth(depth, _LAYOUTS), stage_widths(width if widths is None else widths, stages=4)
+    pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
+    inputs = network_input(input_shape, num_classes)
+
+    x, stages = pieces.standard(inputs, widths[0], 3, name="stem"), []
+    for stage, (count, filters) in enumerate(zip(counts, widths, strict=True)):
+        for index in range(count):
+            strides = 2 if stage and not index else 1
+            x = preactivated_block(pieces, x, filters, strides, name=f"stage{stage + 1}_block{index + 1}")
+        stages.append(x)
+    return pieces.head(inputs, stages, num_classes, name=name)

@@ -1,0 +1,83 @@
+"""What the TFLite metadata of a classifier say: how to normalise its input, and the names of its classes.
+
+The slot numbers are those of `odtf.tflite.metadata`, which writes them.
+"""
+
+import io
+import struct
+import zipfile
+
+from flatbuffers import encode, number_types, packer, table
+
+from odtf.errors import UserError
+from odtf.tflite import flatbuffer
+from odtf.tflite.metadata import ENTRY, NORMALIZATION_OPTIONS, TENSOR_AXIS_LABELS
+
+
+def read(content):
+    """Reads the metadata of a file with one input and one output.
+
+    Args:
+        content: the file's bytes.
+
+    Returns:
+        `(normalization, labels)`: (means, deviations) of pixels 0..255 or None, and a list of str or None.
+
+    Raises:
+        UserError: if the metadata are damaged.
+    """
+    stored = flatbuffer.read_metadata(flatbuffer.unpack(content), ENTRY)
+    if stored is None:
+        return None, None
+    try:
+        root = table.Table(bytearray(stored), encode.Get(packer.uoffset, stored, 0))
+        graph = _children(root, 3)[:1]
+        inputs = [tensor for part in graph for tensor in _children(part, 2)]
+        outputs = [tensor for part in graph for tensor in _children(part, 3)]
+        return _normalization(inputs), _labels(outputs, content)
+    except (struct.error, IndexError, KeyError, TypeError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"The file's metadata are damaged: written anew they would be right. Received: {error}."
+        ) from error
+
+
+def _normalization(inputs):
+    for tensor in inputs[:1]:
+        for unit in _children(tensor, 4):
+            if _byte(unit, 0) == NORMALIZATION_OPTIONS:
+                options = table.Table(unit.Bytes, unit.Indirect(unit.Pos + _offset(unit, 1)))
+                mean, std = _floats(options, 0), _floats(options, 1)
+                if mean and std and len(mean) == len(std) and min(std) > 0:
+                    return mean, std
+    return None
+
+
+def _labels(outputs, content):
+    for tensor in outputs[:1]:
+        for file in _children(tensor, 6):
+            if _byte(file, 2) == TENSOR_AXIS_LABELS and _offset(file, 0):
+                name = file.String(file.Pos + _offset(file, 0)).decode()
+                with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                    return archive.read(name).decode().splitlines()
+    return None
+
+
+def _offset(part, slot):
+    return part.Offset(4 + 2 * slot)
+
+
+def _children(part, slot):
+    offset = _offset(part, slot)
+    places = range(part.VectorLen(offset)) if offset else ()
+    return [table.Table(part.Bytes, part.Indirect(part.Vector(offset) + 4 * i)) for i in places]
+
+
+def _floats(part, slot):
+    offset = _offset(part, slot)
+    places = range(part.VectorLen(offset)) if offset else ()
+    return [part.Get(number_types.Float32Flags, part.Vector(offset) + 4 * i) for i in places]
+
+
+def _byte(part, slot):
+    offset = _offset(part, slot)
+    return part.Get(number_types.Uint8Flags, part.Pos + offset) if offset else 0

@@ -18,6 +18,13 @@ def check_temperature(temperature):
     return float(temperature)
 
 
+def check_smoothing(label_smoothing):
+    """Raises ValueError unless `label_smoothing` lies in [0, 1); returns it as a float."""
+    if not 0.0 <= label_smoothing < 1.0:
+        raise ValueError(f"Label smoothing must lie in [0, 1). Received: label_smoothing={label_smoothing}.")
+    return float(label_smoothing)
+
+
 def cross_entropy(labels, logits, label_smoothing=0.0):
     """Softmax cross entropy with integer labels, one value per example.
 
@@ -35,8 +42,7 @@ def cross_entropy(labels, logits, label_smoothing=0.0):
     Reference:
         Label smoothing: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016.
     """
-    if not 0.0 <= label_smoothing < 1.0:
-        raise ValueError(f"Label smoothing must lie in [0, 1). Received: label_smoothing={label_smoothing}.")
+    label_smoothing = check_smoothing(label_smoothing)
     log_p = _log_softmax(logits)
     hit = ops.take_along_axis(log_p, ops.expand_dims(ops.cast(labels, "int32"), -1), axis=-1)[..., 0]
     if label_smoothing == 0.0:

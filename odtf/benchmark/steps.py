@@ -12,7 +12,7 @@ from odtf.benchmark.timing import Comparison, interleave
 from odtf.layers import BatchNormalization
 from odtf.losses import cross_entropy
 from odtf.methods import OnlineDistillationCheap, Solo
-from odtf.methods.base import last_map
+from odtf.methods.shared.peers import last_map
 
 IMAGE_SHAPE = (32, 32, 3)
 NUM_CLASSES = 10

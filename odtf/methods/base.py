@@ -5,33 +5,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from odtf import metrics
 from odtf.methods.shared.groups import Update
-
-
-def peer_seed(seed, index):
-    """Returns the initialisation seed of peer `index`: a different one for every peer of every cohort seed.
-
-    Peers that start equal stay equal for ever when they see the same batch, and then teach each other nothing.
-    """
-    return int(np.random.SeedSequence([int(seed), int(index)]).generate_state(1)[0] & 0x7FFFFFFF)
-
-
-def independent_peers(networks, seed):
-    """Builds whole networks that share nothing, each initialised from a seed of its own.
-
-    Args:
-        networks: iterable of callables `network(seed=int, name=str)`.
-        seed: int, of the cohort.
-
-    Returns:
-        dict from the names "peer_0", "peer_1", ... to the networks.
-    """
-    return {f"peer_{i}": make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(networks)}
-
-
-def last_map(taps):
-    """Returns the feature map before pooling, `[batch, height, width, channels]`: the last of the taps "stageN"."""
-    return taps[max(name for name in taps if name.startswith("stage"))]
+from odtf.tasks import Classification
 
 
 class Method(keras.Model):
@@ -42,34 +18,30 @@ class Method(keras.Model):
     one gradient tape, weight decay, the scaling by replicas, metrics.
 
     Args:
-        peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps with at
-            least "logits" `[batch, classes]`. Every peer can be deployed.
-        weight_decay: float; `weight_decay * w` is added to the gradient of every variable that has one, batch
-            normalisation and biases included, before the momentum: the coupled decay of PyTorch's SGD, not the
-            decoupled one of Keras' optimizers.
-        label_smoothing: float in [0, 1), for the cross-entropy terms.
+        task: `odtf.tasks.Task`: what a sample is, the supervised term, the metrics; classification by default.
+        seed: int. Every network is initialised with a seed of its own, derived from this one.
+        synchronized: bool, whether batch normalisation of what the method itself builds spans all replicas.
+        name: str.
 
-    Raises:
-        ValueError: if there is no peer, or `weight_decay` is negative.
+    Attributes:
+        peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps, the
+            task's output among them. Every peer can be deployed. A subclass sets it in its constructor.
 
     Example:
 
     >>> network = functools.partial(odtf.models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise")
     >>> cohort = odtf.methods.OnlineDistillationCheap(network, num_peers=2)
-    >>> cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+    >>> cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9), weight_decay=2e-4)
     >>> cohort.fit(images_and_labels, epochs=3)
     >>> student = odtf.models.deploy(cohort.peers["peer_0"])
     """
 
-    def __init__(self, peers, *, weight_decay=0.0, label_smoothing=0.0, name=None):
+    def __init__(self, *, task=None, seed=0, synchronized=False, name=None):
         super().__init__(name=name)
-        if not peers:
-            raise ValueError("A method needs at least one peer. Received: none.")
-        if weight_decay < 0:
-            raise ValueError(f"Weight decay must not be negative. Received: weight_decay={weight_decay}.")
-        self.peers = dict(peers)
-        self.weight_decay = float(weight_decay)
-        self.label_smoothing = float(label_smoothing)
+        self.task = Classification() if task is None else task
+        self.seed = int(seed)
+        self.synchronized = bool(synchronized)
+        self.peers = {}
         self.phase = 0
         # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
         self.quantization = None
@@ -80,7 +52,7 @@ class Method(keras.Model):
     # What a method defines ------------------------------------------------------------------------------------------
 
     def call_teacher(self, outputs, training):
-        """Returns the teacher's taps (at least "logits") from the peers' outputs, or None if there is no teacher.
+        """Returns the teacher's taps (at least its answer) from the peers' outputs, or None if there is no teacher.
 
         Args:
             outputs: dict from a peer's name to its dict of taps.
@@ -88,11 +60,11 @@ class Method(keras.Model):
         """
         return None
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         """Returns the named terms of the loss, each a float32 tensor `[batch]`; the loss is the sum of their means.
 
         Args:
-            labels: integer tensor `[batch]`.
+            targets: targets of the batch, as the task has them: integer labels `[batch]` in classification.
             outputs: what `call` returned: a dict from the name of each peer, and "teacher", to its dict of taps.
         """
         raise NotImplementedError
@@ -101,11 +73,11 @@ class Method(keras.Model):
         """Returns a list of `Group`: the variables with a weight decay, or an optimizer, of their own."""
         return []
 
-    def after_step(self, labels, outputs):
+    def after_step(self, targets, outputs):
         """Runs after the optimizers, inside the step and on every replica: moving averages belong here.
 
         Args:
-            labels: integer tensor `[batch]`.
+            targets: targets of the batch.
             outputs: what `call` returned.
         """
 
@@ -149,26 +121,26 @@ class Method(keras.Model):
 
     @property
     def selection(self):
-        """The metric that validation chooses by: "NAME/metric" among the values of a split, the larger the better."""
-        return "top1"
+        """The metric that validation chooses by: "NAME/metric" among the values of a split."""
+        return self.task.choice
 
     def extra_values(self, split, examples):
         """Returns what else there is to say of a split: "NAME/metric" -> float.
 
-        It is logged with the accuracies; what belongs to a peer or the teacher stands in report.json beside them.
+        It is logged with the metrics; what belongs to a peer or the teacher stands in report.json beside them.
 
         Args:
             split: "validation" or "test".
-            examples: callable from the name of any split to a finite dataset of (images, labels, weights), in order
+            examples: callable from the name of any split to a finite dataset of (images, targets, weights), in order
                 and not augmented; see `collect`.
         """
         return {}
 
-    def held_out_sums(self, labels, outputs, weights):
+    def held_out_sums(self, targets, outputs, weights):
         """Returns further sums over held-out examples, name -> scalar; `evaluate` makes means of them.
 
         Args:
-            labels: int32 tensor `[batch]`.
+            targets: targets of the batch.
             outputs: what `call` returned for inference.
             weights: float32 tensor `[batch]`: 0 for padding, else 1.
         """
@@ -180,6 +152,10 @@ class Method(keras.Model):
         Args:
             values: dict of floats, those of `held_out_sums` among them.
         """
+
+    def answer(self, taps):
+        """Returns what a network, or the teacher, answers: the tap of the task's output among its taps."""
+        return taps[self.task.output]
 
     # The forward pass -----------------------------------------------------------------------------------------------
 
@@ -210,19 +186,29 @@ class Method(keras.Model):
 
     # The training step ----------------------------------------------------------------------------------------------
 
-    def compile(self, optimizer, jit_compile=False, steps_per_epoch=None, **kwargs):
+    def compile(self, optimizer, weight_decay=0.0, jit_compile=False, steps_per_epoch=None, **kwargs):
         """As `keras.Model.compile`, for an optimizer alone: the loss belongs to the method.
 
         Args:
             optimizer: Keras optimizer, of everything that `groups` gives no other one.
+            weight_decay: float; `weight_decay * w` is added to the gradient of every variable that has one, batch
+                normalisation and biases included, before the momentum: the coupled decay of PyTorch's SGD, not the
+                decoupled one of Keras' optimizers.
             jit_compile: bool. XLA is off unless it is asked for: on a CPU it makes depthwise convolutions 28 times
                 slower.
             steps_per_epoch: int, for methods whose loss depends on the epoch.
             **kwargs: as for `keras.Model.compile`.
+
+        Raises:
+            ValueError: if there is no peer, or `weight_decay` is negative.
         """
+        if not self.peers:
+            raise ValueError("A method needs at least one peer. Received: none.")
+        if weight_decay < 0:
+            raise ValueError(f"Weight decay must not be negative. Received: weight_decay={weight_decay}.")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.steps_per_epoch = steps_per_epoch
-        self.update = Update(self.optimizer, self.trainable_variables, self.weight_decay, self.groups())
+        self.update = Update(self.optimizer, self.trainable_variables, float(weight_decay), self.groups())
 
     @property
     def epoch(self):
@@ -239,24 +225,34 @@ class Method(keras.Model):
         """One step on one replica's share of a batch.
 
         Args:
-            data: pair of images and integer labels `[batch]`.
+            data: pair of images and targets, as the task has them.
 
         Returns:
-            dict of scalars: "loss", the mean of every term by its name, and "NAME/top1" of every peer and the teacher.
+            dict of scalars: "loss", the mean of every term by its name, and "NAME/METRIC" of every peer and the
+            teacher, for what the task calls progress.
         """
-        images, labels = data[:2]
+        images, targets = data[:2]
         # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
         # must reach the decay too.
         scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
         with tf.GradientTape() as tape:
             outputs = self(images, training=True)
-            terms = {name: ops.mean(term) for name, term in self.loss_terms(labels, outputs).items()}
+            terms = {name: ops.mean(term) for name, term in self.loss_terms(targets, outputs).items()}
             loss = sum(terms.values())
             scaled_loss = loss * scale
         gradients = tape.gradient(scaled_loss, [v.value for v in self.trainable_variables])
         self.update.apply(gradients, scale)
-        self.after_step(labels, outputs)
-        return {"loss": loss, **terms, **self.accuracy(labels, outputs)}
+        self.after_step(targets, outputs)
+        progress = {
+            f"{who}/{name}": value
+            for who, output in self._answers(outputs).items()
+            for name, value in self.task.progress(targets, output).items()
+        }
+        return {"loss": loss, **terms, **progress}
+
+    def _answers(self, outputs):
+        """Returns the answers of everything in `outputs` that has one."""
+        return {who: taps[self.task.output] for who, taps in outputs.items() if self.task.output in taps}
 
     def begin_epoch(self, epoch, resumed=False):
         """Tells the method that an epoch begins; the training loop calls it, and `fit` does.
@@ -281,15 +277,6 @@ class Method(keras.Model):
         """As `keras.Model.fit`; the values it logs are those of an epoch's last step."""
         begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin_epoch(epoch))
         return super().fit(*args, callbacks=[begin, *(callbacks or [])], **kwargs)
-
-    @staticmethod
-    def accuracy(labels, outputs):
-        """Returns "NAME/top1": the mean top-1 accuracy of everything in `outputs` that has logits."""
-        labels = ops.cast(labels, "int32")
-        return {
-            f"{name}/top1": ops.mean(ops.cast(ops.equal(ops.argmax(taps["logits"], axis=-1), labels), "float32"))
-            for name, taps in outputs.items()
-        }
 
     def make_train_function(self, force=False):
         """Keras' documented hook: each call takes one batch from an iterator, on every replica.
@@ -317,20 +304,24 @@ class Method(keras.Model):
     # Evaluation -----------------------------------------------------------------------------------------------------
 
     def test_step(self, data):
-        """Sums over one replica's share of a batch: "NAME/top1" counts hits, "count" counts examples.
+        """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
 
         Args:
-            data: images, integer labels `[batch]` and optionally weights `[batch]`: 0 for padding, else 1.
+            data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
+
+        Returns:
+            dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
         """
-        images, labels = data[:2]
-        weights = ops.cast(data[2], "float32") if len(data) > 2 else ops.ones(ops.shape(labels)[:1])
+        images, targets = data[:2]
+        weights = ops.cast(data[2], "float32") if len(data) > 2 else ops.ones(ops.shape(images)[:1])
         outputs = self(images, training=False)
-        labels = ops.cast(labels, "int32")
         sums = {
-            f"{name}/top1": ops.sum(weights * ops.cast(ops.equal(ops.argmax(taps["logits"], -1), labels), "float32"))
-            for name, taps in outputs.items()
+            f"{who}/{name}": value
+            for who, output in self._answers(outputs).items()
+            for name, value in metrics.sums_of(self.task.metrics, targets, output, weights).items()
         }
-        return {"count": ops.sum(weights), **sums, **self.held_out_sums(labels, outputs, weights)}
+        held_out = self.held_out_sums(targets, outputs, weights)
+        return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
 
     def make_test_function(self, force=False):
         """As `make_train_function`, for `test_step`; sums over replicas."""
@@ -344,53 +335,60 @@ class Method(keras.Model):
         Args:
             network: network with named taps.
             tap: name of a tap `[batch, ...]`.
-            examples: finite dataset of (images, labels, weights); what weighs 0 is left out.
+            examples: finite dataset of (images, targets, weights); what weighs 0 is left out.
             limit: int or None, how many examples at most.
 
         Returns:
-            numpy arrays: the tap `[examples, ...]`, float32, and the labels `[examples]`.
+            numpy arrays: the tap `[examples, ...]`, float32, and the targets `[examples, ...]`.
         """
         key = id(network), tap
         if key not in self._forwards:  # Traced once, however often it is asked for.
             self._forwards[key] = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
-        taps, all_labels, count = [], [], 0
-        for images, labels, weights in examples:
+        taps, all_targets, count = [], [], 0
+        for images, targets, weights in examples:
             real = np.asarray(weights) > 0
             taps.append(np.asarray(self._forwards[key](images), "float32")[real])
-            all_labels.append(np.asarray(labels)[real])
+            all_targets.append(np.asarray(targets)[real])
             count += len(taps[-1])
             if limit is not None and count >= limit:
                 break
-        return np.concatenate(taps)[:limit], np.concatenate(all_labels)[:limit]
+        return np.concatenate(taps)[:limit], np.concatenate(all_targets)[:limit]
 
     def evaluate(self, x, y=None, batch_size=None, **kwargs):
-        """Returns the exact top-1 accuracy of every peer and the teacher over a finite set of examples.
+        """Returns the task's metrics of every peer and the teacher over a finite set of examples.
 
         Args:
-            x: finite `tf.data.Dataset`, or a distributed one, of (images, labels) or (images, labels, weights); or
-                the images themselves, with labels `y`.
-            y: integer labels `[examples]` where `x` is images.
+            x: finite `tf.data.Dataset`, or a distributed one, of (images, targets) or (images, targets, weights); or
+                the images themselves, with targets `y`.
+            y: targets `[examples, ...]` where `x` is images.
             batch_size: int, for images; 128 by default.
             **kwargs: what else `fit` passes to its validation; ignored.
 
         Returns:
-            dict "NAME/top1" -> float in [0, 1].
+            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1].
 
         Raises:
             ValueError: if there is no example.
         """
         if y is not None:
             x = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size or 128)
-        test_function = self.make_test_function()
-        iterator, totals = iter(x), {}
-        while True:
-            try:
-                sums = test_function(iterator)
-            except (tf.errors.OutOfRangeError, StopIteration):
-                break
-            for name, value in sums.items():
-                totals[name] = totals.get(name, 0.0) + float(value)
-        count = totals.pop("count", 0.0)
+        totals = metrics.merged(self._sums(x))
+        count = float(totals.pop("count", 0.0))
         if not count:
             raise ValueError("There is nothing to evaluate on: the data set is empty.")
-        return {name: value / count for name, value in totals.items()}
+        held_out = {name: totals.pop(name) for name in list(totals) if name.startswith("held_out/")}
+        values = {name.removeprefix("held_out/"): float(total) / count for name, total in held_out.items()}
+        for who in dict.fromkeys(name.partition("/")[0] for name in totals):
+            own = {name.removeprefix(f"{who}/"): total for name, total in totals.items() if name.startswith(f"{who}/")}
+            found = metrics.results(own, self.task.metrics)
+            values |= {f"{who}/{name}": value for name, value in found.items()}
+        return values
+
+    def _sums(self, examples):
+        """Yields what `test_step` gives for every batch, over all replicas."""
+        test_function, iterator = self.make_test_function(), iter(examples)
+        while True:
+            try:
+                yield test_function(iterator)
+            except (tf.errors.OutOfRangeError, StopIteration):
+                return

@@ -7,7 +7,8 @@ distillation", ICLR 2018, arXiv 1804.03235, algorithm 1.
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, independent_peers
+from odtf.methods.base import Method
+from odtf.methods.shared.peers import independent_peers
 
 
 class Codistillation(Method):

@@ -10,8 +10,9 @@ import numpy as np
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, independent_peers
+from odtf.methods.base import Method
 from odtf.methods.shared.groups import Group, with_rate
+from odtf.methods.shared.peers import independent_peers
 from odtf.methods.shared.ramps import sigmoid_ramp
 
 

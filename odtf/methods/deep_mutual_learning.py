@@ -6,7 +6,8 @@ Zhang, Xiang, Hospedales, Lu, "Deep Mutual Learning", CVPR 2018.
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, independent_peers
+from odtf.methods.base import Method
+from odtf.methods.shared.peers import independent_peers
 
 
 class DeepMutualLearning(Method):

@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from odtf.losses import cross_entropy
-from odtf.methods.base import peer_seed
 from odtf.methods.shared.chain import TeacherChain
+from odtf.methods.shared.peers import peer_seed
 from odtf.methods.takd import members
 
 # Which terms are dropped is drawn in advance and used in turn: a function of the step, the same on every replica.

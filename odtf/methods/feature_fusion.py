@@ -8,9 +8,10 @@ import keras
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, last_map, peer_seed
+from odtf.methods.base import Method
 from odtf.methods.shared.fusion import fusion_module, joined, last_stage_but_one
 from odtf.methods.shared.groups import Group
+from odtf.methods.shared.peers import last_map, peer_seed
 from odtf.methods.shared.ramps import sigmoid_ramp
 from odtf.models.share import share_trunk
 

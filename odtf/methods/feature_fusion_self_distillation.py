@@ -8,10 +8,11 @@ import keras
 from keras import ops
 
 from odtf.losses import attention_transfer, check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, last_map, peer_seed
+from odtf.methods.base import Method
 from odtf.methods.shared import self_distillation as sd
 from odtf.methods.shared.fusion import expansion_head, fusion_module
 from odtf.methods.shared.groups import Group
+from odtf.methods.shared.peers import last_map, peer_seed
 from odtf.methods.shared.ramps import sigmoid_ramp
 
 

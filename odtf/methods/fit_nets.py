@@ -10,8 +10,8 @@ from keras import layers, ops
 from odtf.layers import BatchNormalization, Conv2D
 from odtf.layers.initializers import kaiming_normal
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import peer_seed
 from odtf.methods.shared.frozen_teacher import STUDENT, TEACHER, TaughtByFrozen, tap_of
+from odtf.methods.shared.peers import peer_seed
 
 HINT = 2
 

@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, independent_peers
+from odtf.methods.base import Method
+from odtf.methods.shared.peers import independent_peers
 
 TARGETS = ("naive", "linear", "min_logit", "general")
 

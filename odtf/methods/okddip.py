@@ -9,8 +9,8 @@ from keras import layers, ops
 
 from odtf.layers.initializers import linear_uniform
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import peer_seed
 from odtf.methods.shared.branches import Branched
+from odtf.methods.shared.peers import peer_seed
 
 
 class OKDDip(Branched):

@@ -9,7 +9,8 @@ from keras import layers, ops
 
 from odtf.layers import BatchNormalization
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, independent_peers, last_map, peer_seed
+from odtf.methods.base import Method
+from odtf.methods.shared.peers import independent_peers, last_map, peer_seed
 
 
 class OnlineDistillationCheap(Method):

@@ -8,8 +8,9 @@ import keras
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence, squared_difference
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method
 from odtf.methods.shared.groups import Group, with_rate
+from odtf.methods.shared.peers import peer_seed
 from odtf.models.pairs import Pairs
 from odtf.models.share import share_trunk
 

@@ -7,8 +7,8 @@ so that most of what follows is a DESIGN CHOICE. The formulas are those of the s
 import keras
 from keras import ops
 
-from odtf.methods.base import peer_seed
 from odtf.methods.shared.chain import TeacherChain
+from odtf.methods.shared.peers import peer_seed
 
 
 class Pacemaker(TeacherChain):

@@ -8,8 +8,9 @@ import keras
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method
 from odtf.methods.shared.fusion import joined, last_stage_but_one, linear
+from odtf.methods.shared.peers import peer_seed
 from odtf.methods.shared.ramps import sigmoid_ramp
 from odtf.models.share import share_trunk
 

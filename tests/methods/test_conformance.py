@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from odtf import methods
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method
 from odtf.methods.shared.groups import Group
+from odtf.methods.shared.peers import peer_seed
 from tests.methods.conftest import NETWORK, make_method
 
 NAMES = methods.available()

@@ -1,7 +1,8 @@
 """What the methods have in common whose peers share their first layers."""
 
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method
 from odtf.methods.shared.fusion import last_stage_but_one
+from odtf.methods.shared.peers import peer_seed
 from odtf.methods.shared.ramps import sigmoid_ramp
 from odtf.models.share import share_trunk
 

@@ -5,7 +5,8 @@ import itertools
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method
+from odtf.methods.shared.peers import peer_seed
 
 
 # Not named after its file: it is what methods are made from, and none itself.

@@ -3,7 +3,8 @@
 from keras import ops
 
 from odtf.losses import cross_entropy
-from odtf.methods.base import Method, peer_seed
+from odtf.methods.base import Method
+from odtf.methods.shared.peers import peer_seed
 
 TEACHER, STUDENT = 0, 1
 

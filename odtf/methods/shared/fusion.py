@@ -11,7 +11,7 @@ from keras import layers
 
 from odtf.layers import BatchNormalization, Conv2D, DepthwiseConv2D
 from odtf.layers.initializers import linear_uniform
-from odtf.methods.base import peer_seed
+from odtf.methods.shared.peers import peer_seed
 
 
 def fusion_module(maps, num_classes, *, seed, synchronized=False, name="fusion"):

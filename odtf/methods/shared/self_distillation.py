@@ -9,8 +9,8 @@ from keras import layers, ops
 
 from odtf.layers.initializers import linear_uniform
 from odtf.losses import attention_map, attention_transfer, unit_norm
-from odtf.methods.base import peer_seed
 from odtf.methods.shared.fusion import normalized
+from odtf.methods.shared.peers import peer_seed
 
 
 def transform_model(taps, *, seed, synchronized=False, name="transform"):

@@ -1,0 +1,151 @@
+"""What the core knows of a task: samples, head, loss terms, metrics, and what an exported file is."""
+
+import dataclasses
+import typing
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One thing that a sample has beside its image.
+
+    Attributes:
+        shape: of one example's value: () for a number; None for that of the image, without its channels.
+        dtype: "int32", "uint8" or "float32".
+        spatial: what geometry does to it: None (nothing), "nearest" or "bilinear" (moved as the image is).
+        ignore: value that counts for nothing, and that padding gets; or None.
+    """
+
+    shape: tuple | None = ()
+    dtype: str = "int32"
+    spatial: str | None = None
+    ignore: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What an exported file gives.
+
+    Attributes:
+        name: of the output tensor.
+        shape: of the output, with the batch of 1.
+        dtype: type of its values.
+        quantized: whether they are the integers that the network computes with, with a scale and a zero point.
+    """
+
+    name: str
+    shape: tuple
+    dtype: str
+    quantized: bool = False
+
+
+class Task:
+    """A task: what there is to learn about an image, how it is judged, and what becomes of it on a device.
+
+    A method knows no other way to labels, a run no other way to a number of quality, an export no other way to what a
+    file answers. A new task is a subclass in a file of its own; configs name it by that file, or by
+    `package.module:attribute`.
+
+    Attributes:
+        name: the word in configs and reports.
+        output: name of the tap that is a network's answer.
+        metrics: mapping from a name, as in report.json ("val_NAME"), to `odtf.metrics.Metric`. Validation chooses the
+            student by the first.
+        targets: mapping from a name to `Target`, what a sample has beside its image. Where there is one, batches have
+            it as it is; where there are several, as a dict.
+        agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
+        client: what proves that a mobile library reads a file of it, see `odtf.tasks.clients`; None if there is none.
+        snippets: mapping from a target's kind of snippet ("android", "firmware") to the name of a template.
+    """
+
+    name = ""
+    output = "output"
+    metrics: typing.ClassVar[dict] = {}
+    targets: typing.ClassVar[dict] = {}
+    agreement = None
+    client = None
+    snippets: typing.ClassVar[dict] = {}
+
+    # In training ----------------------------------------------------------------------------------------------------
+
+    def head(self, info):
+        """Returns what backbones end in: a number of outputs, or a callable as in `odtf.models.heads`.
+
+        Args:
+            info: `odtf.data.Info` of the data.
+        """
+        raise NotImplementedError
+
+    def supervised(self, targets, output):
+        """Returns the loss against the targets, a float32 tensor `[batch]`.
+
+        Args:
+            targets: targets of the batch.
+            output: tensor `[batch, ...]`, a network's answer.
+        """
+        raise NotImplementedError
+
+    def distil(self, teacher, student, temperature=1.0):
+        """Returns the loss of a student's answer against a teacher's, a float32 tensor `[batch]`.
+
+        Nothing is detached here: the method says which side is a constant.
+
+        Args:
+            teacher: tensor `[batch, ...]`.
+            student: tensor of the same shape.
+            temperature: positive float; of no meaning where answers are no logits.
+        """
+        raise NotImplementedError
+
+    def progress(self, targets, output):
+        """Returns what the log of training tells of a batch beside its loss: name -> scalar tensor."""
+        return {}
+
+    # In the export --------------------------------------------------------------------------------------------------
+
+    def fold(self, output, target):
+        """Applies what a target wants behind the network, to a KerasTensor `[1, ...]`; the output itself if nothing."""
+        return output
+
+    def folded(self, output, target):
+        """Returns what `fold` makes of a network's answers, numpy arrays."""
+        return output
+
+    def answer(self, info, target, quantization):
+        """Returns the `Answer` of a file.
+
+        Args:
+            info: `odtf.data.Info` of the data.
+            target: `odtf.export.Target`.
+            quantization: how the file computes.
+        """
+        raise NotImplementedError
+
+    def allowed_loss(self, metric, count, max_drop):
+        """Returns how far a file's metric may be worse than its network's: quantisation, and the noise of a split.
+
+        Args:
+            metric: name of the metric.
+            count: int, how many examples it was computed from.
+            max_drop: the price of quantisation, in units of the metric.
+        """
+        return max_drop + count**-0.5
+
+    def labels(self, info):
+        """Returns the names that go with a file's outputs, a tuple of str; empty where outputs have none."""
+        return ()
+
+    def describe(self, info):
+        """Returns words for a file's description: "Image classifier, 10 classes of digits"."""
+        return f"{self.name} of {info.name}"
+
+    # For people -----------------------------------------------------------------------------------------------------
+
+    @property
+    def choice(self):
+        """The name of the metric by which validation chooses."""
+        return next(iter(self.metrics))
+
+    def is_better(self, value, other, metric=None):
+        """Whether a value of a metric (the one that chooses by default) is better than another, or equal to it."""
+        metric = self.metrics[metric or self.choice]
+        return metric.better(value, other) == value

@@ -1,4 +1,4 @@
-"""The one exception that means "the input is at fault, not the program"."""
+"""Exceptions that mean "the input is at fault, not the program"."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     The command lines print the line and exit with status 2, without a traceback; every other exception is a bug and
     keeps its traceback.
     """
+
+
+class VerificationError(UserError):
+    """A file that is not what it should be; it is not published."""

@@ -1,7 +1,7 @@
 """Metrics that merge: what batches, replicas, workers and the answers of a file add up to is one number.
 
 A metric makes sums of a batch, tensors of any shape; sums of batches are added (or joined, where order matters), and
-the result is computed from the total. So the same metric serves a Keras model on many replicas and a TFLite file on one.
+the result is computed from the total. So one metric serves a Keras model on many replicas and a TFLite file on one.
 """
 
 import numpy as np
@@ -101,6 +101,18 @@ class TopK(Mean):
         earlier = ops.expand_dims(ops.arange(output.shape[-1]), 0) < ops.expand_dims(labels, -1)
         before = ops.logical_or(output > own, ops.logical_and(output == own, earlier))
         return ops.sum(ops.cast(before, "int32"), axis=-1) < self.k
+
+
+class Agreement(Mean):
+    """The share of examples for which two networks, or files, have the largest of their outputs in one place.
+
+    The other's outputs stand for the targets: both are `[batch, classes]`.
+    """
+
+    title = "agreement"
+
+    def values(self, targets, output):
+        return ops.equal(ops.argmax(output, axis=-1), ops.argmax(targets, axis=-1))
 
 
 class MeanAbsoluteError(Mean):

@@ -1,7 +1,7 @@
 """Image-classification data: sources, splits, and a training pipeline that is a pure function of (seed, step)."""
 
 from odtf.data.augment import Augmentation
-from odtf.data.dataset import ImageDataset, Split, calibration_images
+from odtf.data.dataset import ImageDataset, Info, Split, calibration_images
 from odtf.data.loading import load
 from odtf.data.pipeline import TrainPipeline, eval_dataset
 from odtf.data.stores import user_error_from
@@ -9,6 +9,7 @@ from odtf.data.stores import user_error_from
 __all__ = [
     "Augmentation",
     "ImageDataset",
+    "Info",
     "Split",
     "TrainPipeline",
     "calibration_images",

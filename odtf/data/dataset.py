@@ -52,13 +52,28 @@ class Split:
         return self.store.read(self.rows[np.asarray(indices, np.int64)])
 
 
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """What a network and a file have to know of the data.
+
+    Attributes:
+        name: of the data set, as given to `load`.
+        image_shape: (height, width, channels).
+        names: tuple of str: what the values of integer targets stand for, such as classes; empty for other targets.
+    """
+
+    name: str
+    image_shape: tuple
+    names: tuple = ()
+
+
 @dataclasses.dataclass
 class ImageDataset:
-    """Images in classes.
+    """Images, each with a target.
 
     Attributes:
         name: as given to `load`.
-        class_names: tuple of str; a label is a position in it.
+        names: tuple of str; an integer target is a position in it.
         image_shape: (height, width, channels).
         mean: tuple of one float per channel, of pixels scaled to [0, 1].
         std: likewise, all above 0.
@@ -66,15 +81,16 @@ class ImageDataset:
     """
 
     name: str
-    class_names: tuple
+    names: tuple
     image_shape: tuple
     mean: tuple
     std: tuple
     splits: dict
 
     @property
-    def num_classes(self):
-        return len(self.class_names)
+    def info(self):
+        """The `Info` of the data set."""
+        return Info(self.name, tuple(self.image_shape), tuple(self.names))
 
     def describe(self):
         """One line for the log of a run."""
@@ -82,7 +98,8 @@ class ImageDataset:
         counts = ", ".join(f"{name} {len(split)}" for name, split in self.splits.items())
         mean, std = ("/".join(f"{v:.4f}" for v in values) for values in (self.mean, self.std))
         where = "streamed from files" if self.splits["train"].store.streaming else "in memory"
-        shape = f"{self.num_classes} classes, {height}x{width}x{channels}"
+        classes = f"{len(self.names)} classes, " if self.names else ""
+        shape = f"{classes}{height}x{width}x{channels}"
         return f"{self.name}: {shape}, {counts}, {where}, mean {mean}, std {std}"
 
 

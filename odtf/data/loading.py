@@ -58,14 +58,14 @@ def load(
     budget = arguments.integer("memory_budget_mb", memory_budget_mb, 0) * 2**20
     if max_train_examples is not None:
         max_train_examples = arguments.integer("max_train_examples", max_train_examples, 1)
-    class_names, found, stratify = _open(name, data_dir, size)
+    names, found, stratify = _open(name, data_dir, size)
     image_shape = found["train"].store.image_shape
     # Checked before any image is read.
     mean = None if mean is None else arguments.channel_values("mean", mean, image_shape[2])
     std = None if std is None else arguments.channel_values("std", std, image_shape[2], positive=True)
     if skip_corrupt:
         _drop_corrupt(found)
-    _make_missing(found, class_names, fraction, seed, stratify)
+    _make_missing(found, names, fraction, seed, stratify)
     if max_train_examples is not None:
         rows = found["train"].rows
         found["train"] = Split(found["train"].store, rows[splits.subset(len(rows), max_train_examples, seed)])
@@ -75,7 +75,7 @@ def load(
         computed = channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in ("train", "validation", "test")}
-    return ImageDataset(name, class_names, image_shape, mean, std, ordered)
+    return ImageDataset(name, names, image_shape, mean, std, ordered)
 
 
 def _open(name, data_dir, size):
@@ -105,7 +105,7 @@ def _drop_corrupt(found):
             found[part] = Split(split.store, rows)
 
 
-def _make_missing(found, class_names, validation_fraction, seed, stratify):
+def _make_missing(found, names, validation_fraction, seed, stratify):
     """Carves "test", then "validation", out of "train" where the source has none."""
     for part, fraction, part_seed in (
         ("test", _TEST_FRACTION, _TEST_SEED),
@@ -115,7 +115,7 @@ def _make_missing(found, class_names, validation_fraction, seed, stratify):
             continue
         train = found["train"]
         if stratify:
-            rest, taken = splits.stratified(train.labels, fraction, part_seed, class_names)
+            rest, taken = splits.stratified(train.labels, fraction, part_seed, names)
         else:
             rest, taken = splits.uniform(len(train), fraction, part_seed)
         found[part] = Split(train.store, train.rows[taken])

@@ -8,14 +8,14 @@ import numpy as np
 from odtf.errors import UserError
 
 
-def stratified(labels, fraction, seed, class_names):
+def stratified(labels, fraction, seed, names):
     """Splits rows so that every class gives the same share, and at least one row to either side.
 
     Args:
         labels: int array `[n]`.
         fraction: float in (0, 1), the share of the second part.
         seed: int.
-        class_names: names for the error message.
+        names: names for the error message.
 
     Returns:
         Two sorted int64 arrays of rows, disjoint and together all of them.
@@ -25,7 +25,7 @@ def stratified(labels, fraction, seed, class_names):
     """
     random = np.random.RandomState(seed)
     first, second = [], []
-    for label, name in enumerate(class_names):
+    for label, name in enumerate(names):
         rows = random.permutation(np.flatnonzero(labels == label))
         if len(rows) < 2:
             raise UserError(

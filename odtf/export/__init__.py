@@ -1,9 +1,9 @@
 """Export: a deployed student as a verified TFLite file, and what a device makes of it."""
 
+from odtf.errors import VerificationError
 from odtf.export.conversion import convert, convert_saved, fold_preprocessing
 from odtf.export.output import publish, save_student
 from odtf.export.publication import publish_student
-from odtf.export.rules import VerificationError
 from odtf.export.student import convert_calibrated, export_student
 from odtf.export.targets import PHONE, QUANTIZATIONS, SOC, TARGETS, Target, find_target
 from odtf.export.verification import verify

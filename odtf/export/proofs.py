@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from odtf.export.rules import VerificationError
+from odtf.errors import VerificationError
 from odtf.export.targets import Target
 from odtf.export.verification import allowed_drop
 from odtf.quiet import quiet

@@ -1,14 +1,10 @@
 """What a file must be before its answers are looked at: its operators, widths and tensors, held against a target."""
 
-from odtf.errors import UserError
+from odtf.errors import VerificationError
 from odtf.tflite import flatbuffer
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-
-
-class VerificationError(UserError):
-    """A file that is not what it should be; it is not published."""
 
 
 def check_operators(ops, target):

@@ -4,7 +4,8 @@ import hashlib
 
 import numpy as np
 
-from odtf.export.rules import VerificationError, check_interface, check_limits, check_operators
+from odtf.errors import VerificationError
+from odtf.export.rules import check_interface, check_limits, check_operators
 from odtf.tflite import flatbuffer
 from odtf.tflite.runner import Runner
 

@@ -28,14 +28,12 @@ class Answer:
     Attributes:
         name: of the output tensor.
         shape: of the output, with the batch of 1.
-        dtype: type of its values.
-        quantized: whether they are the integers that the network computes with, with a scale and a zero point.
+        dtype: type of its values; None: the target's.
     """
 
     name: str
     shape: tuple
-    dtype: str
-    quantized: bool = False
+    dtype: str | None = None
 
 
 class Task:

@@ -21,7 +21,7 @@ def counts(dataset):
 
 def test_a_folder_is_split_by_class(image_folder):
     dataset = data.load(f"folder:{image_folder}", validation_fraction=0.25)
-    assert dataset.class_names == CLASSES
+    assert dataset.names == CLASSES
     assert dataset.image_shape == (6, 5, 3)
     assert counts(dataset) == {"train": [6, 6, 6], "validation": [2, 2, 2], "test": [2, 2, 2]}
 
@@ -56,9 +56,9 @@ def test_given_splits_are_kept(tmp_path, validation):
 
 def test_classes_may_be_called_like_splits(tmp_path):
     dataset = data.load(f"folder:{write_images(tmp_path, classes=('bus', 'train'))}")
-    assert dataset.class_names == ("bus", "train")
+    assert dataset.names == ("bus", "train")
     write_images(tmp_path / "both", classes=("test", "train"))
-    assert data.load(f"folder:{tmp_path / 'both'}").class_names == ("test", "train")
+    assert data.load(f"folder:{tmp_path / 'both'}").names == ("test", "train")
 
 
 def test_every_kind_of_image_becomes_rgb(tmp_path):

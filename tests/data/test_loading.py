@@ -16,8 +16,8 @@ def contents(dataset):
 
 
 def test_digits(digits):
-    assert digits.image_shape == (8, 8, 1) and digits.num_classes == 10
-    assert digits.class_names == tuple("0123456789")
+    assert digits.image_shape == (8, 8, 1) and len(digits.names) == 10
+    assert digits.names == tuple("0123456789")
     assert sum(map(len, digits.splits.values())) == 1797
     assert list(digits.splits) == ["train", "validation", "test"]
     images, labels = digits.splits["test"].images, digits.splits["test"].labels

@@ -12,7 +12,7 @@ from tests.data.conftest import CLASSES, prepare_tfds
 
 def test_a_prepared_set(tiny_tfds):
     dataset = data.load("tiny", data_dir=tiny_tfds)
-    assert dataset.class_names == CLASSES and dataset.image_shape == (6, 5, 3)
+    assert dataset.names == CLASSES and dataset.image_shape == (6, 5, 3)
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 22, "validation": 2, "test": 6}
     colours = np.concatenate([split.images[:, 0, 0, 0] for split in dataset.splits.values()])
     labels = np.concatenate([split.labels for split in dataset.splits.values()])
@@ -121,7 +121,7 @@ def test_cifar10(cifar_data_dir):
         "test": 10000,
     }
     assert dataset.image_shape == (32, 32, 3)
-    assert dataset.class_names[:3] == ("airplane", "automobile", "bird")
+    assert dataset.names[:3] == ("airplane", "automobile", "bird")
     assert np.bincount(dataset.splits["test"].labels).tolist() == [1000] * 10
     # The constants in use for CIFAR-10 (OKDDip, PCL).
     np.testing.assert_allclose(dataset.mean, (0.4914, 0.4822, 0.4465), atol=1e-3)

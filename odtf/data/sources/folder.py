@@ -33,15 +33,15 @@ def folder(path, image_size=None):
     names = _subfolders(root)
     given = "train" in names and set(names) <= set(_SPLIT_NAMES) and _subfolders(root / "train")
     roots = {_SPLIT_NAMES[name]: root / name for name in names} if given else {"train": root}
-    class_names = _subfolders(roots["train"])
-    if len(class_names) < 2:
+    names = _subfolders(roots["train"])
+    if len(names) < 2:
         raise UserError(
             f"A folder of images needs a sub-folder for each of at least 2 classes. Received: {roots['train']} with"
-            f" {', '.join(class_names) or 'no sub-folder'}."
+            f" {', '.join(names) or 'no sub-folder'}."
         )
-    listed = {name: _images(split_root, class_names) for name, split_root in roots.items()}
+    listed = {name: _images(split_root, names) for name, split_root in roots.items()}
     size = image_size or _common_size([file for files, _ in listed.values() for file in files])
-    return class_names, {name: Split(_store(files, labels, size)) for name, (files, labels) in listed.items()}
+    return names, {name: Split(_store(files, labels, size)) for name, (files, labels) in listed.items()}
 
 
 def _entries(path):
@@ -56,15 +56,15 @@ def _subfolders(path):
     return tuple(entry.name for entry in _entries(path) if entry.is_dir())
 
 
-def _images(root, class_names):
+def _images(root, names):
     """Files and labels of one split, class by class."""
-    unknown = sorted(set(_subfolders(root)) - set(class_names))
+    unknown = sorted(set(_subfolders(root)) - set(names))
     if unknown:
         raise UserError(
-            f"Every split must have the classes of train, {', '.join(class_names)}. Received: {root / unknown[0]}."
+            f"Every split must have the classes of train, {', '.join(names)}. Received: {root / unknown[0]}."
         )
     files, labels = [], []
-    for label, name in enumerate(class_names):
+    for label, name in enumerate(names):
         if not (root / name).is_dir():
             raise UserError(f"Every split must have all classes of train. Received: {root} without {name!r}.")
         found = [entry.path for entry in _entries(root / name) if entry.name.lower().endswith(EXTENSIONS)]

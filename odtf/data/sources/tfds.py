@@ -51,12 +51,12 @@ def tfds(name, data_dir=None, image_size=None):
     wanted = {"train": "train", "test": "test", "validation": "validation"}
     if "test" not in splits:
         wanted = {"train": "train", "test": "validation"}
-    class_names = tuple(features[label_key].names)
+    names = tuple(features[label_key].names)
     found = {}
     for ours, theirs in wanted.items():
         if theirs in splits and splits[theirs].num_examples:
-            found[ours] = Split(_store(builder, theirs, image_key, label_key, shape, len(class_names)))
-    return class_names, found
+            found[ours] = Split(_store(builder, theirs, image_key, label_key, shape, len(names)))
+    return names, found
 
 
 def _find(name, data_dir):

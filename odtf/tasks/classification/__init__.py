@@ -3,7 +3,7 @@
 import typing
 
 from odtf.losses import check_smoothing, cross_entropy, kl_divergence
-from odtf.metrics import Accuracy
+from odtf.metrics import Accuracy, Agreement
 from odtf.tasks.base import Target, Task
 
 
@@ -23,8 +23,7 @@ class Classification(Task):
     name = "classification"
     output = "logits"
     targets: typing.ClassVar[dict] = {"label": Target()}
-    agreement = Accuracy("agreement")
-    client = "ImageClassifier"
+    agreement = Agreement()
 
     def __init__(self, label_smoothing=0.0):
         self.label_smoothing = check_smoothing(label_smoothing)

@@ -70,13 +70,14 @@ def _main(argv):
     from odtf.finetune.finetuning import finetune
     from odtf.finetune.summary import render
     from odtf.training.experiment import Stopped
+    from odtf.training.report import metric_of
 
     try:
         row = finetune(workdir, settings)
     except Stopped as stopped:
         print(stopped)
         return
-    print(f"\n{render(row)}")
+    print(f"\n{render(row, metric_of(runs.Run(workdir).report))}")
 
 
 def main():

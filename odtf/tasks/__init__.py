@@ -3,10 +3,10 @@
 import importlib
 import pkgutil
 
-from odtf.tasks.base import Answer, Target, Task
+from odtf.tasks.base import Answer, Task
 from odtf.tasks.classification import Classification
 
-__all__ = ["Answer", "Classification", "Target", "Task", "find", "names"]
+__all__ = ["Answer", "Classification", "Task", "find", "names"]
 
 
 def names():

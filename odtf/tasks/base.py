@@ -31,8 +31,8 @@ class Task:
         output: name of the tap that is a network's answer.
         metrics: mapping from a name, as in report.json ("val_NAME"), to `odtf.metrics.Metric`. Validation chooses the
             student by the first.
-        targets: mapping from a name to `odtf.data.Target`, what a sample has beside its image. Where there is one, batches have
-            it as it is; where there are several, as a dict.
+        targets: mapping from a name to `odtf.data.Target`, what a sample has beside its image. Where there is one,
+            batches have it as it is; where there are several, as a dict.
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
         client: what proves that a mobile library reads a file of it, see `odtf.tasks.clients`; None if there is none.
         snippets: mapping from a target's kind of snippet ("android", "firmware") to the name of a template.

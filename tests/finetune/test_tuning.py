@@ -91,9 +91,10 @@ def test_a_stopped_stage_goes_on_bit_by_bit(kind, digits, tmp_path):
         assert chosen["epoch"] == EPOCHS, "no epoch is chosen before the zeros are there"
 
 
-def test_the_loss_is_what_it_says(digits, tmp_path):
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_the_loss_is_what_it_says(label_smoothing, digits, tmp_path):
     stage = make_stage("prune", digits, 100)
-    lesson = make_lesson(digits)
+    lesson = make_lesson(digits, label_smoothing=label_smoothing)
     images, labels = next(iter(lesson.pipeline.dataset(0)))
     z, t = np.asarray(stage.model(images, training=True), "float64"), np.asarray(lesson.teacher(images), "float64")
     values = Tuning(tmp_path / "stage", stage, lesson)._step(images, labels)
@@ -101,7 +102,8 @@ def test_the_loss_is_what_it_says(digits, tmp_path):
     def log_softmax(x):
         return x - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1, keepdims=True)) - x.max(-1, keepdims=True)
 
-    cross_entropy = -np.mean(log_softmax(z)[np.arange(len(z)), labels])
+    target = (1.0 - label_smoothing) * np.eye(10)[labels] + label_smoothing / 10
+    cross_entropy = -np.mean(np.sum(target * log_softmax(z), -1))
     p, q = log_softmax(t / 2.0), log_softmax(z / 2.0)
     distillation = 4.0 * np.mean(np.sum(np.exp(p) * (p - q), -1))
     want = {"cross_entropy": cross_entropy, "distillation": distillation}

@@ -52,9 +52,10 @@ def pytest_runtest_setup(item):
         require(mark.kwargs["package"])
 
 
-def pytest_collection_modifyitems(items):
-    """Runs the long files first, all others in their order."""
-    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+def pytest_collection_modifyitems(config, items):
+    """Runs the long files first, all others in their order; one process alone runs them as they are given."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
 @pytest.fixture(scope="session")

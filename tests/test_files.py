@@ -34,7 +34,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(step, tmp_
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, step, full)
-    with pytest.raises(UserError, match=r"Cannot write .*report\.json: No space left on device\. What was there is unt"):
+    with pytest.raises(UserError, match=r"Cannot write .*report\.json: No space left on device\. What was there is"):
         files.write_text(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -7,10 +7,14 @@ import signal
 import numpy as np
 import pytest
 
+from odtf import data
 from odtf.errors import UserError
+from odtf.methods.base import Method
 from odtf.training import build, experiment, strategy
+from odtf.training.checkpoints import Checkpoints
 from odtf.training.config import load_config as load
 from odtf.training.config import to_json
+from odtf.training.schedules import make_optimizer, make_schedule
 
 
 def small(**values):
@@ -111,6 +115,48 @@ def test_stopped_by_sigterm_and_resumed_is_bit_equal(whole, tmp_path, monkeypatc
     assert report["student"] == whole[1]["student"]
     steps = [line["step"] for line in log_of(tmp_path)]
     assert steps == sorted(steps)
+
+
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory):
+    """A run whose validation ranks its epochs 0, 1, 1, 0 and both peers alike: (workdir, report)."""
+    workdir, epochs = tmp_path_factory.mktemp("ranked"), iter((0.0, 1.0, 1.0, 0.0))
+    evaluate = experiment.Experiment._evaluate
+
+    def ranks(run, split):
+        rank = next(epochs, 0.0)
+        return evaluate(run, split) | {f"peer_{i}/rank": rank for i in (0, 1)}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment.Experiment, "_evaluate", ranks)
+        patch.setattr(Method, "selection", "rank")
+        return workdir, train(small(epochs=4), workdir)
+
+
+def test_of_epochs_that_are_alike_the_last_is_chosen_and_of_peers_the_first(ranked):
+    workdir, report = ranked
+    third = [line["step"] for line in log_of(workdir) if line["kind"] == "validation"][2]
+    chosen = {key: report["student"][key] for key in ("name", "epoch", "step")}
+    assert chosen == {"name": "peer_0", "epoch": 3, "step": third}
+
+
+def test_figures_are_those_of_the_chosen_and_of_the_last_epoch(ranked):
+    workdir, report = ranked
+    logged = {line["epoch"]: line for line in log_of(workdir) if line["kind"] == "validation"}
+    config = small(epochs=4)
+    dataset = build.load_dataset(config)
+    method = build.make_method(config, dataset.image_shape, dataset.num_classes)
+    method.compile(make_optimizer(config.optimizer, make_schedule(config.schedule, 10, config.epochs)))
+    Checkpoints(workdir, method).restore()
+    test = method.evaluate(data.eval_dataset("test", dataset, batch_size=100))
+    for row in [*report["peers"], {"name": "teacher", **report["teacher"]}]:
+        assert row["val_top1"] == pytest.approx(logged[3][f"{row['name']}/top1"], abs=1e-6)
+        assert row["last_val_top1"] == pytest.approx(logged[4][f"{row['name']}/top1"], abs=1e-6)
+        assert row["last_test_top1"] == pytest.approx(test[f"{row['name']}/top1"], abs=1e-6)
+    assert any(row["val_top1"] != row["last_val_top1"] for row in report["peers"])
+    assert any(row["test_top1"] != row["last_test_top1"] for row in report["peers"])
+    assert any(row["val_top1"] != row["test_top1"] for row in report["peers"])
+    assert report["student"]["last_test_top1"] == report["peers"][0]["last_test_top1"]
 
 
 def test_a_finished_run_is_not_trained_again(whole, monkeypatch):

@@ -25,7 +25,10 @@ def network(*, seed, name, synchronized):
 
 
 def train(name, batch, strategy):
-    """Trains two steps on one global batch; returns the logged values of each and all variables."""
+    """Trains two steps on one global batch; returns the logged values of each and all variables.
+
+    The decay is so strong that one of twice or half its strength moves the weights by more than is tolerated.
+    """
     replicas = strategy.num_replicas_in_sync
     share = len(batch[1]) // replicas
 
@@ -35,7 +38,7 @@ def train(name, batch, strategy):
     with strategy.scope():
         few = {"num_peers": 3 if name == "OKDDip" else 2}  # A leader has two peers or more beside it.
         few = few if "num_peers" in inspect.signature(getattr(methods, name)).parameters else {}
-        method = make_method(name, network=network, synchronized=True, seed=1, weight_decay=1e-3, **few)
+        method = make_method(name, network=network, synchronized=True, seed=1, weight_decay=0.1, **few)
         method.compile(keras.optimizers.SGD(0.05, momentum=0.9), steps_per_epoch=1)
     method.begin_epoch(0)
     iterator = iter(strategy.distribute_datasets_from_function(dataset) if replicas > 1 else dataset())

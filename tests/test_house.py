@@ -14,17 +14,18 @@ import odtf
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
-LEAVES = {"errors", "files", "quiet", "tables"}
+LEAVES = {"errors", "files", "lifetimes", "quiet", "tables"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
     "quiet": {"errors"},
     "pictures": {"files"},
     "tables": set(),
+    "lifetimes": set(),
     "losses": set(),
     "metrics": set(),
     "layers": set(),
-    "models": {"layers"},
+    "models": {"lifetimes", "layers"},
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "tflite": LEAVES,

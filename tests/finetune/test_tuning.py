@@ -15,7 +15,7 @@ from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
 from odtf.finetune.finetuning import finetune
 from odtf.finetune.prune import Pruned
-from odtf.finetune.quantize import Quantized
+from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.settings import Settings
 from odtf.finetune.tuning import Lesson, Tuning
 from odtf.finetune.twin import twin_of
@@ -48,7 +48,7 @@ def make_stage(kind, digits, steps):
     if kind == "cluster":
         return Clustered(twin, settings)
     images = data.calibration_images(digits, 64, 0).astype("float32") / 255.0
-    return Quantized(twin, images)
+    return RoundedTwin(twin, images)
 
 
 def make_lesson(digits, **changes):

@@ -22,7 +22,7 @@ def network(*, seed, name, synchronized):
     for stage, strides in enumerate((1, 2, 2)):
         width = 4 * 2**stage
         stages.append(pieces.convolved(stages[-1], width, strides, name=f"stage{stage + 1}_block1"))
-    return pieces.head(inputs, stages[1:], 10, name=name)
+    return pieces.network(inputs, stages[1:], 10, name=name)
 
 
 def train(name, batch, strategy):

@@ -92,7 +92,7 @@ def test_what_was_never_trained_quantised_is_not_exported(tmp_path):
     network = quantization.quantization_aware(
         models.od_cheap_resnet((8, 8, 1), 10, depth=8, width=4), quantization.Schedule()
     )
-    with pytest.raises(UserError, match="after training"):
+    with pytest.raises(UserError, match="never observed"):
         export.export_student(network, dataset, tmp_path)
 
 

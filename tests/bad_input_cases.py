@@ -330,7 +330,10 @@ EVALUATE = [
     evaluate("positive integer", "--max_examples=0", "--data=digits", "--max_examples=0"),
     evaluate("--json must name a file", r"x\.csv", "--data=digits", "--json=$new/x.csv"),
     evaluate("cannot be written to", "Not a directory", "--data=digits", "--json=$file/x.json"),
-    evaluate("A TFLite classifier is needed", r"config\.py", "--data=digits"),
+    evaluate("A TFLite file is needed", r"config\.py", "--data=digits"),
+    evaluate("A task is classification", "'flying'", "--data=digits", "--task=flying"),
+    evaluate("must be there to be imported", "'nowhere:Task'", "--data=digits", "--task=nowhere:Task"),
+    evaluate("has no flag --scores", "--scores=logits", "--data=digits", "--task=odtf.tasks:Task", "--scores=logits"),
 ]
 
 

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "finetune": LEAVES | {"training", "export", "tflite", "data", "methods", "models", "layers", "losses"},
     "evaluation": LEAVES | {"pictures", "training", "tflite", "data"},
     "benchmark": LEAVES | {"training", "export", "tflite", "data", "methods", "models", "layers", "losses"},
-    "compare": LEAVES | {"pictures", "training"},
+    "compare": LEAVES | {"pictures", "runs", "training", "methods", "quantization"},
 }
 COMMAND_LINES = {"__init__", "commands"}
 

@@ -157,6 +157,27 @@ class Method(keras.Model):
         """Returns what a network, or the teacher, answers: the tap of the task's output among its taps."""
         return taps[self.task.output]
 
+    # What a comparison asks -----------------------------------------------------------------------------------------
+
+    @classmethod
+    def epochs_of(cls, options, networks, epochs):
+        """Returns in which epochs of a run each of its networks learns: a dict from its name to (first, end).
+
+        A pure function of the config, so that the same network alone can be given the same epochs. Networks that do not
+        learn themselves (averages of others, or made of several) are not in it.
+
+        Args:
+            options: dict, `config.method` without its name.
+            networks: dict from the name of every peer to its specification; a list of them where it is made of several.
+            epochs: int, how many the whole run has.
+        """
+        return {name: (0, epochs) for name, network in networks.items() if not isinstance(network, list)}
+
+    @classmethod
+    def rate_of(cls, options, name, rate):
+        """Returns the learning rate of a network, where that of the run is `rate`; see `epochs_of`."""
+        return rate
+
     # The forward pass -----------------------------------------------------------------------------------------------
 
     def call(self, images, training=False):

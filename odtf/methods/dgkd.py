@@ -88,6 +88,10 @@ class DGKD(TeacherChain):
             if teachers
         }
 
+    @classmethod
+    def trained(cls, options):
+        return list(members(None, options.get("assistant_networks", ()), None))
+
     def terms_of(self, name, teachers, labels, outputs):
         hard = cross_entropy(labels, outputs[name]["logits"], self.label_smoothing)
         if not teachers:

@@ -81,6 +81,10 @@ class Pacemaker(TeacherChain):
             name=name,
         )
 
+    @classmethod
+    def trained(cls, options):
+        return ["teacher", "pacemaker", *["peer_0"] * (2 if options.get("guidance") == "sequence" else 1)]
+
     def terms_of(self, name, teachers, labels, outputs):
         hard = self.cross_entropy(name, labels, outputs)
         if not teachers:

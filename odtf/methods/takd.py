@@ -62,6 +62,10 @@ class TAKD(TeacherChain):
             name=name,
         )
 
+    @classmethod
+    def trained(cls, options):
+        return list(members(None, options.get("assistant_networks", ()), None))
+
     def terms_of(self, name, teachers, labels, outputs):
         hard = self.cross_entropy(name, labels, outputs)
         if not teachers:

@@ -14,7 +14,7 @@ import odtf
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
-LEAVES = {"errors", "files", "lifetimes", "own_code", "quiet", "tables"}
+LEAVES = {"errors", "files", "lifetimes", "own_code", "quiet", "tables", "targets"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "pictures": {"files"},
     "tables": set(),
     "lifetimes": set(),
+    "targets": {"errors"},
     "losses": set(),
     "metrics": set(),
     "layers": set(),
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     | {"runs", "training", "export", "tflite", "data", "methods", "tasks", "metrics", "models", "layers", "losses"},
     "evaluation": LEAVES | {"pictures", "tasks", "metrics", "tflite", "data"},
     "benchmark": LEAVES | {"training", "export", "tflite", "data", "methods", "models", "layers", "losses"},
-    "compare": LEAVES | {"pictures", "runs", "training"},
+    "compare": LEAVES | {"pictures", "runs", "training", "methods", "quantization"},
 }
 COMMAND_LINES = {"__init__", "commands"}
 

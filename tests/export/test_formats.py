@@ -71,7 +71,7 @@ def test_equal_vectors_are_stored_once(soc):
 
 
 def test_labels_are_a_zip_member_and_a_file_beside(phone, digits):
-    names = [str(name) for name in digits.class_names]
+    names = [str(name) for name in digits.names]
     with zipfile.ZipFile(phone) as archive:
         assert archive.namelist() == ["labels.txt"]
         assert archive.testzip() is None
@@ -149,7 +149,7 @@ def test_resolver_names(operator, method):
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_c_array_compiles_to_the_file(soc, tmp_path):
-    header, source = c_array(soc.read_bytes(), "net", LABELS)
+    header, source = c_array(soc.read_bytes(), "net", "a network", LABELS)
     (tmp_path / "net.h").write_text(header)
     (tmp_path / "net.cc").write_text(source)
     (tmp_path / "main.cc").write_text(

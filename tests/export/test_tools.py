@@ -70,8 +70,8 @@ def test_mediapipe_names_the_labels(quantization, exported, student, digits):
                 image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(np.repeat(image, 3, -1))
             )
             found = classifier.classify(picture).classifications[0].categories
-            assert {category.category_name for category in found} == set(digits.class_names)
-            assert all(digits.class_names[category.index] == category.category_name for category in found)
+            assert {category.category_name for category in found} == set(digits.names)
+            assert all(digits.names[category.index] == category.category_name for category in found)
             assert sum(category.score for category in found) == pytest.approx(1.0, abs=0.02)
-            agreed += found[0].category_name == digits.class_names[row.argmax()]
+            agreed += found[0].category_name == digits.names[row.argmax()]
     assert agreed >= 19

@@ -187,9 +187,7 @@ class _Tuned:
         else:
             equal = self._with_weights()
             examples, seed = self._config.export.calibration_examples, self._config.seed
-            content = export.convert_calibrated(
-                equal, self._dataset, self._target, "int8", examples, seed, task=self._task
-            )
+            content = export.convert_calibrated(equal, self._dataset, self._target, "int8", self._task, examples, seed)
         row = export.publish_student(
             content,
             equal,

@@ -5,42 +5,41 @@ Zagoruyko, Komodakis, "Paying More Attention to Attention", ICLR 2017; released 
 
 from keras import ops
 
-from odtf.losses import attention_transfer, check_temperature, cross_entropy, kl_divergence
-from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_share, tap_of, taps_of
+from odtf.losses import attention_transfer, check_temperature
+from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_share, tap_of
+from odtf.methods.shared.peers import stages_of, taps_of
 
 
 class AttentionTransfer(TaughtByFrozen):
     """One student and a frozen teacher whose attention maps it follows, level by level.
 
-    Loss: (1 - alpha) CE(z, y) + alpha T^2 KL(sg[p_teacher] || p) + beta sum over levels of mean (A - sg[A_teacher])^2,
-    where A is the mean over channels of the squared map, normalised to length 1 for each example; the mean is over the
-    positions, which makes beta = 1000 sensible. alpha = 0 is attention transfer alone, 0.9 the published mix with
-    distillation at T = 4.
+    Loss: (1 - alpha) L(z, y) + alpha T^2 KL(sg[p_teacher] || p) + beta sum over levels of mean (A - sg[A_teacher])^2,
+    where L is the task's supervised term and A the mean over channels of the squared map, normalised to length 1 for
+    each example; the mean is over the positions, which makes beta = 1000 sensible. alpha = 0 is attention transfer
+    alone, 0.9 the published mix with distillation at T = 4.
 
     Where the maps of a level differ in size, the larger one is average-pooled before it is squared, as in RepDistiller;
     sizes that do not divide are refused.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns the student with its named taps.
-        teacher: a built `keras.Model` with the student's input and classes and the same taps "stageN"; frozen here.
+        networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
+        teacher: a built `keras.Model` with the student's input and answer and the same taps "stageN"; frozen here.
             None: the teacher is trained here.
-        teacher_network: callable as `network`, for a teacher that is trained here, see `TaughtByFrozen`.
+        teacher_network: callable as `networks`, for a teacher that is trained here, see `TaughtByFrozen`.
         teacher_epochs: int, for how many epochs.
         beta: float, not negative.
-        alpha: float in [0, 1], the share of the distillation of the logits.
+        alpha: float in [0, 1], the share of the distillation of the answers.
         temperature: positive float, of that distillation.
-        seed: int, seeds the initialisation.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
-        ValueError: if the classes or the taps of teacher and student differ, maps cannot be pooled to one size, or a
+        ValueError: if the answers or the taps of teacher and student differ, maps cannot be pooled to one size, or a
             coefficient is out of range.
     """
 
     def __init__(
         self,
-        network,
+        networks,
         teacher=None,
         *,
         teacher_network=None,
@@ -48,36 +47,24 @@ class AttentionTransfer(TaughtByFrozen):
         beta=1000.0,
         alpha=0.0,
         temperature=4.0,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="attention_transfer",
+        **common,
     ):
         if beta < 0:
             raise ValueError(f"The weight of attention transfer must not be negative. Received: beta={beta}.")
         self.beta = float(beta)
         self.alpha = check_share(alpha)
         self.temperature = check_temperature(temperature)
-        super().__init__(
-            network,
-            teacher,
-            teacher_network=teacher_network,
-            teacher_epochs=teacher_epochs,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
-        )
+        super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
         student, teacher = self.peers["peer_0"], self.teacher
-        self.levels = sorted(name for name in {**student.output, **taps_of(teacher.output)} if name.startswith("stage"))
+        self.levels = stages_of({**student.output, **taps_of(teacher.output, self.task.output)})
         for level in self.levels:
             pooled(tap_of(teacher, level, "teacher"), tap_of(student, level, "student"))
 
-    def student_terms(self, labels, student, teacher):
-        logits = student["logits"]
-        terms = {"peer_0/cross_entropy": (1.0 - self.alpha) * cross_entropy(labels, logits, self.label_smoothing)}
+    def student_terms(self, targets, student, teacher):
+        answer = self.answer(student)
+        terms = {"peer_0/supervised": (1.0 - self.alpha) * self.task.supervised(targets, answer)}
         if self.alpha:
-            terms["peer_0/distillation"] = self.alpha * kl_divergence(teacher["logits"], logits, self.temperature)
+            terms["peer_0/distillation"] = self.alpha * self.task.distil(self.answer(teacher), answer, self.temperature)
         for level in self.levels:
             maps = pooled(teacher[level], student[level])
             terms[f"peer_0/attention_{level}"] = self.beta * attention_transfer(*maps)

@@ -1,21 +1,20 @@
 """The base of every method: a cohort is one Keras model, and this is its training step."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from odtf import metrics
+from odtf.methods.shared.evaluation import Evaluation
 from odtf.methods.shared.groups import Update
 from odtf.tasks import Classification
 
 
-class Method(keras.Model):
+class Method(Evaluation, keras.Model):
     """A cohort of peers, the online teacher built from them, and what they minimise together.
 
     A subclass builds its peers in the constructor and returns the named terms of its loss from `loss_terms`; if it has
     a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here: one forward pass per peer,
-    one gradient tape, weight decay, the scaling by replicas, metrics.
+    one gradient tape, weight decay, the scaling by replicas; how a cohort is evaluated is in `Evaluation`.
 
     Args:
         task: `odtf.tasks.Task`: what a sample is, the supervised term, the metrics; classification by default.
@@ -23,7 +22,11 @@ class Method(keras.Model):
         synchronized: bool, whether batch normalisation of what the method itself builds spans all replicas.
         name: str.
 
+    Raises:
+        ValueError: if the method has no meaning in the task.
+
     Attributes:
+        only: names of the tasks that the method has a meaning in; empty: all.
         peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps, the
             task's output among them. Every peer can be deployed. A subclass sets it in its constructor.
 
@@ -36,9 +39,16 @@ class Method(keras.Model):
     >>> student = odtf.models.deploy(cohort.peers["peer_0"])
     """
 
+    only = ()
+
     def __init__(self, *, task=None, seed=0, synchronized=False, name=None):
         super().__init__(name=name)
         self.task = Classification() if task is None else task
+        if self.only and self.task.name not in self.only:
+            raise ValueError(
+                f"{type(self).__name__} has no meaning outside {', '.join(self.only)}; choose another method. "
+                f"Received: task={self.task.name!r}."
+            )
         self.seed = int(seed)
         self.synchronized = bool(synchronized)
         self.peers = {}
@@ -157,6 +167,10 @@ class Method(keras.Model):
         """Returns what a network, or the teacher, answers: the tap of the task's output among its taps."""
         return taps[self.task.output]
 
+    def answers(self, outputs):
+        """Returns the answer of everything in `outputs` that has one, by name."""
+        return {name: self.answer(taps) for name, taps in outputs.items() if self.task.output in taps}
+
     # What a comparison asks -----------------------------------------------------------------------------------------
 
     @classmethod
@@ -267,14 +281,10 @@ class Method(keras.Model):
         self.after_step(targets, outputs)
         progress = {
             f"{who}/{name}": value
-            for who, output in self._answers(outputs).items()
+            for who, output in self.answers(outputs).items()
             for name, value in self.task.progress(targets, output).items()
         }
         return {"loss": loss, **terms, **progress}
-
-    def _answers(self, outputs):
-        """Returns the answers of everything in `outputs` that has one."""
-        return {who: taps[self.task.output] for who, taps in outputs.items() if self.task.output in taps}
 
     def begin_epoch(self, epoch, resumed=False):
         """Tells the method that an epoch begins; the training loop calls it, and `fit` does.
@@ -322,95 +332,3 @@ class Method(keras.Model):
 
         # Steps have no control flow on tensors; AutoGraph would only slow the tracing down.
         return run if self.run_eagerly else tf.function(run, autograph=False)
-
-    # Evaluation -----------------------------------------------------------------------------------------------------
-
-    def test_step(self, data):
-        """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
-
-        Args:
-            data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
-
-        Returns:
-            dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
-        """
-        images, targets = data[:2]
-        weights = ops.cast(data[2], "float32") if len(data) > 2 else ops.ones(ops.shape(images)[:1])
-        outputs = self(images, training=False)
-        sums = {
-            f"{who}/{name}": value
-            for who, output in self._answers(outputs).items()
-            for name, value in metrics.sums_of(self.task.metrics, targets, output, weights).items()
-        }
-        held_out = self.held_out_sums(targets, outputs, weights)
-        return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
-
-    def make_test_function(self, force=False):
-        """As `make_train_function`, for `test_step`; sums over replicas."""
-        if self.test_function is None or force:
-            self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM)
-        return self.test_function
-
-    def collect(self, network, tap, examples, limit=None):
-        """Computes one tap of a network for all examples, or the first of them.
-
-        Args:
-            network: network with named taps.
-            tap: name of a tap `[batch, ...]`.
-            examples: finite dataset of (images, targets, weights); what weighs 0 is left out.
-            limit: int or None, how many examples at most.
-
-        Returns:
-            numpy arrays: the tap `[examples, ...]`, float32, and the targets `[examples, ...]`.
-        """
-        key = id(network), tap
-        if key not in self._forwards:  # Traced once, however often it is asked for.
-            self._forwards[key] = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
-        taps, all_targets, count = [], [], 0
-        for images, targets, weights in examples:
-            real = np.asarray(weights) > 0
-            taps.append(np.asarray(self._forwards[key](images), "float32")[real])
-            all_targets.append(np.asarray(targets)[real])
-            count += len(taps[-1])
-            if limit is not None and count >= limit:
-                break
-        return np.concatenate(taps)[:limit], np.concatenate(all_targets)[:limit]
-
-    def evaluate(self, x, y=None, batch_size=None, **kwargs):
-        """Returns the task's metrics of every peer and the teacher over a finite set of examples.
-
-        Args:
-            x: finite `tf.data.Dataset`, or a distributed one, of (images, targets) or (images, targets, weights); or
-                the images themselves, with targets `y`.
-            y: targets `[examples, ...]` where `x` is images.
-            batch_size: int, for images; 128 by default.
-            **kwargs: what else `fit` passes to its validation; ignored.
-
-        Returns:
-            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1].
-
-        Raises:
-            ValueError: if there is no example.
-        """
-        if y is not None:
-            x = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size or 128)
-        totals = metrics.merged(self._sums(x))
-        count = float(totals.pop("count", 0.0))
-        if not count:
-            raise ValueError("There is nothing to evaluate on: the data set is empty.")
-        held_out = {name: totals.pop(name) for name in list(totals) if name.startswith("held_out/")}
-        values = {name.removeprefix("held_out/"): float(total) / count for name, total in held_out.items()}
-        for who in dict.fromkeys(name.partition("/")[0] for name in totals):
-            own = {name.removeprefix(f"{who}/"): total for name, total in totals.items() if name.startswith(f"{who}/")}
-            found = metrics.results(own, self.task.metrics)
-            values |= {f"{who}/{name}": value for name, value in found.items()}
-        return values
-
-    def _sums(self, examples):
-        """Yields what `test_step` gives for every batch, over all replicas."""
-        test_function, iterator = self.make_test_function(), iter(examples)
-        while True:
-            try:
-                yield test_function(iterator)
-            except (tf.errors.OutOfRangeError, StopIteration):
-                return

@@ -6,7 +6,7 @@ OKDDip's released code (train_one.py, options avg and bpscale).
 
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.shared.branches import Branched, leave_one_out
 
 
@@ -20,8 +20,9 @@ class CLILR(Branched):
     with one head.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with taps "stageN" and "logits".
-        num_peers: int, at least 2.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each peer, whose networks are equal up to the cut.
+        num_peers: int, at least 2; a sequence has its own length.
         temperature: positive float.
         alpha: float, not negative: the weight of the distillation.
         beta: None, or a float in [0, 1] for the form beta CE + (1 - beta) T^2 KL of the paper, with beta = 0.5, T = 2
@@ -31,17 +32,17 @@ class CLILR(Branched):
         scale_gradient: bool; False leaves the gradient into the shared layers as it is.
         cut: tap or layer after which the heads part; None: the last stage is the heads' own. The paper splits at
             several depths; here there is one split.
-        seed: int; every head is initialised with a seed of its own, derived from this one.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
         ValueError: if there are fewer than 2 peers, or a coefficient is out of range.
     """
 
+    only = ("classification",)
+
     def __init__(
         self,
-        network,
+        networks,
         *,
         num_peers=4,
         temperature=3.0,
@@ -51,10 +52,7 @@ class CLILR(Branched):
         detach_targets=False,
         scale_gradient=True,
         cut=None,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="cl_ilr",
+        **common,
     ):
         if alpha < 0:
             raise ValueError(f"The weight of the distillation must not be negative. Received: alpha={alpha}.")
@@ -65,27 +63,19 @@ class CLILR(Branched):
         self.soft_weight = float(alpha) * (1.0 if beta is None else 1.0 - beta)
         self.detach_targets = bool(detach_targets)
         self.scale_gradient = bool(scale_gradient)
-        super().__init__(
-            network,
-            num_peers=num_peers,
-            cut=cut,
-            ramp_epochs=ramp_epochs,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
-        )
+        super().__init__(networks, num_peers=num_peers, cut=cut, ramp_epochs=ramp_epochs, **common)
 
-    def split(self, cut):
-        return with_scaled_gradient(cut, 1.0 / len(self.branches)) if self.scale_gradient else cut
+    def call_branches(self, branches, cut, training):
+        cut = with_scaled_gradient(cut, 1.0 / len(self.branches)) if self.scale_gradient else cut
+        return super().call_branches(branches, cut, training)
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         logits = [outputs[name]["logits"] for name in self.branches]
         terms = {}
         for name, own, others in zip(self.branches, logits, leave_one_out(logits), strict=True):
             target = ops.stop_gradient(others) if self.detach_targets else others
             divergence = kl_divergence(target, own, self.temperature)
-            terms[f"{name}/cross_entropy"] = self.label_weight * cross_entropy(labels, own, self.label_smoothing)
+            terms[f"{name}/supervised"] = self.label_weight * self.task.supervised(targets, own)
             terms[f"{name}/distillation"] = self.soft_weight * self.ramp * divergence
         return terms
 

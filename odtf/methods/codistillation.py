@@ -6,53 +6,39 @@ distillation", ICLR 2018, arXiv 1804.03235, algorithm 1.
 
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.base import Method
-from odtf.methods.shared.peers import independent_peers
+from odtf.methods.shared.peers import check_answers, independent_peers, several
 
 
 class Codistillation(Method):
-    """m independent networks; each follows the labels and, after a burn-in, the mean probabilities of the others.
+    """m independent networks; each follows the targets and, after a burn-in, the mean probabilities of the others.
 
-    Loss of peer i: CE(z_i, y) + [epoch >= burn-in] alpha T^2 KL(sg[1/(m-1) sum over j != i of p_j] || p_i).
+    Loss of peer i: L(z_i, y) + [epoch >= burn-in] alpha T^2 KL(sg[1/(m-1) sum over j != i of p_j] || p_i).
 
-    One divergence from a mean, where mutual learning takes the mean of divergences. The paper's term is a cross-entropy
-    with the mean as target, whose gradient is the same at alpha = 1, T = 1. The paper spreads the peers over machines,
-    gives them different batches and lets them see stale copies of one another; here they share a step, so that they see
-    one batch and each other's present predictions.
+    L is the task's supervised term. One divergence from a mean, where mutual learning takes the mean of divergences.
+    The paper's term is a cross-entropy with the mean as target, whose gradient is the same at alpha = 1, T = 1. The
+    paper spreads the peers over machines, gives them different batches and lets them see stale copies of one another;
+    here they share a step, so that they see one batch and each other's present predictions.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
             such callables, one for each peer.
-        num_peers: int, at least 2; ignored where `network` is a sequence.
-        burn_in_epochs: float, not negative: for so long there are the labels alone. The paper counts steps and tunes
+        num_peers: int, at least 2; a sequence has its own length.
+        burn_in_epochs: float, not negative: for so long there are the targets alone. The paper counts steps and tunes
             them; the default 1 is a DESIGN CHOICE.
         alpha: float, not negative: the weight of the divergence.
         temperature: positive float.
-        seed: int; every peer is initialised with a seed of its own, derived from this one.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
-        ValueError: if there are fewer than 2 peers, or a coefficient is out of range.
+        ValueError: if there are fewer than 2 peers, their answers differ in shape, or a coefficient is out of range.
     """
 
-    def __init__(
-        self,
-        network,
-        *,
-        num_peers=2,
-        burn_in_epochs=1.0,
-        alpha=1.0,
-        temperature=1.0,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="codistillation",
-    ):
-        networks = [network] * num_peers if callable(network) else list(network)
-        if len(networks) < 2:
-            raise ValueError(f"Codistillation needs at least 2 peers. Received: num_peers={len(networks)}.")
+    only = ("classification", "segmentation")
+
+    def __init__(self, networks, *, num_peers=2, burn_in_epochs=1.0, alpha=1.0, temperature=1.0, **common):
+        super().__init__(**common)
         if burn_in_epochs < 0 or alpha < 0:
             raise ValueError(
                 "Neither the burn-in nor the weight of the divergence may be negative. "
@@ -61,19 +47,19 @@ class Codistillation(Method):
         self.burn_in_epochs = float(burn_in_epochs)
         self.alpha = float(alpha)
         self.temperature = check_temperature(temperature)
-        peers = independent_peers(networks, seed)
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+        self.peers = independent_peers(several(networks, num_peers), self.seed)
+        check_answers(self.peers, self.task.output)
 
-    def loss_terms(self, labels, outputs):
-        probabilities = {name: ops.softmax(outputs[name]["logits"] / self.temperature) for name in self.peers}
+    def loss_terms(self, targets, outputs):
+        probabilities = {name: ops.softmax(self.answer(outputs[name]) / self.temperature) for name in self.peers}
         everything = sum(probabilities.values())
         weight = self.alpha * ops.cast(self.epoch >= self.burn_in_epochs, "float32")
         terms = {}
         for name in self.peers:
-            logits = outputs[name]["logits"]
+            logits = self.answer(outputs[name])
             others = (everything - probabilities[name]) / (len(self.peers) - 1)
             # As logits, whose softmax they are; the floor keeps what rounding made zero or less out of the logarithm.
             target = self.temperature * ops.log(ops.maximum(ops.stop_gradient(others), 1e-8))
-            terms[f"{name}/cross_entropy"] = cross_entropy(labels, logits, self.label_smoothing)
-            terms[f"{name}/distillation"] = weight * kl_divergence(target, logits, self.temperature)
+            terms[f"{name}/supervised"] = self.task.supervised(targets, logits)
+            terms[f"{name}/distillation"] = weight * self.task.distil(target, logits, self.temperature)
         return terms

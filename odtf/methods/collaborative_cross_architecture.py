@@ -9,10 +9,11 @@ import math
 import numpy as np
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf import metrics
+from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.base import Method
 from odtf.methods.shared.groups import Group, with_rate
-from odtf.methods.shared.peers import independent_peers
+from odtf.methods.shared.peers import check_answers, independent_peers, several
 from odtf.methods.shared.ramps import sigmoid_ramp
 
 
@@ -31,10 +32,9 @@ class CollaborativeCrossArchitecture(Method):
     batch mean, T^2 and the detached target are those of ONE (Lan et al., 2018), by an author of both papers.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with its named taps. Without
-            `networks`, there are `num_peers` of it.
-        networks: list of such callables, one for each network, of any architectures with the same input and classes.
-        num_peers: int, at least 2; ignored where there are `networks`.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each peer, of any architectures with the same input and classes.
+        num_peers: int, at least 2; a sequence has its own length.
         temperature: positive float.
         gate_unit: "epoch" or "step", what `period` and `duty` count.
         period: int, the length of the gate's cycle.
@@ -48,19 +48,18 @@ class CollaborativeCrossArchitecture(Method):
             training batches, renewed at the start of every epoch and never by gradient.
         rates: list of floats, a factor on the learning rate for each network: AlexNet and VGG need a lower one than
             residual networks. None: 1 for all.
-        seed: int; every network is initialised with a seed of its own, derived from this one.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
         ValueError: if there are fewer than 2 networks, their classes differ, or an argument is out of range.
     """
 
+    only = ("classification",)
+
     def __init__(
         self,
-        network,
+        networks,
         *,
-        networks=(),
         num_peers=2,
         temperature=3.0,
         gate_unit="epoch",
@@ -71,24 +70,19 @@ class CollaborativeCrossArchitecture(Method):
         max_weight=1.0,
         ensemble="uniform",
         rates=None,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="mcod",
+        **common,
     ):
-        networks = list(networks) or [network] * num_peers
-        rates = [1.0] * len(networks) if rates is None else [float(rate) for rate in rates]
-        _check(len(networks), gate_unit, period, duty, enhancement, ramp_epochs, max_weight, ensemble, rates)
+        super().__init__(**common)
+        makers = several(networks, num_peers)
+        rates = [1.0] * len(makers) if rates is None else [float(rate) for rate in rates]
+        _check(len(makers), gate_unit, period, duty, enhancement, ramp_epochs, max_weight, ensemble, rates)
         self.temperature = check_temperature(temperature)
         self.gate_unit, self.period, self.duty = gate_unit, int(period), int(duty)
         self.enhancement, self.ramp_epochs, self.max_weight = enhancement, float(ramp_epochs), float(max_weight)
         self.ensemble, self.rates = ensemble, tuple(rates)
-        peers = independent_peers(networks, seed)
-        classes = [peer.output["logits"].shape[-1] for peer in peers.values()]
-        if len(set(classes)) > 1:
-            raise ValueError(f"Networks that teach each other share their classes. Received: {classes} classes.")
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
-        state = {"shape": (len(peers),), "trainable": False, "autocast": False, "aggregation": "mean"}
+        self.peers = independent_peers(makers, self.seed)
+        check_answers(self.peers, self.task.output)
+        state = {"shape": (len(makers),), "trainable": False, "autocast": False, "aggregation": "mean"}
         self.running_accuracy = self.add_weight(initializer="zeros", dtype="float32", name="running_accuracy", **state)
         self.shares = self.add_weight(
             initializer=lambda *_, **__: self._uniform(), dtype="float32", name="shares", **state
@@ -129,20 +123,20 @@ class CollaborativeCrossArchitecture(Method):
         shares = ops.convert_to_tensor(self.shares)
         return {"logits": sum(shares[i] * outputs[name]["logits"] for i, name in enumerate(self.peers))}
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         target = ops.stop_gradient(outputs["teacher"]["logits"])
         weight = self.gate * self.strength
         terms = {}
         for name in self.peers:
             logits = outputs[name]["logits"]
-            terms[f"{name}/cross_entropy"] = cross_entropy(labels, logits, self.label_smoothing)
+            terms[f"{name}/supervised"] = self.task.supervised(targets, logits)
             terms[f"{name}/distillation"] = weight * kl_divergence(target, logits, self.temperature)
         return terms
 
-    def after_step(self, labels, outputs):
+    def after_step(self, targets, outputs):
         if self.ensemble == "accuracy":
-            found = self.accuracy(labels, outputs)
-            batch = ops.stack([found[f"{name}/top1"] for name in self.peers])
+            accuracy = metrics.Accuracy()
+            batch = ops.stack([accuracy.mean(targets, outputs[name]["logits"]) for name in self.peers])
             self.running_accuracy.assign(0.99 * self.running_accuracy + 0.01 * batch)
 
     def begin_epoch(self, epoch, resumed=False):
@@ -161,8 +155,6 @@ class CollaborativeCrossArchitecture(Method):
 
 
 def _check(networks, gate_unit, period, duty, enhancement, ramp_epochs, max_weight, ensemble, rates):
-    if networks < 2:
-        raise ValueError(f"Collaboration needs at least 2 networks. Received: {networks}.")
     for name, value, known in (
         ("gate_unit", gate_unit, ("epoch", "step")),
         ("enhancement", enhancement, ("exponential", "cycle")),

@@ -5,48 +5,43 @@ Zhang, Xiang, Hospedales, Lu, "Deep Mutual Learning", CVPR 2018.
 
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.base import Method
-from odtf.methods.shared.peers import independent_peers
+from odtf.methods.shared.peers import check_answers, independent_peers, several
 
 
 class DeepMutualLearning(Method):
-    """m independent networks; each follows the labels and the mean divergence from every other.
+    """m independent networks; each follows the targets and the mean divergence from every other.
 
-    Loss of peer i: CE(z_i, y) + 1/(m-1) sum over j != i of T^2 KL(sg[p_j] || p_i), T = 1 in the paper.
+    Loss of peer i: L(z_i, y) + 1/(m-1) sum over j != i of D(sg[z_j], z_i), where L is the task's supervised term and D
+    its distillation: CE and T^2 KL(sg[p_j] || p_i) in classification, T = 1 in the paper.
 
     All peers are updated at once from the predictions of one forward pass; the paper's algorithm refreshes them in
     turn, and its authors count both as the method. The released code sums over j instead of taking the mean.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
             such callables, one for each peer.
-        num_peers: int, at least 2; ignored where `network` is a sequence.
+        num_peers: int, at least 2; a sequence has its own length.
         temperature: positive float.
-        seed: int; every peer is initialised with a seed of its own, derived from this one.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
-        ValueError: if there are fewer than 2 peers, or the temperature is not positive.
+        ValueError: if there are fewer than 2 peers, their answers differ in shape, or the temperature is not positive.
     """
 
-    def __init__(
-        self, network, *, num_peers=2, temperature=1.0, seed=0, weight_decay=0.0, label_smoothing=0.0, name="dml"
-    ):
-        networks = [network] * num_peers if callable(network) else list(network)
-        if len(networks) < 2:
-            raise ValueError(f"Mutual learning needs at least 2 peers. Received: num_peers={len(networks)}.")
+    def __init__(self, networks, *, num_peers=2, temperature=1.0, **common):
+        super().__init__(**common)
         self.temperature = check_temperature(temperature)
-        peers = independent_peers(networks, seed)
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+        self.peers = independent_peers(several(networks, num_peers), self.seed)
+        check_answers(self.peers, self.task.output)
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         terms = {}
         for name in self.peers:
-            logits = outputs[name]["logits"]
-            others = [ops.stop_gradient(outputs[other]["logits"]) for other in self.peers if other != name]
-            divergences = [kl_divergence(other, logits, self.temperature) for other in others]
-            terms[f"{name}/cross_entropy"] = cross_entropy(labels, logits, self.label_smoothing)
+            answer = self.answer(outputs[name])
+            others = [ops.stop_gradient(self.answer(outputs[other])) for other in self.peers if other != name]
+            divergences = [self.task.distil(other, answer, self.temperature) for other in others]
+            terms[f"{name}/supervised"] = self.task.supervised(targets, answer)
             terms[f"{name}/mutual"] = sum(divergences) / len(others)
         return terms

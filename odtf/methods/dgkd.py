@@ -7,10 +7,9 @@ Son, Na, Choi, Hwang, "Densely Guided Knowledge Distillation using Multiple Teac
 import numpy as np
 from keras import ops
 
-from odtf.losses import cross_entropy
 from odtf.methods.shared.chain import TeacherChain
 from odtf.methods.shared.peers import peer_seed
-from odtf.methods.takd import members
+from odtf.methods.takd import chain_of
 
 # Which terms are dropped is drawn in advance and used in turn: a function of the step, the same on every replica.
 _DRAWS = 4096
@@ -19,14 +18,14 @@ _DRAWS = 4096
 class DGKD(TeacherChain):
     """A chain teacher -> assistants -> student, each taught by all that come before it.
 
-    Loss of a network with the teachers k = 1..n: (1 - lambda) CE(z, y) + lambda sum_k T^2 KL(sg[p_k] || p), T = 5 and
-    lambda = 1, so that the labels reach the teacher alone. Of the teacher: CE(z, y).
+    Loss of a network with the teachers k = 1..n: (1 - lambda) L(z, y) + lambda sum_k T^2 KL(sg[p_k] || p), T = 5 and
+    lambda = 1, so that the targets reach the teacher alone. Of the teacher: L(z, y), the task's supervised term.
 
     Stochastic: at every step `num_dropped` of the n terms, drawn uniformly, are left out; the teacher's may be among
     them. One is kept always (DESIGN CHOICE: the released code would leave a network with one teacher nothing).
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns the student, "peer_0", with its named taps.
+        networks: callable `network(seed=int, name=str)` that returns the student, "peer_0", with its named taps.
         teacher_network: the same for the teacher.
         assistant_networks: list of such callables, from the largest assistant down.
         num_dropped: int, how many terms each step leaves out; the released code has 1. 0: none, the plain form.
@@ -37,17 +36,15 @@ class DGKD(TeacherChain):
         temperature: positive float, T.
         share: float in [0, 1], lambda.
         kl_reduction: "batchmean" (the formula) or "elementmean" (the released code).
-        seed: int, see `TeacherChain`; the draws follow from it, too.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`. The draws follow from the seed, too.
 
     Raises:
-        ValueError: if the classes of the networks differ, or an argument is out of range.
+        ValueError: if the answers of the networks differ in shape, or an argument is out of range.
     """
 
     def __init__(
         self,
-        network,
+        networks,
         *,
         teacher_network,
         assistant_networks=(),
@@ -57,10 +54,7 @@ class DGKD(TeacherChain):
         temperature=5.0,
         share=1.0,
         kl_reduction="batchmean",
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="dgkd",
+        **common,
     ):
         if labels_weight not in ("code", "paper"):
             raise ValueError(f"labels_weight must be 'code' or 'paper'. Received: {labels_weight!r}.")
@@ -68,22 +62,19 @@ class DGKD(TeacherChain):
             raise ValueError(f"The number of dropped terms must not be negative. Received: num_dropped={num_dropped}.")
         self.num_dropped = int(num_dropped)
         self.labels_weight = labels_weight
-        networks = members(teacher_network, assistant_networks, network)
-        names = list(networks)
+        members = chain_of(teacher_network, assistant_networks, networks)
+        names = list(members)
         super().__init__(
-            networks,
+            members,
             [(name, tuple(names[:i])) for i, name in enumerate(names)],
             step_epochs=step_epochs,
             temperature=temperature,
             share=share,
             kl_reduction=kl_reduction,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
+            **common,
         )
         self.draws = {
-            name: draw(len(teachers), self.num_dropped, peer_seed(seed, 1000 + index))
+            name: draw(len(teachers), self.num_dropped, peer_seed(self.seed, 1000 + index))
             for index, (name, teachers) in enumerate(self.steps)
             if teachers
         }
@@ -92,15 +83,15 @@ class DGKD(TeacherChain):
     def trained(cls, options):
         return list(members(None, options.get("assistant_networks", ()), None))
 
-    def terms_of(self, name, teachers, labels, outputs):
-        hard = cross_entropy(labels, outputs[name]["logits"], self.label_smoothing)
+    def terms_of(self, name, teachers, targets, outputs):
+        hard = self.supervised(name, targets, outputs)
         if not teachers:
-            return {f"{name}/cross_entropy": hard}
+            return {f"{name}/supervised": hard}
         weight = (1.0 - self.share) * (len(teachers) if self.labels_weight == "paper" else 1)
-        terms = {f"{name}/cross_entropy": weight * hard}
+        terms = {f"{name}/supervised": weight * hard}
         kept = self._kept(name) if self.num_dropped else [1.0] * len(teachers)
         for index, teacher in enumerate(teachers):
-            soft = self.divergence(outputs[teacher]["logits"], name, outputs)
+            soft = self.divergence(self.answer(outputs[teacher]), name, outputs)
             terms[f"{name}/from_{teacher}"] = self.share * kept[index] * soft
         return terms
 

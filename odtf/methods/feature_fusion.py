@@ -4,19 +4,16 @@ Kim, Hyun, Chung, Kwak, "Feature Fusion for Online Mutual Knowledge Distillation
 released code: Jangho-Kim/FFL-pytorch.
 """
 
-import keras
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method
-from odtf.methods.shared.fusion import fusion_module, joined, last_stage_but_one
+from odtf.losses import check_temperature, kl_divergence
+from odtf.methods.shared.branches import Branched
+from odtf.methods.shared.fusion import fusion_module, joined
 from odtf.methods.shared.groups import Group
 from odtf.methods.shared.peers import last_map, peer_seed
-from odtf.methods.shared.ramps import sigmoid_ramp
-from odtf.models.share import share_trunk
 
 
-class FeatureFusion(Method):
+class FeatureFusion(Branched):
     """n branches on a shared trunk, and a fusion module whose classifier teaches them and learns from their mean.
 
     Loss: sum over branches i of CE(z_i, y), plus CE(z_f, y), plus
@@ -33,27 +30,26 @@ class FeatureFusion(Method):
     Deviation: convolutions of the networks start as those of `odtf.models` do (fan-in), the released ones by fan-out.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with taps "stageN" and "logits"; or a
-            sequence of such callables, one for each branch, which may differ and then share nothing.
-        num_peers: int, the number of branches, at least 2 as in the released code; ignored for a sequence.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each branch, which may differ and then share nothing.
+        num_peers: int, the number of branches, at least 2 as in the released code; a sequence has its own length.
         temperature: positive float.
         ramp_epochs: float, the length of the ramp w(e); 0 for none.
         student: "single" or "fused", the product that validation chooses the student from.
         cut: name of the tap or layer after which the branches part; None: the last stage but one, as released.
         fusion_weight_decay: float, the coupled weight decay of the fusion module.
-        synchronized: bool, whether the fusion module's batch normalisation spans all replicas.
-        seed: int; every branch is initialised with a seed of its own, derived from this one.
-        weight_decay: float, of trunk and branches, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
 
     Raises:
         ValueError: if there are fewer than 2 branches, the student is of no known kind, or the networks cannot share
             their layers up to the cut.
     """
 
+    only = ("classification",)
+
     def __init__(
         self,
-        network,
+        networks,
         *,
         num_peers=2,
         temperature=3.0,
@@ -61,56 +57,44 @@ class FeatureFusion(Method):
         student="single",
         cut=None,
         fusion_weight_decay=1e-5,
-        synchronized=False,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="ffl",
+        **common,
     ):
-        makers = [network] * num_peers if callable(network) else list(network)
-        if len(makers) < 2:
-            raise ValueError(f"Feature fusion needs at least 2 branches. Received: num_peers={len(makers)}.")
         if student not in ("single", "fused"):
             raise ValueError(f"The student must be 'single' or 'fused'. Received: student={student!r}.")
-        networks = [make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(makers)]
-        if callable(network):
-            trunk, branches, networks = share_trunk(networks, cut or last_stage_but_one(networks[0]))
-        else:
-            trunk, branches = keras.Model(networks[0].input, {"cut": networks[0].input}, name="trunk"), list(networks)
-        maps = [last_map(each.output) for each in networks]
-        classes = networks[0].output["logits"].shape[-1]
-        fusion = fusion_module(maps, classes, seed=peer_seed(seed, len(makers)), synchronized=synchronized)
-        peers = {f"peer_{i}": each for i, each in enumerate(networks)}
-        peers["fused"] = joined(trunk, branches, fusion, last_map, name="fused")
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
-        self.trunk, self.branches, self.fusion = trunk, branches, fusion
         self.temperature = check_temperature(temperature)
-        self.ramp_epochs = float(ramp_epochs)
         self.student = student
         self.fusion_weight_decay = float(fusion_weight_decay)
+        super().__init__(
+            networks, num_peers=num_peers, shared=callable(networks), cut=cut, ramp_epochs=ramp_epochs, **common
+        )
+        outputs = [peer.output for peer in self.peers.values()]
+        self.fusion = fusion_module(
+            [last_map(taps) for taps in outputs],
+            outputs[0]["logits"].shape[-1],
+            seed=peer_seed(self.seed, len(outputs)),
+            synchronized=self.synchronized,
+        )
+        self.peers["fused"] = joined(self.trunk, list(self.branches.values()), self.fusion, last_map, name="fused")
 
     @property
     def students(self):
-        return ("fused",) if self.student == "fused" else tuple(name for name in self.peers if name != "fused")
+        return ("fused",) if self.student == "fused" else tuple(self.branches)
 
     def groups(self):
         return [Group(self.fusion.trainable_variables, weight_decay=self.fusion_weight_decay)]
 
     def call(self, images, training=False):
-        shared = self.trunk(self.view(images, 0), training=training)
-        cut = shared.pop("cut")
-        outputs = {f"peer_{i}": {**shared, **branch(cut, training=training)} for i, branch in enumerate(self.branches)}
+        outputs = super().call(images, training)
         return {**outputs, "fused": self.fusion([last_map(taps) for taps in outputs.values()], training=training)}
 
-    def loss_terms(self, labels, outputs):
-        weight = sigmoid_ramp(self.epoch, self.ramp_epochs)
+    def loss_terms(self, targets, outputs):
         logits = {name: taps["logits"] for name, taps in outputs.items()}
         fused = logits["fused"]
-        branches = [z for name, z in logits.items() if name != "fused"]
-        targets = dict.fromkeys(logits, fused) | {"fused": sum(branches) / len(branches)}
+        branches = [logits[name] for name in self.branches]
+        teachers = dict.fromkeys(logits, fused) | {"fused": sum(branches) / len(branches)}
         terms = {}
         for name, z in logits.items():
-            target = ops.stop_gradient(targets[name])
-            terms[f"{name}/cross_entropy"] = cross_entropy(labels, z, self.label_smoothing)
-            terms[f"{name}/distillation"] = weight * kl_divergence(target, z, self.temperature)
+            target = ops.stop_gradient(teachers[name])
+            terms[f"{name}/supervised"] = self.task.supervised(targets, z)
+            terms[f"{name}/distillation"] = self.ramp * kl_divergence(target, z, self.temperature)
         return terms

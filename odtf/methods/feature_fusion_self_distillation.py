@@ -7,11 +7,11 @@ arXiv 2103.14473, IEEE TNNLS 2022; released code: SJLeo/FFSD.
 import keras
 from keras import ops
 
-from odtf.losses import attention_transfer, check_temperature, cross_entropy, kl_divergence
+from odtf.losses import attention_transfer, check_temperature, kl_divergence
 from odtf.methods.base import Method
 from odtf.methods.shared import self_distillation as sd
 from odtf.methods.shared.fusion import expansion_head, fusion_module
-from odtf.methods.shared.groups import Group
+from odtf.methods.shared.groups import ONE_LOSS_SCALE, Group, Scaled
 from odtf.methods.shared.peers import last_map, peer_seed
 from odtf.methods.shared.ramps import sigmoid_ramp
 
@@ -39,8 +39,8 @@ class FeatureFusionSelfDistillation(Method):
     Deviations: all networks start as those of `odtf.models` do (fan-in), the released ones by fan-out.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with taps "stageN", each of half the
-            resolution of the one before, and "logits".
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, each "stageN" of
+            half the resolution of the one before.
         num_peers: int, the number M of common students, at least 2 as in the released code; the leader is another.
         temperature: positive float. 2 is the released code's; the paper's text is UNVERIFIED.
         diversity, fusion, transform: floats, the coefficients (lambda) above.
@@ -53,19 +53,18 @@ class FeatureFusionSelfDistillation(Method):
         base_rate: positive float, the main learning rate before it decays.
         fusion_weight_decay: float, the coupled weight decay of the fusion module.
         transform_weight_decay: float, of the transforms.
-        synchronized: bool, whether the batch normalisation of fusion, head and transforms spans all replicas.
-        seed: int; every network is initialised with a seed of its own, derived from this one.
-        weight_decay: float, of students and leader, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
 
     Raises:
         ValueError: if there are fewer than 2 common students, `attention_shift` is unknown, the rate is not positive,
             the network's stages do not halve the resolution, or the precision is mixed_float16.
     """
 
+    only = ("classification",)
+
     def __init__(
         self,
-        network,
+        networks,
         *,
         num_peers=2,
         temperature=2.0,
@@ -78,12 +77,9 @@ class FeatureFusionSelfDistillation(Method):
         base_rate=0.1,
         fusion_weight_decay=1e-5,
         transform_weight_decay=1e-4,
-        synchronized=False,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="ffsd",
+        **common,
     ):
+        super().__init__(**common)
         if num_peers < 2:
             raise ValueError(f"Fusion needs at least 2 common students. Received: num_peers={num_peers}.")
         if attention_shift not in ("released", "raw"):
@@ -91,26 +87,24 @@ class FeatureFusionSelfDistillation(Method):
         if not base_rate > 0:
             raise ValueError(f"The main learning rate must be positive. Received: base_rate={base_rate}.")
         if keras.config.dtype_policy().name == "mixed_float16":
-            raise ValueError(
-                "The transforms have an optimizer of their own, and two do not share a loss scale: float32 or "
-                "mixed_bfloat16 would be right. Received: mixed_float16."
-            )
-        names = [*(f"peer_{i}" for i in range(num_peers)), "leader"]
-        peers = {key: network(seed=peer_seed(seed, i), name=key) for i, key in enumerate(names)}
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+            raise ValueError(ONE_LOSS_SCALE)  # The transforms have an optimizer of their own.
         self.temperature = check_temperature(temperature)
         self.coefficients = {"diversity": float(diversity), "fusion": float(fusion), "transform": float(transform)}
         self.warmup_epochs = float(warmup_epochs)
         self.attention_shift = attention_shift
         self.base_rate = float(base_rate)
         self.weight_decays = {"fusion": float(fusion_weight_decay), "transforms": float(transform_weight_decay)}
-        taps = peers["leader"].output
-        maps, seeds = [last_map(taps)] * num_peers, [peer_seed(seed, num_peers + 1 + i) for i in range(num_peers + 2)]
-        self.fusion = fusion_module(maps, taps["logits"].shape[-1], seed=seeds[0], synchronized=synchronized)
-        self.expansion = expansion_head(maps, seed=seeds[1], synchronized=synchronized) if trans_fusion else None
+        names = [*(f"peer_{i}" for i in range(num_peers)), "leader"]
+        self.peers = {key: networks(seed=peer_seed(self.seed, i), name=key) for i, key in enumerate(names)}
+        taps = self.peers["leader"].output
+        maps = [last_map(taps)] * num_peers
+        seeds = [peer_seed(self.seed, num_peers + 1 + i) for i in range(num_peers + 2)]
+        sync = self.synchronized
+        self.fusion = fusion_module(maps, taps["logits"].shape[-1], seed=seeds[0], synchronized=sync)
+        self.expansion = expansion_head(maps, seed=seeds[1], synchronized=sync) if trans_fusion else None
         self.transforms = {
-            key: sd.transform_model(taps, seed=s, synchronized=synchronized, name=f"{key}_transform")
-            for key, s in zip(names[1:], seeds[2:], strict=True)
+            key: sd.transform_model(taps, seed=seed, synchronized=sync, name=f"{key}_transform")
+            for key, seed in zip(names[1:], seeds[2:], strict=True)
         }
 
     @property
@@ -130,7 +124,7 @@ class FeatureFusionSelfDistillation(Method):
             Group(
                 [v for transform in self.transforms.values() for v in transform.trainable_variables],
                 weight_decay=self.weight_decays["transforms"],
-                optimizer=keras.optimizers.Adam(sd.Proportional(main, 1e-3 / self.base_rate), epsilon=1e-8),
+                optimizer=keras.optimizers.Adam(Scaled(main, 1e-3 / self.base_rate), epsilon=1e-8),
             ),
         ]
 
@@ -163,13 +157,10 @@ class FeatureFusionSelfDistillation(Method):
 
     # The losses -----------------------------------------------------------------------------------------------------
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         rise = sigmoid_ramp(self.epoch + 1.0, self.warmup_epochs)
         weights = {key: rise * value for key, value in self.coefficients.items()}
-        terms = {
-            f"{name}/cross_entropy": cross_entropy(labels, taps["logits"], self.label_smoothing)
-            for name, taps in outputs.items()
-        }
+        terms = {f"{name}/supervised": self.task.supervised(targets, taps["logits"]) for name, taps in outputs.items()}
         for part in (self._students, self._leader, self._transforms):
             terms |= part(outputs, weights)
         return terms

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from odtf.layers import BatchNormalization, Conv2D
 from odtf.layers.initializers import kaiming_normal
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.shared.frozen_teacher import STUDENT, TEACHER, TaughtByFrozen, tap_of
 from odtf.methods.shared.peers import peer_seed
 
@@ -19,42 +19,39 @@ HINT = 2
 class FitNets(TaughtByFrozen):
     """One student and a frozen teacher; a convolution regresses the teacher's map H_t from the student's G_s.
 
-    In one stage (the default): CE(z, y) + hint_weight mean (sg[H_t] - r(G_s))^2 + alpha T^2 KL(sg[p_teacher] || p),
-    with hint_weight = 100 and alpha = 0.
+    In one stage (the default): L(z, y) + hint_weight mean (sg[H_t] - r(G_s))^2 + alpha T^2 KL(sg[p_teacher] || p),
+    with hint_weight = 100 and alpha = 0; L is the task's supervised term.
 
     In two stages, as in the paper (`hint_epochs` > 0): first 0.5 ||sg[H_t] - r(G_s)||^2 alone, which trains the
-    regressor and the student up to the hint; then CE(z, y) + alpha(e) T^2 KL, where alpha falls linearly from
+    regressor and the student up to the hint; then L(z, y) + alpha(e) T^2 KL, where alpha falls linearly from
     `alpha_start` to `alpha` in `anneal_epochs`. The paper's values, from 4 to 1 at T = 3, are UNVERIFIED. The learning
     rate stays on the run's one schedule.
 
     Deviation: the regressor's weights start as all convolutions here do (Kaiming normal), its bias at 0.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns the student with its named taps.
-        teacher: a built `keras.Model` with the student's input and classes and the tap `hint`; frozen here. None: the
+        networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
+        teacher: a built `keras.Model` with the student's input and answer and the tap `hint`; frozen here. None: the
             teacher is trained here.
-        teacher_network: callable as `network`, for a teacher that is trained here, see `TaughtByFrozen`.
+        teacher_network: callable as `networks`, for a teacher that is trained here, see `TaughtByFrozen`.
         teacher_epochs: int, for how many epochs.
         hint: name of the tap of teacher and student; "stage2" is RepDistiller's choice for networks of three stages.
         hint_weight: float, not negative, in one stage.
         hint_epochs: int, for how many epochs the hint is the whole loss; 0 for one stage.
-        alpha: float, not negative: the weight of the distillation of the logits.
+        alpha: float, not negative: the weight of the distillation of the answers.
         alpha_start: None, or the weight from which it falls, or rises, to `alpha`.
         anneal_epochs: int, in how many epochs.
         temperature: positive float, of that distillation.
-        synchronized: bool, whether the regressor's batch normalisation spans all replicas.
-        seed: int, seeds the initialisation.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
 
     Raises:
-        ValueError: if the classes of teacher and student differ, one of them lacks the hint, the maps cannot be
-            regressed, or a coefficient is out of range.
+        ValueError: if the answers of teacher and student differ in shape, one of them lacks the hint, the maps cannot
+            be regressed, or a coefficient is out of range.
     """
 
     def __init__(
         self,
-        network,
+        networks,
         teacher=None,
         *,
         teacher_network=None,
@@ -66,11 +63,7 @@ class FitNets(TaughtByFrozen):
         alpha_start=None,
         anneal_epochs=0,
         temperature=4.0,
-        synchronized=False,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="fitnets",
+        **common,
     ):
         weights = {"hint_weight": hint_weight, "hint_epochs": hint_epochs, "alpha": alpha, "alpha_start": alpha_start}
         for key, value in weights.items():
@@ -88,18 +81,9 @@ class FitNets(TaughtByFrozen):
         self.alpha_start = alpha_start
         self.anneal_epochs = int(anneal_epochs)
         self.temperature = check_temperature(temperature)
-        super().__init__(
-            network,
-            teacher,
-            teacher_network=teacher_network,
-            teacher_epochs=teacher_epochs,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
-        )
+        super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
         maps = tap_of(self.peers["peer_0"], hint, "student"), tap_of(self.teacher, hint, "teacher")
-        self.regressor = make_regressor(*maps, synchronized, seed=peer_seed(seed, 2))
+        self.regressor = make_regressor(*maps, self.synchronized, seed=peer_seed(self.seed, 2))
 
     def phase_at(self, epoch):
         if epoch < self.teacher_epochs:
@@ -113,15 +97,15 @@ class FitNets(TaughtByFrozen):
             outputs["peer_0"]["regressed"] = self.regressor(outputs["peer_0"][self.hint], training=True)
         return outputs
 
-    def student_terms(self, labels, student, teacher):
+    def student_terms(self, targets, student, teacher):
         if self.phase == HINT:
             return {"peer_0/hint": 0.5 * ops.sum(squared_error(teacher[self.hint], student["regressed"]), (1, 2, 3))}
-        terms = {"peer_0/cross_entropy": cross_entropy(labels, student["logits"], self.label_smoothing)}
+        terms = {"peer_0/supervised": self.task.supervised(targets, self.answer(student))}
         if not self.hint_epochs:
             error = ops.mean(squared_error(teacher[self.hint], student["regressed"]), (1, 2, 3))
             terms["peer_0/hint"] = self.hint_weight * error
         if self.alpha or self.alpha_start:
-            divergence = kl_divergence(teacher["logits"], student["logits"], self.temperature)
+            divergence = self.task.distil(self.answer(teacher), self.answer(student), self.temperature)
             terms["peer_0/distillation"] = self.distillation_weight * divergence
         return terms
 

@@ -13,12 +13,11 @@ from keras import ops
 from odtf.layers import Shift2D
 from odtf.losses import (
     check_temperature,
-    cross_entropy,
-    kl_divergence,
     probabilistic_knowledge_transfer,
     squared_difference,
 )
-from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_share, tap_of, taps_of
+from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_share, tap_of
+from odtf.methods.shared.peers import taps_of
 from odtf.methods.shared.retrieval import retrieval
 from odtf.quantization import Quantized, QuantizedConvolution, Range
 
@@ -30,25 +29,25 @@ class InDistill(TaughtByFrozen):
     teacher's, of which the channels with the smallest L1 norms are left out; no adapter is needed. Then, to the end:
     the main loss. One term at a time; layers that have been learned go on changing.
 
-    Main loss "kd": (1 - alpha) CE(z, y) + alpha T^2 KL(sg[p_teacher] || p). "pkt": probabilistic knowledge transfer
-    between the embeddings, and `labels_weight` CE(z, y); with 0, as released, the logits learn nothing, and the student
-    is chosen by its retrieval. "kd" follows the paper's last version, the curriculum as a warm-up to any distillation;
-    "pkt" its first one and the released code. The epochs a layer has in the last version are UNVERIFIED: those of the
-    code are the default.
+    Main loss "kd": (1 - alpha) L(z, y) + alpha D(sg[z_teacher], z), L the task's supervised term and D its
+    distillation. "pkt": probabilistic knowledge transfer between the embeddings, and `labels_weight` L(z, y); with 0,
+    as released, the logits learn nothing, and the student is chosen by its retrieval. "kd" follows the paper's last
+    version, the curriculum as a warm-up to any distillation; "pkt" its first one and the released code. The epochs a
+    layer has in the last version are UNVERIFIED: those of the code are the default.
 
     The teacher's maps are those of inference, with the moving statistics of the channels that are kept: pruning is a
     choice among its channels. (The released code normalises the pruned layers by the statistics of the batch, with the
     offsets at 0.) Where several convolutions write to a channel, as in a residual stage, their norms are added, a
     DESIGN CHOICE; the released networks have one. The optimizer is not reset (the released code does, every epoch).
 
-    Beside top-1 stand "map_cosine", "map_euclidean" and the precisions of the first 100, of the embeddings of a split
-    as queries and of the training split as the database; mAP is interpolated over the whole list, which the released
-    evaluation is not: its numbers cannot be had again exactly.
+    In classification, beside the task's metrics stand "map_cosine", "map_euclidean" and the precisions of the first
+    100, of the embeddings of a split as queries and of the training split as the database; mAP is interpolated over the
+    whole list, which the released evaluation is not: its numbers cannot be had again exactly.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns the student with its named taps.
+        networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
         teacher: a built network with the same taps, trained before; or None.
-        teacher_network: callable as `network`, for a teacher that is trained here, see `TaughtByFrozen`.
+        teacher_network: callable as `networks`, for a teacher that is trained here, see `TaughtByFrozen`.
         teacher_epochs: int, for how many epochs.
         layers: names of the maps that are learned, from the first to the last.
         layer_epochs: epochs of each; empty: the main loss from the start. The released code has 3, 4 and 5.
@@ -57,10 +56,8 @@ class InDistill(TaughtByFrozen):
         alpha: float in [0, 1].
         labels_weight: float, not negative, for "pkt".
         retrieval_examples: int, of how many images the database, and the queries, consist at most, the first of each
-            split; 0: no retrieval.
-        seed: int, seeds the initialisation.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+            split; 0: no retrieval. It counts in classification alone.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
         ValueError: if the teacher lacks a map, or one is narrower than the student's or of another size; if it cannot
@@ -69,7 +66,7 @@ class InDistill(TaughtByFrozen):
 
     def __init__(
         self,
-        network,
+        networks,
         teacher=None,
         *,
         teacher_network=None,
@@ -81,10 +78,7 @@ class InDistill(TaughtByFrozen):
         alpha=0.9,
         labels_weight=0.0,
         retrieval_examples=10_000,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="indistill",
+        **common,
     ):
         if layer_epochs and (len(layer_epochs) != len(layers) or min(layer_epochs) < 0):
             raise ValueError(
@@ -102,16 +96,7 @@ class InDistill(TaughtByFrozen):
         self.main, self.labels_weight = main, float(labels_weight)
         self.temperature, self.alpha = check_temperature(temperature), check_share(alpha)
         self.retrieval_examples = int(retrieval_examples)
-        super().__init__(
-            network,
-            teacher,
-            teacher_network=teacher_network,
-            teacher_epochs=teacher_epochs,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
-        )
+        super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
         # Which channels of the teacher are kept is a state of the run: where it resumes, it must not choose again.
         self.kept = {layer: self._kept_weight(layer) for layer in self.curriculum}
         if teacher is not None:
@@ -154,29 +139,29 @@ class InDistill(TaughtByFrozen):
         if phase > TEACHER:
             self.choose_channels()
 
-    def student_terms(self, labels, student, teacher):
+    def student_terms(self, targets, student, teacher):
         if self.phase <= len(self.curriculum):
             layer = self.curriculum[self.phase - 1]
             pruned = ops.take(teacher[layer], ops.convert_to_tensor(self.kept[layer]), axis=-1)
             return {f"peer_0/{layer}": squared_difference(pruned, student[layer])}
-        hard = cross_entropy(labels, student["logits"], self.label_smoothing)
+        hard = self.task.supervised(targets, self.answer(student))
         if self.main == "kd":
-            soft = kl_divergence(teacher["logits"], student["logits"], self.temperature)
-            return {"peer_0/cross_entropy": (1.0 - self.alpha) * hard, "peer_0/distillation": self.alpha * soft}
-        terms = {"peer_0/cross_entropy": self.labels_weight * hard} if self.labels_weight else {}
+            soft = self.task.distil(self.answer(teacher), self.answer(student), self.temperature)
+            return {"peer_0/supervised": (1.0 - self.alpha) * hard, "peer_0/distillation": self.alpha * soft}
+        terms = {"peer_0/supervised": self.labels_weight * hard} if self.labels_weight else {}
         return {**terms, "peer_0/pkt": probabilistic_knowledge_transfer(teacher["embedding"], student["embedding"])}
 
     # Retrieval ------------------------------------------------------------------------------------------------------
 
     @property
     def selection(self):
-        return "map_cosine" if self.main == "pkt" and not self.labels_weight else "top1"
+        return "map_cosine" if self.main == "pkt" and not self.labels_weight else super().selection
 
     def extra_values(self, split, examples):
         values = {}
         networks = {"peer_0": self.peers["peer_0"], "teacher": self.teacher}
         for name, network in networks.items():
-            if not self.retrieval_examples or "embedding" not in taps_of(network.output):
+            if not self.retrieval_examples or "embedding" not in taps_of(network.output, self.task.output):
                 continue
             database = self.collect(network, "embedding", examples("train"), self.retrieval_examples)
             queries = self.collect(network, "embedding", examples(split), self.retrieval_examples)

@@ -8,7 +8,7 @@ from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, kl_divergence
 from odtf.methods.base import Method
-from odtf.methods.shared.peers import independent_peers
+from odtf.methods.shared.peers import check_answers, independent_peers, several
 
 TARGETS = ("naive", "linear", "min_logit", "general")
 
@@ -33,37 +33,23 @@ class KDCL(Method):
     Under `fit`, call `after_validation` with what `evaluate` returned, for the weights of "general".
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with its named taps.
-        networks: None, or a list of such callables, one for each peer, in place of `network` and `num_peers`.
-        num_peers: int, at least 2.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each peer.
+        num_peers: int, at least 2; a sequence has its own length.
         target: "naive", "linear", "min_logit" or "general".
         temperature: positive float.
         weight: float, not negative: that of the distillation.
-        seed: int; every peer is initialised with a seed of its own, derived from this one.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
-        ValueError: if there are fewer than 2 peers, a coefficient is out of range or the target unknown.
+        ValueError: if there are fewer than 2 peers, their classes differ, a coefficient is out of range or the target
+            unknown.
     """
 
-    def __init__(
-        self,
-        network,
-        *,
-        networks=None,
-        num_peers=2,
-        target="min_logit",
-        temperature=2.0,
-        weight=1.0,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="kdcl",
-    ):
-        makers = [network] * num_peers if networks is None else list(networks)
-        if len(makers) < 2:
-            raise ValueError(f"Online distillation needs at least 2 peers. Received: num_peers={len(makers)}.")
+    only = ("classification",)
+
+    def __init__(self, networks, *, num_peers=2, target="min_logit", temperature=2.0, weight=1.0, **common):
+        super().__init__(**common)
         if target not in TARGETS:
             raise ValueError(f"target must be one of {', '.join(TARGETS)}. Received: target={target!r}.")
         if weight < 0:
@@ -71,24 +57,24 @@ class KDCL(Method):
         self.temperature = check_temperature(temperature)
         self.target = target
         self.weight = float(weight)
-        peers = independent_peers(makers, seed)
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+        self.peers = independent_peers(several(networks, num_peers), self.seed)
+        check_answers(self.peers, self.task.output)
         if target == "general":
             # A variable of the model, so that checkpoints hold it.
             self.ensemble_weights = self.add_weight(
-                shape=(len(makers),),
-                initializer=lambda shape, dtype=None: ops.full(shape, 1.0 / len(makers), dtype=dtype),
+                shape=(len(self.peers),),
+                initializer=lambda shape, dtype=None: ops.full(shape, 1.0 / len(self.peers), dtype=dtype),
                 trainable=False,
                 dtype="float32",
                 name="ensemble_weights",
             )
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         logits = [ops.cast(outputs[name]["logits"], "float32") for name in self.peers]
-        target = self.target_logits(labels, ops.stop_gradient(ops.stack(logits)))
+        target = self.target_logits(targets, ops.stop_gradient(ops.stack(logits)))
         terms = {}
         for name, own in zip(self.peers, logits, strict=True):
-            terms[f"{name}/cross_entropy"] = cross_entropy(labels, own, self.label_smoothing)
+            terms[f"{name}/supervised"] = self.task.supervised(targets, own)
             terms[f"{name}/distillation"] = self.weight * kl_divergence(target, own, self.temperature)
         return terms
 
@@ -106,11 +92,11 @@ class KDCL(Method):
         weights = self.ensemble_weights if self.target == "general" else linear_weights(labels, logits)
         return ops.sum(ops.reshape(weights, (-1, 1, 1)) * logits, axis=0)
 
-    def held_out_sums(self, labels, outputs, weights):
+    def held_out_sums(self, targets, outputs, weights):
         if self.target != "general":
             return {}
         errors = [
-            ops.softmax(ops.cast(taps["logits"], "float32")) - ops.one_hot(labels, taps["logits"].shape[-1])
+            ops.softmax(ops.cast(taps["logits"], "float32")) - ops.one_hot(targets, taps["logits"].shape[-1])
             for taps in outputs.values()
         ]
         return {

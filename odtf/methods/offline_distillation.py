@@ -3,64 +3,43 @@
 Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
 """
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_share
 
 
 class OfflineDistillation(TaughtByFrozen):
     """One student and a frozen teacher.
 
-    Loss: (1 - alpha) CE(z, y) + alpha T^2 KL(sg[p_teacher] || p), with alpha = 0.9 and T = 4 by default, the values
-    of the released code of attention transfer and of RepDistiller.
+    Loss: (1 - alpha) L(z, y) + alpha D(sg[z_teacher], z), where L is the task's supervised term and D its distillation:
+    CE and T^2 KL(sg[p_teacher] || p) in classification. alpha = 0.9 and T = 4 are the values of the released code of
+    attention transfer and of RepDistiller.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns the student with its named taps.
-        teacher: a built `keras.Model` with the student's input and classes that returns logits or a dict with
-            "logits". It is frozen here: no variable of it is trained, its batch normalisation uses the moving
+        networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
+        teacher: a built `keras.Model` with the student's input that returns an answer of the student's shape or a dict
+            of taps with it. It is frozen here: no variable of it is trained, its batch normalisation uses the moving
             statistics. None: the teacher is trained here.
-        teacher_network: callable as `network`, for a teacher that is trained here, see `TaughtByFrozen`.
+        teacher_network: callable as `networks`, for a teacher that is trained here, see `TaughtByFrozen`.
         teacher_epochs: int, for how many epochs.
         temperature: positive float.
         alpha: float in [0, 1], the share of the distillation term.
-        seed: int, seeds the initialisation.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
-        ValueError: if the teacher's classes differ from the student's, alpha is outside [0, 1] or the temperature is
-            not positive.
+        ValueError: if the teacher's answer has another shape than the student's, alpha is outside [0, 1] or the
+            temperature is not positive.
     """
 
     def __init__(
-        self,
-        network,
-        teacher=None,
-        *,
-        teacher_network=None,
-        teacher_epochs=0,
-        temperature=4.0,
-        alpha=0.9,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="offline_distillation",
+        self, networks, teacher=None, *, teacher_network=None, teacher_epochs=0, temperature=4.0, alpha=0.9, **common
     ):
         self.alpha = check_share(alpha)
         self.temperature = check_temperature(temperature)
-        super().__init__(
-            network,
-            teacher,
-            teacher_network=teacher_network,
-            teacher_epochs=teacher_epochs,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
-        )
+        super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
 
-    def student_terms(self, labels, student, teacher):
-        logits = student["logits"]
+    def student_terms(self, targets, student, teacher):
+        answer = self.answer(student)
         return {
-            "peer_0/cross_entropy": (1.0 - self.alpha) * cross_entropy(labels, logits, self.label_smoothing),
-            "peer_0/distillation": self.alpha * kl_divergence(teacher["logits"], logits, self.temperature),
+            "peer_0/supervised": (1.0 - self.alpha) * self.task.supervised(targets, answer),
+            "peer_0/distillation": self.alpha * self.task.distil(self.answer(teacher), answer, self.temperature),
         }

@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from odtf.layers.initializers import linear_uniform
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.peers import peer_seed
 
@@ -25,9 +25,10 @@ class OKDDip(Branched):
     divergence pulls the auxiliary peers, too. The leader is what is deployed.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with taps "stageN", "embedding" and
-            "logits".
-        num_peers: int, at least 3: the leader and two auxiliary peers.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each peer, the leader first: equal up to the cut, or any with one size of the
+            embedding where every peer is a network of its own.
+        num_peers: int, at least 3: the leader and two auxiliary peers; a sequence has its own length.
         temperature: positive float.
         alpha: float, not negative: the weight of the distillation.
         form: "branch" (a shared trunk) or "network" (every peer a network of its own).
@@ -36,17 +37,18 @@ class OKDDip(Branched):
         ramp_epochs: float, the length of the ramp; 0 for none.
         detach_targets: bool; True freezes the attention where it started: a check of what it is worth.
         cut: tap or layer after which the branches part; None: the last stage is the branches' own.
-        seed: int; every peer is initialised with a seed of its own, derived from this one.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
-        ValueError: if there are fewer than 3 peers, a coefficient is out of range or a form unknown.
+        ValueError: if there are fewer than 3 peers, their embeddings differ in size, a coefficient is out of range or a
+            form unknown.
     """
+
+    only = ("classification",)
 
     def __init__(
         self,
-        network,
+        networks,
         *,
         num_peers=4,
         temperature=3.0,
@@ -56,13 +58,8 @@ class OKDDip(Branched):
         ramp_epochs=80,
         detach_targets=False,
         cut=None,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="okddip",
+        **common,
     ):
-        if num_peers < 3:
-            raise ValueError(f"A leader needs at least 2 auxiliary peers beside it. Received: num_peers={num_peers}.")
         if alpha < 0:
             raise ValueError(f"The weight of the distillation must not be negative. Received: alpha={alpha}.")
         if form not in ("branch", "network"):
@@ -74,18 +71,13 @@ class OKDDip(Branched):
         self.aggregate = aggregate
         self.detach_targets = bool(detach_targets)
         super().__init__(
-            network,
-            num_peers=num_peers,
-            shared=form == "branch",
-            cut=cut,
-            ramp_epochs=ramp_epochs,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
+            networks, num_peers=num_peers, least=3, shared=form == "branch", cut=cut, ramp_epochs=ramp_epochs, **common
         )
-        embedding = self.peers["peer_0"].output["embedding"]
-        self.attention = make_attention(embedding, num_peers - 1, seed=peer_seed(seed, num_peers))
+        embeddings = [peer.output["embedding"] for peer in self.peers.values()]
+        sizes = [embedding.shape[-1] for embedding in embeddings]
+        if len(set(sizes[1:])) > 1:
+            raise ValueError(f"Attention needs embeddings of one size. Received: {sizes[1:]}.")
+        self.attention = make_attention(embeddings[1], len(sizes) - 1, seed=peer_seed(self.seed, len(sizes)))
 
     @property
     def students(self):
@@ -96,11 +88,8 @@ class OKDDip(Branched):
         """Names of the peers that learn from each other, all but the leader."""
         return tuple(self.peers)[1:]
 
-    def loss_terms(self, labels, outputs):
-        terms = {
-            f"{name}/cross_entropy": cross_entropy(labels, outputs[name]["logits"], self.label_smoothing)
-            for name in self.peers
-        }
+    def loss_terms(self, targets, outputs):
+        terms = {f"{name}/supervised": self.task.supervised(targets, outputs[name]["logits"]) for name in self.peers}
         weight = self.alpha * self.ramp
         logits = [outputs[name]["logits"] for name in self.auxiliaries]
         attention = self.attention([outputs[name]["embedding"] for name in self.auxiliaries])

@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from odtf.layers.initializers import linear_uniform
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.fusion import joined
 from odtf.methods.shared.peers import peer_seed
@@ -28,26 +28,26 @@ class ONE(Branched):
     reported and can be exported.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with taps "stageN" and "logits".
-        num_peers: int, at least 2.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each peer, whose networks are equal up to the cut.
+        num_peers: int, at least 2; a sequence has its own length.
         temperature: positive float.
         ramp_epochs: float, the length of the ramp; 0 for none.
         detach_teacher: bool; False lets the divergence move the gate and the teacher's side, as the re-implementation
             in OKDDip's code does.
         student: "branch" or "ensemble", the product that validation chooses the student from.
         cut: tap or layer after which the branches part; None: the last stage is the branches' own.
-        synchronized: bool, whether the gate's batch normalisation spans all replicas.
-        seed: int; every branch is initialised with a seed of its own, derived from this one.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
 
     Raises:
         ValueError: if there are fewer than 2 peers, the temperature is not positive or the student of no known kind.
     """
 
+    only = ("classification",)
+
     def __init__(
         self,
-        network,
+        networks,
         *,
         num_peers=3,
         temperature=3.0,
@@ -55,30 +55,17 @@ class ONE(Branched):
         detach_teacher=True,
         student="branch",
         cut=None,
-        synchronized=False,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="one",
+        **common,
     ):
         if student not in ("branch", "ensemble"):
             raise ValueError(f"The student must be 'branch' or 'ensemble'. Received: student={student!r}.")
         self.temperature = check_temperature(temperature)
         self.detach_teacher = bool(detach_teacher)
         self.student = student
-        super().__init__(
-            network,
-            num_peers=num_peers,
-            cut=cut,
-            ramp_epochs=ramp_epochs,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
-        )
-        classes = self.peers["peer_0"].output["logits"].shape[-1]
-        self.gate = make_gate(self.trunk.output["cut"], num_peers, synchronized, seed=peer_seed(seed, num_peers))
-        self.mixture = make_mixture(num_peers, classes)
+        super().__init__(networks, num_peers=num_peers, cut=cut, ramp_epochs=ramp_epochs, **common)
+        count, classes = len(self.branches), self.peers["peer_0"].output["logits"].shape[-1]
+        self.gate = make_gate(self.trunk.output["cut"], count, self.synchronized, seed=peer_seed(self.seed, count))
+        self.mixture = make_mixture(count, classes)
         self.peers["ensemble"] = joined(
             self.trunk, [*self.branches.values(), self.gate], self.mixture, lambda taps: taps["logits"], name="ensemble"
         )
@@ -93,13 +80,13 @@ class ONE(Branched):
         logits = [outputs[name]["logits"] for name in self.branches]
         return {**outputs, "ensemble": {"gate": gate, **self.mixture([*logits, gate])}}
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         ensemble = outputs["ensemble"]["logits"]
         target = ops.stop_gradient(ensemble) if self.detach_teacher else ensemble
-        terms = {"ensemble/cross_entropy": cross_entropy(labels, ensemble, self.label_smoothing)}
+        terms = {"ensemble/supervised": self.task.supervised(targets, ensemble)}
         for name in self.branches:
             logits = outputs[name]["logits"]
-            terms[f"{name}/cross_entropy"] = cross_entropy(labels, logits, self.label_smoothing)
+            terms[f"{name}/supervised"] = self.task.supervised(targets, logits)
             terms[f"{name}/distillation"] = self.ramp * kl_divergence(target, logits, self.temperature)
         return terms
 

@@ -7,104 +7,117 @@ arXiv 1909.13063, Neurocomputing 2020; released code: EthanZhangYC/OD-cheap-conv
 import keras
 from keras import layers, ops
 
-from odtf.layers import BatchNormalization
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.layers import BatchNormalization, Conv2D
+from odtf.losses import check_temperature
 from odtf.methods.base import Method
-from odtf.methods.shared.peers import independent_peers, last_map, peer_seed
+from odtf.methods.shared.peers import check_answers, independent_peers, last_map, peer_seed, several
 
 
 class OnlineDistillationCheap(Method):
     """m copies of one cheap network that start differently, and a classifier on their concatenated features.
 
-    Loss: CE(z_t, y) + sum over peers i of [ CE(z_i, y) + T^2 KL(p_t || p_i) ], T = 4, all coefficients 1.
+    Loss: L(z_t, y) + sum over peers i of [ L(z_i, y) + T^2 KL(p_t || p_i) ], T = 4, all coefficients 1, L the task's
+    supervised term.
 
     The teacher is concat(Z_1..Z_m) -> BN -> ReLU -> global average pooling -> dense, on the maps Z_i before pooling.
-    Learning is mutual: the teacher is not detached, so that the divergence also pulls the teacher's head and, through
-    the concatenation, all peers. There is no standard-convolution network in this cohort: that is what the peers were
-    made from, by replacing its convolutions.
+    Where an answer is a map (ours; the paper has classes alone), a 1x1 convolution, enlarged to the answer's size,
+    stands in for pooling and dense. Learning is mutual: the teacher is not detached, so that the divergence also pulls
+    the teacher's head and, through the concatenation, all peers. There is no standard-convolution network in this
+    cohort: that is what the peers were made from, by replacing its convolutions.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with taps "stageN"
-            and "logits".
-        num_peers: int, at least 2. The paper writes a general m; the released code has 4.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each peer, whose last maps are of one height and width.
+        num_peers: int, at least 2; a sequence has its own length. The paper writes a general m; the released code has
+            4.
         temperature: positive float.
         kl_reduction: "batchmean", the formula of the paper, or "elementmean", the mean over batch and classes that
             the released code gets from PyTorch's default (1/classes of the former). Which one the paper's tables
             used is UNVERIFIED.
         detach_teacher: bool; True stops the gradient at the teacher's logits in the divergence. False is the
             released code (PyTorch 0.4.1 differentiates the target) and the abstract's "mutual learning".
-        synchronized: bool, whether the teacher's batch normalisation spans all replicas.
-        seed: int; every peer is initialised with a seed of its own, derived from this one. The peers see the same
-            images: without different starts they would stay twins for ever.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
 
     Raises:
-        ValueError: if there are fewer than 2 peers, the temperature is not positive or the reduction is unknown.
+        ValueError: if there are fewer than 2 peers, their maps do not fit, the temperature is not positive or the
+            reduction is unknown.
     """
 
     def __init__(
-        self,
-        network,
-        *,
-        num_peers=4,
-        temperature=4.0,
-        kl_reduction="batchmean",
-        detach_teacher=False,
-        synchronized=False,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="od_cheap",
+        self, networks, *, num_peers=4, temperature=4.0, kl_reduction="batchmean", detach_teacher=False, **common
     ):
-        if num_peers < 2:
-            raise ValueError(f"Online distillation needs at least 2 peers. Received: num_peers={num_peers}.")
+        super().__init__(**common)
         if kl_reduction not in ("batchmean", "elementmean"):
             raise ValueError(f"kl_reduction must be 'batchmean' or 'elementmean'. Received: {kl_reduction!r}.")
         self.temperature = check_temperature(temperature)
         self.kl_reduction = kl_reduction
         self.detach_teacher = bool(detach_teacher)
-        peers = independent_peers([network] * num_peers, seed)
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
-        self.teacher_head = teacher_head(list(peers.values()), synchronized, seed=peer_seed(seed, num_peers))
+        self.peers = independent_peers(several(networks, num_peers), self.seed)
+        check_answers(self.peers, self.task.output)
+        self.teacher_head = teacher_head(
+            list(self.peers.values()),
+            self.synchronized,
+            seed=peer_seed(self.seed, len(self.peers)),
+            output=self.task.output,
+        )
 
     def call_teacher(self, outputs, training):
         return self.teacher_head([last_map(outputs[name]) for name in self.peers], training=training)
 
-    def loss_terms(self, labels, outputs):
-        teacher = outputs["teacher"]["logits"]
+    def loss_terms(self, targets, outputs):
+        teacher = self.answer(outputs["teacher"])
         target = ops.stop_gradient(teacher) if self.detach_teacher else teacher
         weight = 1.0 if self.kl_reduction == "batchmean" else 1.0 / teacher.shape[-1]
-        terms = {"teacher/cross_entropy": cross_entropy(labels, teacher, self.label_smoothing)}
+        terms = {"teacher/supervised": self.task.supervised(targets, teacher)}
         for name in self.peers:
-            logits = outputs[name]["logits"]
-            terms[f"{name}/cross_entropy"] = cross_entropy(labels, logits, self.label_smoothing)
-            terms[f"{name}/distillation"] = weight * kl_divergence(target, logits, self.temperature)
+            answer = self.answer(outputs[name])
+            terms[f"{name}/supervised"] = self.task.supervised(targets, answer)
+            terms[f"{name}/distillation"] = weight * self.task.distil(target, answer, self.temperature)
         return terms
 
 
-def teacher_head(peers, synchronized, seed):
+def teacher_head(peers, synchronized, seed, output="logits"):
     """Builds the teacher on the peers' last maps: concat -> BN -> ReLU -> GAP -> dense.
 
     Args:
         peers: list of networks; the last of their taps "stageN" is the map `[batch, height, width, channels]`.
         synchronized: bool, whether batch normalisation spans all replicas.
-        seed: int, seeds the dense layer.
+        seed: int, seeds the last layer.
+        output: name of the tap that is a peer's answer; where that is a map, a 1x1 convolution replaces GAP and dense.
 
     Returns:
-        `keras.Model` from the list of maps to {"embedding", "logits"}.
+        `keras.Model` from the list of maps to an answer like the peers', and "embedding" where it is a vector.
+
+    Raises:
+        ValueError: if an answer is a map whose sides are no multiples of the last map's.
     """
     maps = [keras.Input(last_map(peer.output).shape[1:]) for peer in peers]
     x = layers.Concatenate(name="concatenate")(maps)
     x = BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, name="norm")(x)
-    embedding = layers.GlobalAveragePooling2D(name="embedding")(layers.ReLU(name="relu")(x))
-    bound = embedding.shape[-1] ** -0.5
-    logits = layers.Dense(
-        peers[0].output["logits"].shape[-1],
-        # PyTorch's default for linear layers, weights and biases alike.
-        kernel_initializer=keras.initializers.RandomUniform(-bound, bound, seed=seed),
-        bias_initializer=keras.initializers.RandomUniform(-bound, bound, seed=seed + 1),
-        dtype="float32",
-        name="logits",
-    )(embedding)
-    return keras.Model(maps, {"embedding": embedding, "logits": logits}, name="teacher_head")
+    x = layers.ReLU(name="relu")(x)
+    answer = peers[0].output[output].shape[1:]
+    if len(answer) == 3:
+        return keras.Model(maps, {output: _map_answer(x, answer, seed, output)}, name="teacher_head")
+    embedding = layers.GlobalAveragePooling2D(name="embedding")(x)
+    dense = layers.Dense(answer[-1], dtype="float32", name=output, **_initializers(embedding, seed))
+    return keras.Model(maps, {"embedding": embedding, output: dense(embedding)}, name="teacher_head")
+
+
+def _map_answer(x, answer, seed, name):
+    factors = answer[0] // x.shape[1], answer[1] // x.shape[2]
+    if (factors[0] * x.shape[1], factors[1] * x.shape[2]) != answer[:2]:
+        raise ValueError(
+            "The sides of an answer must be multiples of the last map's. "
+            f"Received: {answer[:2]} and {tuple(x.shape[1:3])}."
+        )
+    x = Conv2D(answer[-1], 1, use_bias=True, dtype="float32", name=f"{name}_conv", **_initializers(x, seed))(x)
+    return layers.UpSampling2D(factors, interpolation="bilinear", dtype="float32", name=name)(x)
+
+
+def _initializers(x, seed):
+    """PyTorch's default for linear layers, weights and biases alike."""
+    bound = x.shape[-1] ** -0.5
+    return {
+        "kernel_initializer": keras.initializers.RandomUniform(-bound, bound, seed=seed),
+        "bias_initializer": keras.initializers.RandomUniform(-bound, bound, seed=seed + 1),
+    }

@@ -7,37 +7,35 @@ Walawalkar, Shen, Savvides, "Online Ensemble Model Compression using Knowledge D
 import keras
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence, squared_difference
-from odtf.methods.base import Method
+from odtf.losses import check_temperature, squared_difference
+from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.groups import Group, with_rate
-from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.peers import peer_seed, stages_of
 from odtf.models.pairs import Pairs
-from odtf.models.share import share_trunk
 
 
-class OnlineEnsemble(Method):
+class OnlineEnsemble(Branched):
     """S students that share an uncompressed base; the first, the pseudo teacher, is not compressed at all.
 
-    Loss: alpha sum_i CE(z_i, y)
+    Loss: alpha sum_i L(z_i, y)
         + beta sum over stages b and compressed students i of MSE(sg[F_b^1], A_b,i(F_b^i))
         + gamma sum_i T^2 KL(sg[p_E] || p_i), z_E = (1/S) sum_i z_i,
 
-    with alpha, beta, gamma = 0.7, 0.15, 0.15 and T = 2. F_b^i is what student i's stage b gives, A_b,i a 1x1
-    convolution with bias to the pseudo teacher's channels that exists in training only. The ensemble receives no
-    cross-entropy. The students have no weights in common but the base's, which runs once in a step. Two students that
-    are together no wider than the pseudo teacher are computed as one network (`odtf.models.pairs`).
+    with L the task's supervised term, alpha, beta, gamma = 0.7, 0.15, 0.15 and T = 2. F_b^i is what student i's stage b
+    gives, A_b,i a 1x1 convolution with bias to the pseudo teacher's channels that exists in training only. The ensemble
+    receives no supervised term. The students have no weights in common but the base's, which runs once in a step. Two
+    students that are together no wider than the pseudo teacher are computed as one network (`odtf.models.pairs`).
 
     Where paper and code differ: T^2 and the batch mean of the divergence, and MSE as a mean over all elements, are the
     code's (the paper sums squares; 0.15 fits the mean); T and the weights are the paper's.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns the student before compression, with its named
-            taps. Without `networks`, `num_peers` students of this size are trained.
-        networks: list of such callables, one for each student, the uncompressed one first. They are equal up to the
-            cut; the paper's have fractions 1, 4/5, 3/5, 2/5, 1/5 of the channels after it, rounded down.
-        num_peers: int, at least 2; ignored where there are `networks`.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each student, the uncompressed one first. They are equal up to the cut; the paper's
+            have fractions 1, 4/5, 3/5, 2/5, 1/5 of the channels after it, rounded down.
+        num_peers: int, at least 2; a sequence has its own length.
         cut: name of the tap or layer at which the students part: the base is what comes before it.
-        alpha: float, weight of the cross-entropies.
+        alpha: float, weight of the supervised terms.
         beta: float, weight of the intermediate terms.
         gamma: float, weight of the divergences.
         temperature: positive float.
@@ -46,10 +44,8 @@ class OnlineEnsemble(Method):
             means one thing for ResNets and the opposite for DenseNets.
         adapter_rate: float, factor on the learning rate for the adapters. They are trained with the rest from the first
             step; the released code leaves them as they start for one epoch and then has 0.5.
-        seed: int; every student is initialised with a seed of its own, derived from this one; the base is that of the
-            first. The networks' own initialisers stay (the released ResNets have Glorot's normal).
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`. The base starts as that of the first student. The networks' own
+            initialisers stay (the released ResNets have Glorot's normal).
 
     Raises:
         ValueError: if there are fewer than 2 students, they differ before the cut or in the size of a stage's map, or
@@ -58,9 +54,8 @@ class OnlineEnsemble(Method):
 
     def __init__(
         self,
-        network,
+        networks,
         *,
-        networks=(),
         num_peers=5,
         cut="stem_relu",
         alpha=0.7,
@@ -69,14 +64,8 @@ class OnlineEnsemble(Method):
         temperature=2.0,
         base_gradient="all",
         adapter_rate=1.0,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="oem",
+        **common,
     ):
-        networks = list(networks) or [network] * num_peers
-        if len(networks) < 2:
-            raise ValueError(f"An ensemble needs at least 2 students. Received: {len(networks)}.")
         if base_gradient not in ("all", "pseudo_teacher"):
             raise ValueError(f"base_gradient must be 'all' or 'pseudo_teacher'. Received: {base_gradient!r}.")
         if min(alpha, beta, gamma) < 0 or not adapter_rate > 0:
@@ -88,42 +77,32 @@ class OnlineEnsemble(Method):
         self.alpha, self.beta, self.gamma = float(alpha), float(beta), float(gamma)
         self.base_gradient = base_gradient
         self.adapter_rate = float(adapter_rate)
-        students = [make(seed=peer_seed(seed, i), name=f"peer_{i}") for i, make in enumerate(networks)]
-        base, branches, students = share_trunk(students, cut)
-        peers = {student.name: student for student in students}
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
-        self.base = base
-        self.branches = dict(zip(peers, branches, strict=True))
+        super().__init__(networks, num_peers=num_peers, cut=cut, **common)
         teacher, *compressed = self.branches
         # Five students take a quarter less time than one by one.
         self.compressed = Pairs({name: self.branches[name] for name in compressed}, limit=self.branches[teacher])
         self.adapters = {
-            student: adapters(self.branches[student], self.branches[teacher], peer_seed(seed, len(peers) + i))
+            student: adapters(self.branches[student], self.branches[teacher], peer_seed(self.seed, len(self.peers) + i))
             for i, student in enumerate(compressed)
         }
 
-    def call(self, images, training=False):
-        shared = self.base(self.view(images, 0), training=training)
-        cut = shared.pop("cut")
-        teacher = next(iter(self.branches))
-        taps = {teacher: self.branches[teacher](cut, training=training)}
-        taps.update(
-            self.compressed(ops.stop_gradient(cut) if self.base_gradient == "pseudo_teacher" else cut, training)
-        )
-        outputs = {name: {**shared, **taps[name]} for name in self.branches}
-        return {**outputs, "teacher": self.call_teacher(outputs, training)}
+    def call_branches(self, branches, cut, training):
+        teacher = next(iter(branches))
+        taps = {teacher: branches[teacher](cut, training=training)}
+        cut = ops.stop_gradient(cut) if self.base_gradient == "pseudo_teacher" else cut
+        return taps | self.compressed(cut, training)
 
     def call_teacher(self, outputs, training):
-        return {"logits": sum(outputs[name]["logits"] for name in self.peers) / len(self.peers)}
+        return {self.task.output: sum(self.answer(outputs[name]) for name in self.peers) / len(self.peers)}
 
-    def loss_terms(self, labels, outputs):
-        target = ops.stop_gradient(outputs["teacher"]["logits"])
+    def loss_terms(self, targets, outputs):
+        target = ops.stop_gradient(self.answer(outputs["teacher"]))
         pseudo_teacher = outputs[next(iter(self.peers))]
         terms = {}
         for name in self.peers:
-            taps = outputs[name]
-            terms[f"{name}/cross_entropy"] = self.alpha * cross_entropy(labels, taps["logits"], self.label_smoothing)
-            terms[f"{name}/distillation"] = self.gamma * kl_divergence(target, taps["logits"], self.temperature)
+            taps, answer = outputs[name], self.answer(outputs[name])
+            terms[f"{name}/supervised"] = self.alpha * self.task.supervised(targets, answer)
+            terms[f"{name}/distillation"] = self.gamma * self.task.distil(target, answer, self.temperature)
             if name in self.adapters:
                 stages = self.adapters[name].output
                 adapted = self.adapters[name]({stage: taps[stage] for stage in stages})
@@ -152,9 +131,9 @@ def adapters(student, teacher, seed):
     Raises:
         ValueError: if the stages differ in number, height or width.
     """
-    stages = sorted(name for name in teacher.output if name.startswith("stage"))
+    stages = stages_of(teacher.output)
     shapes = [
-        {name: tuple(tap.shape[1:-1]) for name, tap in network.output.items() if name.startswith("stage")}
+        {name: tuple(network.output[name].shape[1:-1]) for name in stages_of(network.output)}
         for network in (student, teacher)
     ]
     if shapes[0] != shapes[1]:

@@ -5,7 +5,6 @@ so that most of what follows is a DESIGN CHOICE. The formulas are those of the s
 """
 
 import keras
-from keras import ops
 
 from odtf.methods.shared.chain import TeacherChain
 from odtf.methods.shared.peers import peer_seed
@@ -14,37 +13,35 @@ from odtf.methods.shared.peers import peer_seed
 class Pacemaker(TeacherChain):
     """An N x N teacher, a 1 x N student of the same depth, and a pacemaker between them.
 
-    Loss of the teacher: CE(z_T, y). Of the pacemaker: (1 - l) CE(z_P, y) + l KD(T -> P). Of the student:
-    (1 - l) CE(z_S, y) + l G, KD(a -> b) = T^2 KL(sg[p_a] || p_b).
+    Loss of the teacher: L(z_T, y). Of the pacemaker: (1 - l) L(z_P, y) + l KD(T -> P). Of the student:
+    (1 - l) L(z_S, y) + l G, KD(a -> b) = T^2 KL(sg[p_a] || p_b); L is the task's supervised term.
 
     From the abstract: 1xN students for line processing on a chip, N x N teachers, an intermediate or ensemble teacher,
     learning from both step by step. DESIGN CHOICES, each of them an argument: what the pacemaker is, G, l and T.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns the student, "peer_0", with its named taps.
+        networks: callable `network(seed=int, name=str)` that returns the student, "peer_0", with its named taps.
         teacher_network: the same for the teacher.
         pacemaker_network: the same for the pacemaker: a network half-way between, such as one whose blocks have an
             N x N and then a 1 x N convolution. None: an ensemble of two branches, one like the teacher and one like
-            the student, that share what comes before `cut` and average their logits.
+            the student, that share what comes before `cut` and average their answers.
         cut: name of the layer at which the two branches part.
         guidance: what G is: "mean": [KD(P -> S) + KD(T -> S)] / 2; "ensemble": one divergence from the mean of the
-            logits of P and T; "sequence": KD(P -> S) in one step and KD(T -> S) in a further one.
+            answers of P and T; "sequence": KD(P -> S) in one step and KD(T -> S) in a further one.
         step_epochs: epochs of the steps teacher, pacemaker, student (twice for "sequence"), see `TeacherChain`; 200 are
             usual for wide ResNets. Empty: jointly online, all in one step.
         temperature: positive float, T.
         share: float in [0, 1], l.
-        seed: int, see `TeacherChain`.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
-        ValueError: if the classes of the networks differ, two branches cannot share what comes before the cut, or an
-            argument is out of range.
+        ValueError: if the answers of the networks differ in shape, two branches cannot share what comes before the cut,
+            or an argument is out of range.
     """
 
     def __init__(
         self,
-        network,
+        networks,
         *,
         teacher_network,
         pacemaker_network=None,
@@ -53,10 +50,7 @@ class Pacemaker(TeacherChain):
         step_epochs=(200,),
         temperature=4.0,
         share=0.5,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="pacemaker",
+        **common,
     ):
         if guidance not in ("mean", "ensemble", "sequence"):
             raise ValueError(f"guidance must be 'mean', 'ensemble' or 'sequence'. Received: {guidance!r}.")
@@ -65,50 +59,47 @@ class Pacemaker(TeacherChain):
         self.guidance = guidance
         both = ("pacemaker", "teacher")
         lessons = [(teacher,) for teacher in both] if guidance == "sequence" else [both]
+
+        def both_in_one(**arguments):  # The task is known when the networks are built.
+            return two_branches(teacher_network, networks, cut, self.task.output)(**arguments)
+
         super().__init__(
-            {
-                "teacher": teacher_network,
-                "pacemaker": pacemaker_network or two_branches(teacher_network, network, cut),
-                "peer_0": network,
-            },
+            {"teacher": teacher_network, "pacemaker": pacemaker_network or both_in_one, "peer_0": networks},
             [("teacher", ()), ("pacemaker", ("teacher",)), *(("peer_0", teachers) for teachers in lessons)],
             step_epochs=step_epochs,
             temperature=temperature,
             share=share,
-            seed=seed,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
+            **common,
         )
 
     @classmethod
     def trained(cls, options):
         return ["teacher", "pacemaker", *["peer_0"] * (2 if options.get("guidance") == "sequence" else 1)]
 
-    def terms_of(self, name, teachers, labels, outputs):
-        hard = self.cross_entropy(name, labels, outputs)
+    def terms_of(self, name, teachers, targets, outputs):
+        hard = self.supervised(name, targets, outputs)
         if not teachers:
-            return {f"{name}/cross_entropy": hard}
-        terms = {f"{name}/cross_entropy": (1.0 - self.share) * hard}
-        logits = {teacher: outputs[teacher]["logits"] for teacher in teachers}
+            return {f"{name}/supervised": hard}
+        terms = {f"{name}/supervised": (1.0 - self.share) * hard}
+        answers = {teacher: self.answer(outputs[teacher]) for teacher in teachers}
         if self.guidance == "ensemble":
-            logits = {"ensemble" if len(teachers) > 1 else teachers[0]: sum(logits.values()) / len(teachers)}
-        for teacher, target in logits.items():
-            soft = self.divergence(ops.stop_gradient(target), name, outputs)
-            terms[f"{name}/from_{teacher}"] = self.share / len(logits) * soft
+            answers = {"ensemble" if len(teachers) > 1 else teachers[0]: sum(answers.values()) / len(teachers)}
+        for teacher, answer in answers.items():
+            terms[f"{name}/from_{teacher}"] = self.share / len(answers) * self.divergence(answer, name, outputs)
         return terms
 
 
-def two_branches(first, second, cut):
-    """Joins two networks into one that averages their logits and has the first layers but once.
+def two_branches(first, second, cut, answer="logits"):
+    """Joins two networks into one that averages their answers and has the first layers but once.
 
     Args:
         first: callable `network(seed=int, name=str)` whose layers up to the cut serve both.
         second: such a callable.
         cut: name of the layer, in both, at which they part; all that follows it comes from its output alone.
+        answer: name of the tap that is a network's answer.
 
     Returns:
-        callable `network(seed=int, name=str)` that returns a network with the tap "logits".
+        callable `network(seed=int, name=str)` that returns a network with the answer as its one tap.
     """
 
     def network(*, seed, name):
@@ -125,9 +116,8 @@ def two_branches(first, second, cut):
                 continue
             layer.name = f"branch_{layer.name}"  # Names are unique in a network, and both have the same.
             values[id(output)] = layer(keras.tree.map_structure(lambda x: values[id(x)], inputs))
-        branches = [one.output["logits"], values[id(other.output["logits"])]]
-        return keras.Model(
-            one.input, {"logits": keras.layers.Average(dtype="float32", name="logits_mean")(branches)}, name=name
-        )
+        branches = [one.output[answer], values[id(other.output[answer])]]
+        mean = keras.layers.Average(dtype="float32", name=f"{answer}_mean")(branches)
+        return keras.Model(one.input, {answer: mean}, name=name)
 
     return network

@@ -7,15 +7,13 @@ official code; the unofficial reproduction is shaoeric/Peer-Collaborative-Learni
 import keras
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
-from odtf.methods.base import Method
-from odtf.methods.shared.fusion import joined, last_stage_but_one, linear
-from odtf.methods.shared.peers import peer_seed
-from odtf.methods.shared.ramps import sigmoid_ramp
-from odtf.models.share import share_trunk
+from odtf.losses import check_temperature, kl_divergence
+from odtf.methods.shared.branches import Branched, shared_trunk
+from odtf.methods.shared.fusion import joined, linear
+from odtf.methods.shared.peers import independent_peers, peer_seed, several
 
 
-class PeerCollaborative(Method):
+class PeerCollaborative(Branched):
     """m peers on a shared trunk, each with a view of its own, an ensemble of their features, and their mean models.
 
     Loss: CE(z_t, y) + sum over peers j of [ CE(z_j, y) + w(e) T^2 KL(sg[p_t] || p_j)
@@ -37,27 +35,28 @@ class PeerCollaborative(Method):
     "ensemble" (PCL-E: the trunk, all branches and the ensemble), are reported and can be exported as well.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns a network with taps "stageN", "embedding" and
-            "logits".
-        num_peers: int, m, at least 2; the paper has 3. The data should have as many views.
+        networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
+            such callables, one for each peer, whose networks are equal up to the cut.
+        num_peers: int, m, at least 2; the paper has 3, and a sequence its own length. The data should have as many
+            views.
         temperature: positive float.
         ramp_epochs: float, the length of the ramp w(e); 0 for none.
         mean_decay: float in [0, 1), what phi rises to.
         student: "mean", "peer" or "ensemble": the networks that validation chooses the student from. The paper
             reports the first mean model, by the account of the reproduction: UNVERIFIED.
         cut: name of the tap or layer after which the branches part; None: the last stage but one.
-        seed: int; every branch is initialised with a seed of its own, derived from this one.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
         ValueError: if there are fewer than 2 peers, an argument is out of range, or the networks cannot share their
             layers up to the cut.
     """
 
+    only = ("classification",)
+
     def __init__(
         self,
-        network,
+        networks,
         *,
         num_peers=3,
         temperature=3.0,
@@ -65,44 +64,29 @@ class PeerCollaborative(Method):
         mean_decay=0.999,
         student="mean",
         cut=None,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name="pcl",
+        **common,
     ):
-        if num_peers < 2:
-            raise ValueError(f"Peers that collaborate are at least 2. Received: num_peers={num_peers}.")
         if not 0.0 <= mean_decay < 1.0:
             raise ValueError(f"The decay of the mean models must lie in [0, 1). Received: mean_decay={mean_decay}.")
         if student not in ("mean", "peer", "ensemble"):
             raise ValueError(f"The student must be 'mean', 'peer' or 'ensemble'. Received: student={student!r}.")
-
-        def cohort(kind):
-            networks = [network(seed=peer_seed(seed, i), name=f"{kind}_{i}") for i in range(num_peers)]
-            return share_trunk(networks, cut or last_stage_but_one(networks[0]))
-
-        trunk, branches, peers = cohort("peer")
-        mean_trunk, mean_branches, mean_peers = cohort("mean")
-        for mean, peer in zip(mean_peers, peers, strict=True):
-            mean.set_weights(peer.get_weights())
-        features = [keras.Input(branch.output["embedding"].shape[1:]) for branch in branches]
-        x = keras.layers.Concatenate(name="ensemble_concatenate")(features)
-        logits = linear(x, peers[0].output["logits"].shape[-1], seed=peer_seed(seed, num_peers), name="ensemble_logits")
-        ensemble = keras.Model(features, {"embedding": x, "logits": logits}, name="ensemble_head")
-        whole = joined(trunk, branches, ensemble, lambda taps: taps["embedding"], name="ensemble")
-        super().__init__(
-            {network.name: network for network in (*peers, *mean_peers, whole)},
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            name=name,
-        )
-        self.trunk, self.branches, self.ensemble = trunk, branches, ensemble
-        self.mean_trunk, self.mean_branches = mean_trunk, mean_branches
-        self.num_peers = num_peers
         self.temperature = check_temperature(temperature)
-        self.ramp_epochs = float(ramp_epochs)
         self.mean_decay = float(mean_decay)
         self.student = student
+        super().__init__(networks, num_peers=num_peers, cut=cut, ramp_epochs=ramp_epochs, **common)
+        means = independent_peers(several(networks, num_peers), self.seed, kind="mean")
+        self.mean_trunk, self.mean_branches, means = shared_trunk(means, cut)
+        for mean, peer in zip(means.values(), self.peers.values(), strict=True):
+            mean.set_weights(peer.get_weights())
+        self.peers |= means
+        features = [keras.Input(branch.output["embedding"].shape[1:]) for branch in self.branches.values()]
+        x = keras.layers.Concatenate(name="ensemble_concatenate")(features)
+        classes = self.peers["peer_0"].output["logits"].shape[-1]
+        logits = linear(x, classes, seed=peer_seed(self.seed, len(self.branches)), name="ensemble_logits")
+        self.ensemble = keras.Model(features, {"embedding": x, "logits": logits}, name="ensemble_head")
+        self.peers["ensemble"] = joined(
+            self.trunk, list(self.branches.values()), self.ensemble, lambda taps: taps["embedding"], name="ensemble"
+        )
 
     @property
     def students(self):
@@ -111,7 +95,7 @@ class PeerCollaborative(Method):
     @property
     def trainable_variables(self):
         # The mean models stay trainable layers: frozen ones would not normalise with the statistics of their batch.
-        mean = {id(v) for part in (self.mean_trunk, *self.mean_branches) for v in part.variables}
+        mean = {id(v) for part in (self.mean_trunk, *self.mean_branches.values()) for v in part.variables}
         return [v for v in super().trainable_variables if id(v) not in mean]
 
     @classmethod
@@ -123,35 +107,27 @@ class PeerCollaborative(Method):
     # The forward pass -----------------------------------------------------------------------------------------------
 
     def call(self, images, training=False):
-        peers = self._branches("peer", self.trunk, self.branches, images, training)
-        means = self._branches("mean", self.mean_trunk, self.mean_branches, images, training)
+        peers = self.call_branched(self.trunk, self.branches, images, training)
+        means = self.call_branched(self.mean_trunk, self.mean_branches, images, training)
         features = [taps["embedding"] for taps in peers.values()]
         return {**peers, **means, "ensemble": self.ensemble(features, training=training)}
 
-    def _branches(self, kind, trunk, branches, images, training):
-        """Runs the trunk once for every view, and every branch once, on its own view."""
-        views = 1 if len(images.shape) == 4 else min(images.shape[1], len(branches))
-        shared = [trunk(self.view(images, i), training=training) for i in range(views)]
-        outputs = {}
-        for i, branch in enumerate(branches):
-            taps = dict(shared[i % views])
-            cut = taps.pop("cut")
-            outputs[f"{kind}_{i}"] = {**taps, **branch(cut, training=training)}
-        return outputs
+    def trunk_views(self, images):
+        views = 1 if len(images.shape) == 4 else min(images.shape[1], len(self.branches))
+        return [self.view(images, index) for index in range(views)]
 
     # The losses -----------------------------------------------------------------------------------------------------
 
-    def loss_terms(self, labels, outputs):
-        weight = sigmoid_ramp(self.epoch, self.ramp_epochs)
+    def loss_terms(self, targets, outputs):
         teacher = outputs["ensemble"]["logits"]
-        terms = {"ensemble/cross_entropy": cross_entropy(labels, teacher, self.label_smoothing)}
-        for j in range(self.num_peers):
-            logits = outputs[f"peer_{j}"]["logits"]
-            means = [outputs[f"mean_{i}"]["logits"] for i in range(self.num_peers) if i != j]
-            from_means = sum(self._divergence(mean, logits) for mean in means) / len(means)
-            terms[f"peer_{j}/cross_entropy"] = cross_entropy(labels, logits, self.label_smoothing)
-            terms[f"peer_{j}/ensemble"] = weight * self._divergence(teacher, logits)
-            terms[f"peer_{j}/mean"] = weight * from_means
+        means = {name: outputs[name]["logits"] for name in self.mean_branches}
+        terms = {"ensemble/supervised": self.task.supervised(targets, teacher)}
+        for name, own in zip(self.branches, self.mean_branches, strict=True):
+            logits = outputs[name]["logits"]
+            from_means = [self._divergence(mean, logits) for other, mean in means.items() if other != own]
+            terms[f"{name}/supervised"] = self.task.supervised(targets, logits)
+            terms[f"{name}/ensemble"] = self.ramp * self._divergence(teacher, logits)
+            terms[f"{name}/mean"] = self.ramp * (sum(from_means) / len(from_means))
         return terms
 
     def _divergence(self, target, logits):
@@ -159,11 +135,11 @@ class PeerCollaborative(Method):
 
     # The mean models ------------------------------------------------------------------------------------------------
 
-    def after_step(self, labels, outputs):
+    def after_step(self, targets, outputs):
         # The optimizer has counted this step already: its number is g + 1.
         step = ops.maximum(ops.cast(self.optimizer.iterations, "float32"), 1.0)
         phi = ops.minimum(1.0 - 1.0 / step, self.mean_decay)
-        parts = zip((self.mean_trunk, *self.mean_branches), (self.trunk, *self.branches), strict=True)
+        parts = zip((self.mean_trunk, *self.mean_branches.values()), (self.trunk, *self.branches.values()), strict=True)
         self.follow(
             (
                 (mean, trained)

@@ -16,7 +16,7 @@ class Solo(Method):
 
     def __init__(self, networks, **common):
         super().__init__(**common)
-        self.peers = independent_peers(several(networks, 1, least=1), self.seed)
+        self.peers = independent_peers(several(networks, least=1, most=1), self.seed)
 
     def loss_terms(self, targets, outputs):
         return {"peer_0/supervised": self.task.supervised(targets, self.answer(outputs["peer_0"]))}

@@ -1,13 +1,13 @@
-"""What the methods have in common in which knowledge goes down a chain of networks, from the largest to the student."""
+"""Base of methods with a chain of teachers, from the largest network down to the student."""
 
 import inspect
 import itertools
 
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.base import Method
-from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.peers import check_answers, peer_seed
 
 
 # Not named after its file: it is what methods are made from, and none itself.
@@ -22,38 +22,23 @@ class TeacherChain(Method):
     A subclass defines `terms_of`. The student is "peer_0"; the others are there to teach.
 
     Args:
-        networks: mapping from name to callable `network(seed=int, name=str)`, from the top of the chain down to
+        members: mapping from name to callable `network(seed=int, name=str)`, from the top of the chain down to
             "peer_0".
         steps: list of pairs: the name of the network that a step trains, and a tuple of the names of its teachers. A
             network may have several steps; all at once, the last counts.
         step_epochs: sequence of int, the epochs of each step; one number counts for every step. The last step goes on
             for as long as training does. Empty: all networks are trained at once.
         temperature: positive float.
-        share: float in [0, 1], the weight of the distillation against that of the cross-entropy.
+        share: float in [0, 1], the weight of the distillation against that of the supervised term.
         kl_reduction: "batchmean", or "elementmean", the mean over batch and classes that PyTorch has by default.
-        seed: int; every network is initialised with a seed of its own, derived from this one, the student as if it
-            were alone.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `name`; see `Method`. The student starts as if it were alone.
 
     Raises:
-        ValueError: if the classes of the networks differ, or an argument is out of range.
+        ValueError: if the answers of the networks differ in shape, or an argument is out of range.
     """
 
-    def __init__(
-        self,
-        networks,
-        steps,
-        *,
-        step_epochs,
-        temperature,
-        share,
-        kl_reduction="batchmean",
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name=None,
-    ):
+    def __init__(self, members, steps, *, step_epochs, temperature, share, kl_reduction="batchmean", **common):
+        super().__init__(**common)
         lengths = list(step_epochs) * (len(steps) if len(step_epochs) == 1 else 1)
         if lengths and (len(lengths) != len(steps) or not all(isinstance(n, int) and n > 0 for n in lengths)):
             trained = ", ".join(name for name, _ in steps)
@@ -70,22 +55,19 @@ class TeacherChain(Method):
         self.temperature = check_temperature(temperature)
         self.share = float(share)
         self.kl_reduction = kl_reduction
-        peers = {
-            name: make(seed=peer_seed(seed, len(networks) - 1 - index), name=name)
-            for index, (name, make) in enumerate(networks.items())
+        self.peers = {
+            name: make(seed=peer_seed(self.seed, len(members) - 1 - index), name=name)
+            for index, (name, make) in enumerate(members.items())
         }
-        classes = {name: peer.output["logits"].shape[-1] for name, peer in peers.items()}
-        if len(set(classes.values())) > 1:
-            raise ValueError(f"Teachers and students must share their classes. Received: {classes}.")
-        super().__init__(peers, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
+        check_answers(self.peers, self.task.output)
 
-    def terms_of(self, name, teachers, labels, outputs):
+    def terms_of(self, name, teachers, targets, outputs):
         """Returns the terms of the loss of one network, each a float32 tensor `[batch]`.
 
         Args:
             name: of the network.
             teachers: tuple of the names of its teachers; empty for the top of the chain.
-            labels: integer tensor `[batch]`.
+            targets: targets of the batch.
             outputs: what `call` returned.
         """
         raise NotImplementedError
@@ -135,18 +117,18 @@ class TeacherChain(Method):
             if name in needed
         }
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         terms = {}
         for name, teachers in self.current.items():
-            terms |= self.terms_of(name, teachers, labels, outputs)
+            terms |= self.terms_of(name, teachers, targets, outputs)
         return terms
 
-    def cross_entropy(self, name, labels, outputs):
-        """Returns the cross-entropy of a network, `[batch]`."""
-        return cross_entropy(labels, outputs[name]["logits"], self.label_smoothing)
+    def supervised(self, name, targets, outputs):
+        """Returns the supervised term of a network, `[batch]`."""
+        return self.task.supervised(targets, self.answer(outputs[name]))
 
-    def divergence(self, teacher_logits, name, outputs):
-        """Returns T^2 KL(sg[teacher] || network), `[batch]`."""
-        logits = outputs[name]["logits"]
-        weight = 1.0 if self.kl_reduction == "batchmean" else 1.0 / logits.shape[-1]
-        return weight * kl_divergence(ops.stop_gradient(teacher_logits), logits, self.temperature)
+    def divergence(self, teacher, name, outputs):
+        """Returns the divergence T^2 KL(sg[teacher] || network) of a network from a teacher's answer, `[batch]`."""
+        answer = self.answer(outputs[name])
+        weight = 1.0 if self.kl_reduction == "batchmean" else 1.0 / answer.shape[-1]
+        return weight * self.task.distil(ops.stop_gradient(teacher), answer, self.temperature)

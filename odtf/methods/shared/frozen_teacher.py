@@ -1,10 +1,9 @@
-"""What the methods have in common in which a frozen teacher teaches one student."""
+"""Base of methods in which a frozen teacher teaches one student."""
 
 from keras import ops
 
-from odtf.losses import cross_entropy
 from odtf.methods.base import Method
-from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.peers import check_answers, independent_peers, peer_seed, several, taps_of
 
 TEACHER, STUDENT = 0, 1
 
@@ -12,39 +11,28 @@ TEACHER, STUDENT = 0, 1
 class TaughtByFrozen(Method):
     """One student "peer_0" and a teacher that was trained before: in another run, or in the first epochs of this one.
 
-    A teacher of this run learns from the labels alone for `teacher_epochs`, while the student waits; then it is frozen
+    A teacher of this run learns from the targets alone for `teacher_epochs`, while the student waits; then it is frozen
     and the student begins. With `config.schedule.restarts` at that epoch, each has a whole learning-rate schedule. The
     teacher is that of its last epoch, where a teacher of another run is the one that validation chose.
 
     Subclasses define `student_terms`.
 
     Args:
-        network: callable `network(seed=int, name=str)` that returns the student with its named taps.
-        teacher: a built `keras.Model` with the student's input and classes that returns logits or a dict of taps; or
-            None. It is frozen here: no variable of it is trained, its batch normalisation uses the moving statistics.
-        teacher_network: callable as `network`, for a teacher that is trained here; or None.
+        networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
+        teacher: a built `keras.Model` with the student's input that returns an answer of the student's shape or a dict
+            of taps; or None. It is frozen here: no variable of it is trained, its batch normalisation uses the moving
+            statistics.
+        teacher_network: callable as `networks`, for a teacher that is trained here; or None.
         teacher_epochs: int, for how many epochs.
-        seed: int, seeds the initialisation.
-        weight_decay: float, see `Method`.
-        label_smoothing: float, see `Method`.
+        **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
 
     Raises:
-        ValueError: if there is not exactly one teacher, the epochs do not fit, or the classes differ from the
+        ValueError: if there is not exactly one teacher, the epochs do not fit, or its answer has another shape than the
             student's.
     """
 
-    def __init__(
-        self,
-        network,
-        teacher=None,
-        *,
-        teacher_network=None,
-        teacher_epochs=0,
-        seed=0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        name=None,
-    ):
+    def __init__(self, networks, teacher=None, *, teacher_network=None, teacher_epochs=0, **common):
+        super().__init__(**common)
         if (teacher is None) == (teacher_network is None):
             received = "neither" if teacher is None else "both"
             raise ValueError(f"Either a trained teacher or a teacher_network would be right. Received: {received}.")
@@ -53,24 +41,21 @@ class TaughtByFrozen(Method):
                 "teacher_epochs must be positive where the teacher is trained here, and 0 elsewhere. "
                 f"Received: teacher_epochs={teacher_epochs}."
             )
-        student = network(seed=peer_seed(seed, 0), name="peer_0")
+        self.peers = independent_peers(several(networks, least=1, most=1), self.seed)
         if teacher is None:
-            teacher = teacher_network(seed=peer_seed(seed, 1), name="teacher")
+            teacher = teacher_network(seed=peer_seed(self.seed, 1), name="teacher")
         else:
             teacher.trainable = False
-        given, wanted = taps_of(teacher.output)["logits"].shape[-1], student.output["logits"].shape[-1]
-        if given != wanted:
-            raise ValueError(f"Teacher and student must share their classes. Received: {given} and {wanted} classes.")
-        super().__init__({"peer_0": student}, weight_decay=weight_decay, label_smoothing=label_smoothing, name=name)
         self.teacher = teacher
+        check_answers({"teacher": teacher, **self.peers}, self.task.output)
         self.teacher_epochs = int(teacher_epochs)
         self.phase = self.phase_at(0)
 
-    def student_terms(self, labels, student, teacher):
+    def student_terms(self, targets, student, teacher):
         """Returns the named terms of the student's loss, each a float32 tensor `[batch]`.
 
         Args:
-            labels: integer tensor `[batch]`.
+            targets: targets of the batch.
             student: dict of the student's taps.
             teacher: dict of the teacher's taps, all constants.
         """
@@ -89,19 +74,15 @@ class TaughtByFrozen(Method):
         learns = training and self.phase == TEACHER
         # The student's moving statistics, too, wait for the teacher.
         outputs = {} if learns else super().call(images, training)
-        return {**outputs, "teacher": taps_of(self.teacher(self.view(images, 0), training=learns))}
+        taught = self.teacher(self.view(images, 0), training=learns)
+        return {**outputs, "teacher": taps_of(taught, self.task.output)}
 
-    def loss_terms(self, labels, outputs):
+    def loss_terms(self, targets, outputs):
         teacher = outputs["teacher"]
         if self.phase == TEACHER:
-            return {"teacher/cross_entropy": cross_entropy(labels, teacher["logits"], self.label_smoothing)}
+            return {"teacher/supervised": self.task.supervised(targets, self.answer(teacher))}
         constant = {name: ops.stop_gradient(tap) for name, tap in teacher.items()}
-        return self.student_terms(labels, outputs["peer_0"], constant)
-
-
-def taps_of(outputs):
-    """Returns a network's outputs as taps; a deployed network has its logits alone."""
-    return outputs if isinstance(outputs, dict) else {"logits": outputs}
+        return self.student_terms(targets, outputs["peer_0"], constant)
 
 
 def check_share(alpha):
@@ -117,8 +98,9 @@ def tap_of(network, name, whose):
     Raises:
         ValueError: if there is none of that name, or it is no map `[batch, height, width, channels]`.
     """
-    taps = {tap: x for tap, x in taps_of(network.output).items() if len(x.shape) == 4}
-    if name not in taps:
-        known = f"the maps {', '.join(taps)}" if taps else "no maps"
+    taps = network.output if isinstance(network.output, dict) else {}
+    maps = {tap: x for tap, x in taps.items() if len(x.shape) == 4}
+    if name not in maps:
+        known = f"the maps {', '.join(maps)}" if maps else "no maps"
         raise ValueError(f"The {whose} has {known}. Received: {name!r}.")
-    return taps[name]
+    return maps[name]

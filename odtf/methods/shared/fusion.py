@@ -1,4 +1,4 @@
-"""What feature fusion is made of: branches on a shared trunk, the fusion module, and all of it as one network.
+"""Parts of feature fusion: the fusion module, and trunk, branches and module as one network.
 
 Kim, Hyun, Chung, Kwak, "Feature Fusion for Online Mutual Knowledge Distillation", arXiv 1904.09058, ICPR 2020;
 released code: Jangho-Kim/FFL-pytorch. FFSD (arXiv 2103.14473) uses the same module for any number of students.
@@ -11,7 +11,7 @@ from keras import layers
 
 from odtf.layers import BatchNormalization, Conv2D, DepthwiseConv2D
 from odtf.layers.initializers import linear_uniform
-from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.peers import peer_seed, stages_of
 
 
 def fusion_module(maps, num_classes, *, seed, synchronized=False, name="fusion"):
@@ -111,7 +111,7 @@ def _regressor(x, size, seed, synchronized, *, name):
 
 def last_stage_but_one(network):
     """Returns the name of the tap where a network is cut when its last stage alone is not shared."""
-    stages = sorted(name for name in network.output if name.startswith("stage"))
+    stages = stages_of(network.output)
     if len(stages) < 2:
         raise ValueError(f"A network that shares all but its last stage needs two stages. Received: taps {stages}.")
     return stages[-2]
@@ -124,7 +124,7 @@ def joined(trunk, branches, head, tap, *, name):
     the first are renamed in place, to "BRANCH_LAYER".
 
     Args:
-        trunk: `keras.Model` from images to a dict with "cut".
+        trunk: `keras.Model` from images to a dict with "cut"; None where branches start from the images.
         branches: list of `keras.Model` from the cut to a dict of taps.
         head: `keras.Model` from a list of one tap of each branch to a dict of taps.
         tap: function from a branch's dict of taps to that tensor.
@@ -137,8 +137,8 @@ def joined(trunk, branches, head, tap, *, name):
         for layer in branch.layers:
             if not isinstance(layer, layers.InputLayer):
                 layer.name = f"{branch.name.removesuffix('_branch')}_{layer.name}"
-    image = keras.Input(trunk.input.shape[1:], name="image")
-    cut = _applied(trunk, image)["cut"]
+    image = keras.Input((trunk or branches[0]).input.shape[1:], name="image")
+    cut = image if trunk is None else _applied(trunk, image)["cut"]
     return keras.Model(image, _applied(head, [tap(_applied(branch, cut)) for branch in branches]), name=name)
 
 

@@ -4,6 +4,11 @@ import dataclasses
 
 import keras
 import tensorflow as tf
+from keras import ops
+
+ONE_LOSS_SCALE = (
+    "mixed_float16 is not supported with several optimizers; use float32 or mixed_bfloat16. Received: mixed_float16."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,26 +28,27 @@ class Group:
 
 @keras.saving.register_keras_serializable("odtf")
 class Scaled(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule times a factor.
+    """A learning rate times a factor.
 
     Args:
-        schedule: `LearningRateSchedule`.
+        rate: `LearningRateSchedule` or float.
         factor: float.
     """
 
-    def __init__(self, schedule, factor):
-        self.schedule = schedule
+    def __init__(self, rate, factor):
+        self.rate = rate
         self.factor = float(factor)
 
     def __call__(self, step):
-        return self.factor * self.schedule(step)
+        rate = self.rate(step) if callable(self.rate) else self.rate
+        return ops.cast(rate, "float32") * self.factor
 
     def get_config(self):
-        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "factor": self.factor}
+        return {"rate": keras.saving.serialize_keras_object(self.rate), "factor": self.factor}
 
     @classmethod
     def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
+        return cls(keras.saving.deserialize_keras_object(config["rate"]), config["factor"])
 
 
 def with_rate(optimizer, factor):
@@ -56,7 +62,7 @@ def with_rate(optimizer, factor):
         ValueError: if the optimizer scales the loss.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError("Several learning rates do not share a loss scale: float32 or bfloat16 would be right.")
+        raise ValueError(ONE_LOSS_SCALE)
     config = optimizer.get_config()
     rate = config["learning_rate"]
     if isinstance(rate, dict):
@@ -99,7 +105,7 @@ class Update:
             if other is not None and all(other is not known for known in self.optimizers):
                 self.optimizers.append(other)
         if len(self.optimizers) > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError("Several optimizers do not share a loss scale: float32 or bfloat16 would be right.")
+            raise ValueError(ONE_LOSS_SCALE)
         for current in self.optimizers:
             members = [i for i in range(len(variables)) if (owner.get(i) or optimizer) is current]
             # Slots are made here, under the strategy's scope, since a step inside `strategy.run` cannot make them.

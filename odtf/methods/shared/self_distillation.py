@@ -10,7 +10,7 @@ from keras import layers, ops
 from odtf.layers.initializers import linear_uniform
 from odtf.losses import attention_map, attention_transfer, unit_norm
 from odtf.methods.shared.fusion import normalized
-from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.peers import peer_seed, stages_of
 
 
 def transform_model(taps, *, seed, synchronized=False, name="transform"):
@@ -28,7 +28,7 @@ def transform_model(taps, *, seed, synchronized=False, name="transform"):
     Raises:
         ValueError: if a stage does not halve the resolution of the one before.
     """
-    stages = sorted(tap for tap in taps if tap.startswith("stage"))
+    stages = stages_of(taps)
     x = inputs = keras.Input(taps[stages[-1]].shape[1:])
     outputs = {}
     for i, stage in enumerate(reversed(stages[:-1])):
@@ -122,7 +122,7 @@ def self_distillation(taps):
 
 
 def reconstruction(taps):
-    """How far a transform is from a network's own shallower maps, summed over the stages, one value per example.
+    """Distance of a transform from a network's own shallower maps, summed over the stages, one value per example.
 
     Args:
         taps: dict of a network's taps `[batch, height, width, channels]`, with the maps "rebuilt" by name.
@@ -141,34 +141,3 @@ def reconstruction(taps):
 def _flat_unit_norm(features):
     height, width, channels = features.shape[1:]
     return unit_norm(ops.reshape(features, (-1, height * width * channels)))
-
-
-@keras.saving.register_keras_serializable("odtf")
-class Proportional(keras.optimizers.schedules.LearningRateSchedule):
-    """A multiple of another schedule.
-
-    Args:
-        schedule: `LearningRateSchedule` or float.
-        factor: float.
-    """
-
-    def __init__(self, schedule, factor):
-        self.schedule = schedule
-        self.factor = float(factor)
-
-    def __call__(self, step):
-        rate = self.schedule(step) if callable(self.schedule) else self.schedule
-        return ops.cast(rate, "float32") * self.factor
-
-    def get_config(self):
-        schedule = self.schedule
-        if callable(schedule):
-            schedule = keras.saving.serialize_keras_object(schedule)
-        return {"schedule": schedule, "factor": self.factor}
-
-    @classmethod
-    def from_config(cls, config):
-        schedule = config["schedule"]
-        if isinstance(schedule, dict):
-            schedule = keras.saving.deserialize_keras_object(schedule)
-        return cls(schedule, config["factor"])

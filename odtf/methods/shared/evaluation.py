@@ -1,0 +1,101 @@
+"""Evaluation of a cohort: the task's metrics of every peer and the teacher, over all replicas."""
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from odtf import metrics
+
+
+class Evaluation:
+    """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica."""
+
+    def test_step(self, data):
+        """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
+
+        Args:
+            data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
+
+        Returns:
+            dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
+        """
+        images, targets = data[:2]
+        weights = ops.cast(data[2], "float32") if len(data) > 2 else ops.ones(ops.shape(images)[:1])
+        outputs = self(images, training=False)
+        sums = {
+            f"{who}/{name}": value
+            for who, output in self.answers(outputs).items()
+            for name, value in metrics.sums_of(self.task.metrics, targets, output, weights).items()
+        }
+        held_out = self.held_out_sums(targets, outputs, weights)
+        return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
+
+    def make_test_function(self, force=False):
+        """As `make_train_function`, for `test_step`; sums over replicas."""
+        if self.test_function is None or force:
+            self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM)
+        return self.test_function
+
+    def collect(self, network, tap, examples, limit=None):
+        """Computes one tap of a network for all examples, or the first of them.
+
+        Args:
+            network: network with named taps.
+            tap: name of a tap `[batch, ...]`.
+            examples: finite dataset of (images, targets, weights); what weighs 0 is left out.
+            limit: int or None, how many examples at most.
+
+        Returns:
+            numpy arrays: the tap `[examples, ...]`, float32, and the targets `[examples, ...]`.
+        """
+        key = id(network), tap
+        if key not in self._forwards:  # Traced once, however often it is asked for.
+            self._forwards[key] = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
+        taps, all_targets, count = [], [], 0
+        for images, targets, weights in examples:
+            real = np.asarray(weights) > 0
+            taps.append(np.asarray(self._forwards[key](images), "float32")[real])
+            all_targets.append(np.asarray(targets)[real])
+            count += len(taps[-1])
+            if limit is not None and count >= limit:
+                break
+        return np.concatenate(taps)[:limit], np.concatenate(all_targets)[:limit]
+
+    def evaluate(self, x, y=None, batch_size=None, **kwargs):
+        """Returns the task's metrics of every peer and the teacher over a finite set of examples.
+
+        Args:
+            x: finite `tf.data.Dataset`, or a distributed one, of (images, targets) or (images, targets, weights); or
+                the images themselves, with targets `y`.
+            y: targets `[examples, ...]` where `x` is images.
+            batch_size: int, for images; 128 by default.
+            **kwargs: what else `fit` passes to its validation; ignored.
+
+        Returns:
+            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1].
+
+        Raises:
+            ValueError: if there is no example.
+        """
+        if y is not None:
+            x = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size or 128)
+        totals = metrics.merged(self._sums(x))
+        count = float(totals.pop("count", 0.0))
+        if not count:
+            raise ValueError("There is nothing to evaluate on: the data set is empty.")
+        held_out = {name: totals.pop(name) for name in list(totals) if name.startswith("held_out/")}
+        values = {name.removeprefix("held_out/"): float(total) / count for name, total in held_out.items()}
+        for who in dict.fromkeys(name.partition("/")[0] for name in totals):
+            own = {name.removeprefix(f"{who}/"): total for name, total in totals.items() if name.startswith(f"{who}/")}
+            found = metrics.results(own, self.task.metrics)
+            values |= {f"{who}/{name}": value for name, value in found.items()}
+        return values
+
+    def _sums(self, examples):
+        """Yields what `test_step` gives for every batch, over all replicas."""
+        test_function, iterator = self.make_test_function(), iter(examples)
+        while True:
+            try:
+                yield test_function(iterator)
+            except (tf.errors.OutOfRangeError, StopIteration):
+                return

@@ -29,7 +29,7 @@ _EQUAL = flags.DEFINE_enum(
     "equal",
     "epochs",
     list(EQUAL),
-    f"What a student and its network alone share: {'; '.join(f'{name}: {meaning}' for name, meaning in EQUAL.items())}.",
+    f"What student and network alone share: {'; '.join(f'{name}: {meaning}' for name, meaning in EQUAL.items())}.",
 )
 _PEER = flags.DEFINE_string("peer", None, "The peer to compare where a method has it; validation's choice by default.")
 

@@ -1,4 +1,4 @@
-"""What the core knows of a task: samples, head, loss terms, metrics, and what an exported file is."""
+"""The base of tasks, all that the core knows of one: samples, head, loss terms, metrics, and exported files."""
 
 import dataclasses
 import typing
@@ -118,6 +118,32 @@ class Task:
     def describe(self, info):
         """Returns words for a file's description: "Image classifier, 10 classes of digits"."""
         return f"{self.name} of {info.name}"
+
+    # In an evaluation -----------------------------------------------------------------------------------------------
+
+    def reader(self, file, info, against=False):
+        """Returns what makes of a file's raw answers what the metrics take, see `odtf.tasks.study.Reader`.
+
+        A task may have further arguments with defaults, for files that do not say everything; `odtf-evaluate` gives
+        its flags of these names to the tasks that take them.
+
+        Args:
+            file: `odtf.evaluation.ImageFile`.
+            info: `odtf.data.Info` of the data.
+            against: whether the file is the one that another is compared with, for which those arguments are.
+
+        Raises:
+            UserError: if the file is none of this task, or none for these data.
+        """
+        from odtf.tasks.study import Reader
+
+        return Reader()
+
+    def study(self, info):
+        """Returns what judges outputs and shows the figures, an `odtf.tasks.study.Study`: by default, all metrics."""
+        from odtf.tasks.study import Study
+
+        return Study(self, info)
 
     # For people -----------------------------------------------------------------------------------------------------
 

@@ -41,3 +41,13 @@ class Classification(Task):
 
     def progress(self, targets, output):
         return {name: metric.mean(targets, output) for name, metric in self.metrics.items()}
+
+    def reader(self, file, info, against=False, scores=None, label_offset=0):
+        from odtf.tasks.classification.scores import Probabilities
+
+        return Probabilities(file, info, against=against, scores=scores, label_offset=label_offset)
+
+    def study(self, info):
+        from odtf.tasks.classification.class_study import ClassStudy
+
+        return ClassStudy(self, info)

@@ -57,7 +57,7 @@ class TAKD(TeacherChain):
 
     @classmethod
     def trained(cls, options):
-        return list(members(None, options.get("assistant_networks", ()), None))
+        return list(chain_of(None, options.get("assistant_networks", ()), None))
 
     def terms_of(self, name, teachers, targets, outputs):
         hard = self.supervised(name, targets, outputs)

@@ -1,11 +1,16 @@
 """The same network alone: its epochs, rate and schedule, where a method trains in stages and elsewhere."""
 
+import pathlib
+
 import pytest
 
 from odtf.compare import baseline
 from odtf.errors import UserError
 from odtf.training import config as config_lib
 from odtf.training import config_file
+
+PATHS = sorted(pathlib.Path("configs").glob("*.py"))
+CONFIGS = [*map(str, PATHS), *(f"{path}:smoke" for path in PATHS if "smoke=False" in path.read_text())]
 
 
 def alone(text, name="peer_0", networks=None, **changes):
@@ -45,6 +50,12 @@ def test_epochs_rate_and_milestones_are_those_of_the_student(text, epochs, rate,
     assert config.schedule.learning_rate == pytest.approx(rate)
     assert tuple(config.schedule.milestones) == milestones
     assert tuple(config.schedule.restarts) == ()
+
+
+@pytest.mark.parametrize("text", CONFIGS)
+def test_every_config_has_a_network_alone(text):
+    """None has a schedule of which the student's part is none: also not the cosine of the smoke tests."""
+    assert 1 <= alone(text).epochs <= config_file.load(text).epochs
 
 
 def test_a_student_of_two_steps_begins_its_schedule_anew_alone_too():

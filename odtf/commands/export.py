@@ -19,11 +19,11 @@ on validation within all limits. All of them: WORKDIR/export/candidates.json, .m
 
 from absl import flags
 
+from odtf import runs
 from odtf.candidates import budget
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
-from odtf.training import records
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
 _TARGETS = ["soc", "phone", "phone-gpu", "micro", "ethos-u55", "ethos-u65"]
@@ -46,8 +46,7 @@ def _main(argv):
     cli.no_arguments(argv)
     workdir, limits = cli.required(_WORKDIR), _limits()
     # Before the seconds that importing TensorFlow takes.
-    records.read_config(workdir)
-    records.read_report(workdir)
+    runs.Run(workdir)
     import_tensorflow()
     from odtf.training.report import render
 
@@ -59,15 +58,15 @@ def _main(argv):
         _export_everywhere(workdir)
         return
     else:
-        from odtf.workdir import export_workdir
+        from odtf.run_exports import export_workdir
 
         report = export_workdir(workdir, _TARGET.value, _QUANTIZATION.value, _PEER.value)
     print(f"\n{render(report)}")
 
 
 def _export_everywhere(workdir):
+    from odtf.run_exports import export_everywhere
     from odtf.training.report import render
-    from odtf.workdir import export_everywhere
 
     report, refused = export_everywhere(workdir, _QUANTIZATION.value, _PEER.value)
     print(f"\n{render(report)}")

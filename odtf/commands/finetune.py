@@ -14,11 +14,11 @@ from importlib.util import find_spec
 
 from absl import flags
 
+from odtf import runs
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.finetune import settings as settings_lib
 from odtf.quiet import import_tensorflow
-from odtf.training import records
 
 _DEFAULT = settings_lib.Settings(mode="qat")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
@@ -59,8 +59,7 @@ def _main(argv):
     settings = settings_lib.Settings(**{flag.name: flag.value for flag in _FLAGS})
     # Before the seconds that importing TensorFlow takes.
     settings_lib.check(settings)
-    records.read_config(workdir)
-    settings_lib.find_peer(records.read_report(workdir), settings.peer)
+    runs.Run(workdir).peer(settings.peer)
     for module in ("tensorflow_model_optimization", "tf_keras"):
         if find_spec(module) is None:
             raise UserError(f"TFMOT is needed: pip install odtf[finetune]. Received: no module {module}.")
@@ -71,13 +70,14 @@ def _main(argv):
     from odtf.finetune.finetuning import finetune
     from odtf.finetune.summary import render
     from odtf.training.experiment import Stopped
+    from odtf.training.report import metric_of
 
     try:
         row = finetune(workdir, settings)
     except Stopped as stopped:
         print(stopped)
         return
-    print(f"\n{render(row)}")
+    print(f"\n{render(row, metric_of(runs.Run(workdir).report))}")
 
 
 def main():

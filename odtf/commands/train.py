@@ -14,9 +14,10 @@ import os
 
 from absl import flags
 
+from odtf import runs
 from odtf.commands import cli
 from odtf.quiet import import_tensorflow
-from odtf.training import config_checks, config_file, records
+from odtf.training import config_checks, config_file
 
 _CONFIG = config_file.define("config", "The experiment: FILE.py or FILE.py:key=value,...")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of this run goes; made if needed.")
@@ -32,15 +33,15 @@ def _main(argv):
     workdir = cli.required(_WORKDIR)
     # Before the seconds that importing TensorFlow takes.
     config_checks.check(config)
-    records.check_claim(workdir, config)
+    runs.check_claim(workdir, config)
     import_tensorflow()
+    from odtf.run_exports import check_exports, export_workdir
     from odtf.training import experiment, strategy
-    from odtf.workdir import check_exports, export_workdir
 
     check_exports(config)
     placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
     try:
-        report = experiment.run(config, workdir, placement)
+        report = runs.train(config, workdir, placement)
     except experiment.Stopped as stopped:
         print(stopped)
         return

@@ -1,6 +1,5 @@
 """A fine-tuning from a finished run to its row in the report."""
 
-import pathlib
 import time
 
 import keras
@@ -9,16 +8,16 @@ import numpy as np
 from odtf import export, models
 from odtf.data import calibration_images
 from odtf.errors import UserError
-from odtf.files import write_json
 from odtf.finetune import compression
 from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
 from odtf.finetune.prune import Pruned
-from odtf.finetune.quantize import Quantized
+from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.teacher import make_teacher
 from odtf.finetune.tuned_file import aware_file, figures, is_still_there
-from odtf.finetune.tuning import Lesson, Tuning, accuracy
+from odtf.finetune.tuning import Lesson, Tuning, quality
 from odtf.finetune.twin import twin_of
+from odtf.runs import Run
 from odtf.training import cohorts
 
 # What rounding must keep of the stage before it.
@@ -45,51 +44,52 @@ def finetune(workdir, settings):
     """
     settings_lib.check(settings)
     started = time.monotonic()
-    workdir = pathlib.Path(workdir)
-    config, report = cohorts.read_config(workdir), cohorts.read_report(workdir)
-    target = export.find_target(settings.target, "int8")
-    directory = workdir / "finetune" / settings.mode
-    base = {
-        "peer": settings_lib.find_peer(report, settings.peer),
-        "step": report["student"]["step"],
-        "grouped": target.grouped,
-    }
+    run = Run(workdir)
+    config, target = run.config, export.find_target(settings.target, "int8")
+    directory = run.workdir / "finetune" / settings.mode
+    peer = run.peer(settings.peer)
+    base = {"peer": peer["name"], "step": run.report["student"]["step"], "grouped": target.grouped}
     settings_lib.check_claim(directory, settings, base)
     cohorts.set_runtime(config)
-    dataset = cohorts.load_dataset(config)
-    method = cohorts.load_cohort(workdir, dataset.image_shape, dataset.num_classes)
+    method = run.cohort()
     # The twin is float32; the peers keep the precision they were built with.
     keras.config.set_dtype_policy("float32")
-    lesson, taught_by = _lesson(config, settings, dataset, method, base["peer"])
+    lesson, taught_by = _lesson(run, settings, method, peer["name"])
     settings_lib.claim(directory, settings, base)
-    tuned = _Tuned(method.peers[base["peer"]], dataset, target, config, settings, lesson)
+    tuned = _Tuned(run, method.peers[peer["name"]], target, settings, lesson)
     row = {
         "mode": settings.mode,
-        "peer": base["peer"],
+        "peer": peer["name"],
         "target": target.name,
         "teacher": taught_by,
         # A report has what the network answers as it was trained, which is int8 here.
-        "float": tuned.float_accuracy() if config.quantization.aware else _accuracy_of(report, base["peer"]),
-        **tuned.run(directory, workdir),
+        "float": tuned.float_quality() if config.quantization.aware else {key: peer[key] for key in _keys(run.task)},
+        **tuned.run(directory),
     }
     row["seconds"] = round(time.monotonic() - started, 1)
-    _add_row(workdir, row)
+    run.add_finetuned(row)
     return row
 
 
-def _lesson(config, settings, dataset, method, peer):
+def _keys(task):
+    """Returns the names that the figures of the validation and the test split have in a report."""
+    return f"val_{task.choice}", f"test_{task.choice}"
+
+
+def _lesson(run, settings, method, peer):
+    config = run.config
     taught_by, teacher = make_teacher(settings.teacher, method)
     index = list(method.peers).index(peer)
     lesson = Lesson(
-        dataset=dataset,
-        pipeline=cohorts.make_pipeline(config, dataset),
+        task=run.task,
+        dataset=run.dataset,
+        pipeline=cohorts.make_pipeline(config, run.dataset),
         teacher=teacher,
         view=lambda images: method.view(images, index),
         alpha=settings.alpha,
         temperature=settings.temperature,
         learning_rate=settings.learning_rate or config.schedule.learning_rate / 10.0,
         weight_decay=config.weight_decay,
-        label_smoothing=config.label_smoothing,
         epochs=settings.epochs,
     )
     return lesson, taught_by
@@ -98,39 +98,43 @@ def _lesson(config, settings, dataset, method, peer):
 class _Tuned:
     """One student on its way through the stages of a mode to its file."""
 
-    def __init__(self, network, dataset, target, config, settings, lesson):
+    def __init__(self, run, network, target, settings, lesson):
+        self._run = run
         self._network = network
-        self._dataset = dataset
+        self._task, self._dataset = run.task, run.dataset
         self._target = target
-        self._config = config
+        self._config = run.config
         self._settings = settings
         self._lesson = lesson
-        self._deployed = models.deploy(network, grouped=target.grouped)
+        self._deployed = self._deploy()
         self._weights = {}
 
-    def float_accuracy(self):
-        """Measures the deployed student, without any rounding."""
-        splits = {"val_top1": "validation", "test_top1": "test"}
-        return {key: accuracy(self._deployed, self._dataset, split) for key, split in splits.items()}
+    def _deploy(self):
+        return models.deploy(self._network, output=self._task.output, grouped=self._target.grouped)
 
-    def run(self, directory, workdir):
+    def float_quality(self):
+        """Measures the deployed student, without any rounding."""
+        return self._both(lambda split: quality(self._deployed, self._task, self._dataset, split))
+
+    def _both(self, measure):
+        return {key: measure(split) for key, split in zip(_keys(self._task), ("validation", "test"), strict=True)}
+
+    def run(self, directory):
         """Trains all stages, exports before and after, and returns what a row says of them."""
         stages, left_dense, before = [], [], None
         for name in settings_lib.MODES[self._settings.mode]:
             stage = self._stage(name, before)
             tuning = Tuning(directory / name, stage, self._lesson)
             chosen = tuning.run()
-            stages.append({"name": name, "epoch": chosen["epoch"], "step": chosen["step"], "val_top1": chosen["value"]})
+            about = {"name": name, "epoch": chosen["epoch"], "step": chosen["step"]}
+            stages.append({**about, _keys(self._task)[0]: chosen["value"]})
             left_dense.extend(stage.left_dense)
             if name != "quantize":
                 self._weights, before = stage.weights(), name
-        result = {
-            "stages": stages,
-            "tuned": {"val_top1": tuning.accuracy("validation"), "test_top1": tuning.accuracy("test")},
-        }
+        result = {"stages": stages, "tuned": self._both(tuning.quality)}
         pruned = self._with_weights() if "prune" in settings_lib.MODES[self._settings.mode] else None
-        result["post_training"] = self._post_training(directory, workdir)
-        result["file"] = self._file(directory, workdir, stage.model, aware=name == "quantize")
+        result["post_training"] = self._post_training(directory)
+        result["file"] = self._file(directory, stage.model, aware=name == "quantize")
         result["left_dense"] = left_dense
         result["sparse_path"] = compression.sparse_path(models.deploy(self._network), pruned) if pruned else None
         return result
@@ -149,59 +153,50 @@ class _Tuned:
             return Clustered(twin, self._settings)
         images = calibration_images(self._dataset, self._config.export.calibration_examples, self._config.seed)
         mean, std = np.float32(self._dataset.mean), np.float32(self._dataset.std)
-        return Quantized(twin, (images / np.float32(255.0) - mean) / std, _PRESERVE.get(before))
+        return RoundedTwin(twin, (images / np.float32(255.0) - mean) / std, _PRESERVE.get(before))
 
     def _with_weights(self):
         """The deployed student with the weights of the last float stage."""
-        deployed = models.deploy(self._network, grouped=self._target.grouped)
+        deployed = self._deploy()
         for layer in deployed.layers:
             if layer.name in self._weights:
                 layer.set_weights(self._weights[layer.name])
         return deployed
 
-    def _post_training(self, directory, workdir):
+    def _post_training(self, directory):
         """The file that the student gives without fine-tuning, to compare with; one for all modes."""
         folder = directory.parent / "post-training" / f"{self._target.name}-{self._network.name}"
-        path = str((folder / "student_int8.tflite").relative_to(workdir))
-        for old in cohorts.read_report(workdir).get("finetuned", []):
-            if old["post_training"]["path"] == path and is_still_there(old["post_training"], workdir):
+        path = str((folder / "student_int8.tflite").relative_to(self._run.workdir))
+        for old in self._run.report.get("finetuned", []):
+            if old["post_training"]["path"] == path and is_still_there(old["post_training"], self._run.workdir):
                 return old["post_training"]
         row = export.export_student(
             self._network,
             self._dataset,
             folder,
+            task=self._task,
             target=self._target,
             calibration_examples=self._config.export.calibration_examples,
             seed=self._config.seed,
         )
-        return figures(row, self._dataset, workdir)
+        return figures(row, self._task, self._dataset, self._run.workdir)
 
-    def _file(self, directory, workdir, model, aware):
+    def _file(self, directory, model, aware):
         if aware:
-            content, equal = aware_file(model, self._dataset, self._target), model
+            content, equal = aware_file(model, self._task, self._dataset, self._target), model
         else:
             equal = self._with_weights()
             examples, seed = self._config.export.calibration_examples, self._config.seed
-            content = export.convert_calibrated(equal, self._dataset, self._target, "int8", examples, seed)
+            content = export.convert_calibrated(
+                equal, self._dataset, self._target, "int8", examples, seed, task=self._task
+            )
         row = export.publish_student(
             content,
             equal,
             self._dataset,
             directory / "export" / self._target.name,
+            task=self._task,
             target=self._target,
             quantization="int8",
         )
-        return figures(row, self._dataset, workdir)
-
-
-def _accuracy_of(report, name):
-    peer = next(peer for peer in report["peers"] if peer["name"] == name)
-    return {key: peer[key] for key in ("val_top1", "test_top1")}
-
-
-def _add_row(workdir, row):
-    # Read again: other commands may have added to it while this one trained.
-    report = cohorts.read_report(workdir)
-    others = [old for old in report.get("finetuned", []) if old["file"]["path"] != row["file"]["path"]]
-    report["finetuned"] = [*others, row]
-    write_json(workdir / "report.json", report)
+        return figures(row, self._task, self._dataset, self._run.workdir)

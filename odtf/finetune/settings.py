@@ -97,18 +97,6 @@ def parse_pattern(text):
     )
 
 
-def find_peer(report, peer):
-    """Returns the name of the peer to fine-tune: the given one, or the student of a report.
-
-    Raises:
-        UserError: if the run has no such peer.
-    """
-    names = [row["name"] for row in report["peers"]]
-    if peer is not None and peer not in names:
-        raise UserError(f"The run has the peers {', '.join(names)}. Received: --peer={peer!r}.")
-    return peer or report["student"]["name"]
-
-
 def check_claim(directory, settings, base):
     """Shows that a fine-tuning may go on in a directory: nothing is there yet, or the same.
 

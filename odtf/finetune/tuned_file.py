@@ -9,17 +9,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from odtf import export
+from odtf import export, metrics
 from odtf.files import disk_errors
 from odtf.finetune import compression
 from odtf.quiet import quiet
 
 
-def aware_file(model, dataset, target):
+def aware_file(model, task, dataset, target):
     """Converts a model that rounds as a device does: the graph carries all ranges, no image is needed.
 
     Args:
         model: `tf_keras.Model` as `quantize` gives it.
+        task: `odtf.tasks.Task`.
         dataset: `odtf.data.ImageDataset`, for its normalisation.
         target: `odtf.export.Target`.
 
@@ -29,7 +30,8 @@ def aware_file(model, dataset, target):
     # The normalisation as every export has it, in front of a student that does nothing.
     image = keras.Input(dataset.image_shape)
     nothing = keras.Model(image, keras.layers.Identity()(image))
-    bare = dataclasses.replace(target, softmax=False)
+    bare = dataclasses.replace(target, finished=False)
+    answer = task.answer(dataset.info, target, "int8")
     with quiet():
         front = export.fold_preprocessing(nothing, dataset.mean, dataset.std, bare, "int8")
     module = tf.Module()
@@ -41,8 +43,7 @@ def aware_file(model, dataset, target):
     def serve(image):
         # A pixel is its own code.
         pixels = tf.quantization.fake_quant_with_min_max_args(image, 0.0, 255.0)
-        logits = model(front(pixels, training=False), training=False)
-        return {target.output: tf.nn.softmax(logits) if target.softmax else logits}
+        return {answer.name: task.fold(model(front(pixels, training=False), training=False), target)}
 
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
         with quiet(), disk_errors(folder, tf.errors.OpError):
@@ -50,27 +51,28 @@ def aware_file(model, dataset, target):
         return export.convert_saved(folder, None, target, "int8")
 
 
-def figures(row, dataset, workdir):
-    """What a row of "finetuned" says of a published file.
+def figures(row, task, dataset, workdir):
+    """Returns what a row of "finetuned" says of a published file.
 
     Args:
         row: what publishing it returned.
+        task: `odtf.tasks.Task`.
         dataset: `odtf.data.ImageDataset`.
         workdir: directory of the run.
 
     Returns:
-        dict: the row without its target, the path within the run, the accuracy on the validation split, and what
-        `compression.summary` says.
+        dict: the row without its target, the path within the run, the metric that chooses on the validation split, and
+        what `compression.summary` says.
     """
     path = pathlib.Path(row["path"])
     content = path.read_bytes()
     validation = dataset.splits["validation"]
-    images, labels = validation.take(np.arange(len(validation)))
-    right = export.Runner(content).predict(images).argmax(-1) == labels
+    examples = [validation.take(np.arange(len(validation)))]
+    found = metrics.evaluate(export.Runner(content).predict, examples, task.metrics)
     return {
         **{key: value for key, value in row.items() if key != "target"},
         "path": str(path.relative_to(workdir)),
-        "val_top1": round(float(np.mean(right)), 6),
+        f"val_{task.choice}": round(found[task.choice], 6),
         **compression.summary(content),
     }
 

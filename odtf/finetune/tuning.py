@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from odtf import data
+from odtf import data, metrics
 from odtf.errors import UserError
 from odtf.files import make_directory
-from odtf.losses import cross_entropy, kl_divergence
+from odtf.tasks import Task
 from odtf.training.checkpoints import Checkpoints
 from odtf.training.experiment import Stopped
 from odtf.training.logs import Log
@@ -24,18 +24,19 @@ class Lesson(typing.NamedTuple):
     """What is learned from, the same in all stages.
 
     Attributes:
+        task: `odtf.tasks.Task`.
         dataset: `odtf.data.ImageDataset`.
         pipeline: its `odtf.data.TrainPipeline`.
-        teacher: function from the images of a batch to logits, or None.
+        teacher: function from the images of a batch to the teacher's answers, or None.
         view: function from the images of a batch to those that the student sees.
         alpha: share of the distillation; of no meaning without a teacher.
         temperature: of the distillation.
         learning_rate: of the first step; it falls to 0 along a cosine.
         weight_decay: coupled, as in training.
-        label_smoothing: of the cross entropy, as in training.
         epochs: of a stage.
     """
 
+    task: Task
     dataset: data.ImageDataset
     pipeline: data.TrainPipeline
     teacher: typing.Callable | None
@@ -44,15 +45,15 @@ class Lesson(typing.NamedTuple):
     temperature: float
     learning_rate: float
     weight_decay: float
-    label_smoothing: float
     epochs: int
 
 
 class Tuning:
     """Trains a stage in a directory of its own, or goes on where an earlier run stopped.
 
-    The loss is (1 - alpha) CE(z, y) + alpha T^2 KL(p_teacher || p), where there is a teacher. All of the step is one
-    graph: teacher (Keras 3), student (tf_keras), optimizer, masks.
+    The loss is (1 - alpha) L(z, y) + alpha D(z_teacher, z), the task's supervised and distillation terms, where there
+    is a teacher: (1 - alpha) CE(z, y) + alpha T^2 KL(p_teacher || p) in classification. All of the step is one graph:
+    teacher (Keras 3), student (tf_keras), optimizer, masks.
 
     Args:
         directory: of the stage; its checkpoints, chosen weights and log go there.
@@ -77,7 +78,7 @@ class Tuning:
         """Trains what is left and loads the weights that validation chose.
 
         Returns:
-            dict "epoch", "step", "value" (validation top-1) of the choice.
+            dict "epoch", "step", "value" (on validation, of the metric that chooses) of the choice.
 
         Raises:
             UserError: if the loss stops being finite.
@@ -95,9 +96,9 @@ class Tuning:
         self._checkpoints.load_chosen(progress["chosen"]["step"])
         return progress["chosen"]
 
-    def accuracy(self, split):
-        """Top-1 of the model as it is, over a whole split."""
-        return accuracy(self._forward, self._lesson.dataset, split)
+    def quality(self, split):
+        """Returns the metric that chooses, of the model as it is, over a whole split."""
+        return quality(self._forward, self._lesson.task, self._lesson.dataset, split)
 
     def _request_stop(self, *_):
         self._stop = True
@@ -122,23 +123,22 @@ class Tuning:
             if self._stop:
                 raise Stopped(f"stopped at step {step} of {self.total_steps}; the same command goes on from there")
 
-    def _train_step(self, images, labels):
+    def _train_step(self, images, targets):
         lesson, variables = self._lesson, self._stage.trainable
         target = lesson.teacher(images) if lesson.teacher else None
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            logits = self._stage.model(lesson.view(images), training=True)
-            terms = {"cross_entropy": tf.reduce_mean(cross_entropy(labels, logits, lesson.label_smoothing))}
-            loss = terms["cross_entropy"]
+            answers = self._stage.model(lesson.view(images), training=True)
+            terms = {"supervised": tf.reduce_mean(lesson.task.supervised(targets, answers))}
+            loss = terms["supervised"]
             if target is not None:
-                distillation = tf.reduce_mean(kl_divergence(target, logits, lesson.temperature))
+                distillation = tf.reduce_mean(lesson.task.distil(target, answers, lesson.temperature))
                 terms["distillation"] = distillation
                 loss = (1.0 - lesson.alpha) * loss + lesson.alpha * distillation
         pairs = [(g, v) for g, v in zip(tape.gradient(loss, variables), variables, strict=True) if g is not None]
         self._optimizer.apply_gradients([(g + lesson.weight_decay * v, v) for g, v in pairs])
         self._stage.after_step()
-        hits = tf.equal(tf.argmax(logits, -1, tf.int32), tf.cast(labels, tf.int32))
-        return {"loss": loss, **terms, "top1": tf.reduce_mean(tf.cast(hits, tf.float32))}
+        return {"loss": loss, **terms, **lesson.task.progress(targets, answers)}
 
     def _note(self, step, values):
         means = {name: float(np.mean([value[name] for value in values])) for name in values[0]}
@@ -151,25 +151,22 @@ class Tuning:
 
     def _validate(self, progress):
         step, epoch = progress["step"], progress["step"] // self._lesson.pipeline.steps_per_epoch
-        value = self.accuracy("validation")
-        self._log.values(step, "validation", {"epoch": epoch, "top1": value})
+        task = self._lesson.task
+        metric, value = task.metrics[task.choice], self.quality("validation")
+        self._log.values(step, "validation", {"epoch": epoch, task.choice: value})
         may = step >= self._stage.first_choice
-        self._log.line(
-            f"epoch {epoch}/{self._lesson.epochs}  validation top-1 {value:.2%}" + ("" if may else "  (not yet sparse)")
-        )
+        shown = f"epoch {epoch}/{self._lesson.epochs}  validation {metric.title} {metric.text(value)}"
+        self._log.line(shown + ("" if may else "  (not yet sparse)"))
         # Later wins a tie, as in training.
-        if may and (progress["chosen"] is None or value >= progress["chosen"]["value"]):
+        if may and (progress["chosen"] is None or task.is_better(value, progress["chosen"]["value"])):
             progress["chosen"] = {"step": step, "epoch": epoch, "value": value}
             self._checkpoints.save_chosen(step)
 
 
-def accuracy(forward, dataset, split, batch_size=100):
-    """Top-1 of a function from normalised images to logits, over a whole split."""
-    hits = count = 0.0
-    for images, labels, weights in data.eval_dataset(split, dataset, batch_size=batch_size):
-        right = np.argmax(forward(images), -1) == np.asarray(labels)
-        hits, count = hits + float(np.sum(right * np.asarray(weights))), count + float(np.sum(weights))
-    return round(hits / count, 6)
+def quality(forward, task, dataset, split, batch_size=100):
+    """Returns the metric that chooses, of a function from normalised images to answers, over a whole split."""
+    examples = data.eval_dataset(split, dataset, batch_size=batch_size)
+    return round(metrics.evaluate(forward, examples, task.metrics)[task.choice], 6)
 
 
 class _Kept:

@@ -241,7 +241,8 @@ class Method(keras.Model):
             loss = sum(terms.values())
             scaled_loss = loss * scale
         gradients = tape.gradient(scaled_loss, [v.value for v in self.trainable_variables])
-        self.update.apply(gradients, scale)
+        # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
+        self.update.apply(gradients, scale, forward_pass=(outputs, terms))
         self.after_step(targets, outputs)
         progress = {
             f"{who}/{name}": value

@@ -8,9 +8,9 @@ import importlib
 import pkgutil
 
 from odtf.errors import UserError
-from odtf.tasks.base import Answer, Target, Task
+from odtf.tasks.base import Answer, Task
 
-__all__ = ["Answer", "Target", "Task", "check", "find", "names"]
+__all__ = ["Answer", "Task", "check", "find", "names"]
 
 # Modules beside the tasks: what tasks have in common.
 _COMMON = {"base", "clients", "study"}

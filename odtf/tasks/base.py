@@ -5,23 +5,6 @@ import typing
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
-    """One thing that a sample has beside its image.
-
-    Attributes:
-        shape: of one example's value: () for a number; None for that of the image, without its channels.
-        dtype: "int32", "uint8" or "float32".
-        spatial: what geometry does to it: None (nothing), "nearest" or "bilinear" (moved as the image is).
-        ignore: value that counts for nothing, and that padding gets; or None.
-    """
-
-    shape: tuple | None = ()
-    dtype: str = "int32"
-    spatial: str | None = None
-    ignore: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
 class Answer:
     """What an exported file gives.
 
@@ -48,8 +31,8 @@ class Task:
         output: name of the tap that is a network's answer.
         metrics: mapping from a name, as in report.json ("val_NAME"), to `odtf.metrics.Metric`. Validation chooses the
             student by the first.
-        targets: mapping from a name to `Target`, what a sample has beside its image. Where there is one, batches have
-            it as it is; where there are several, as a dict.
+        targets: mapping from a name to `odtf.data.Target`, what a sample has beside its image. Where there is one,
+            batches have it as it is; where there are several, as a dict.
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
         client: what proves that a mobile library reads a file of it, see `odtf.tasks.clients`; None if there is none.
         snippets: mapping from a target's kind of snippet ("android", "firmware") to the name of a template.

@@ -13,6 +13,8 @@ import tensorflow as tf
 from odtf.errors import UserError
 from odtf.files import disk_errors, write_json
 
+# Beside the values of all variables, `chosen/` says which of them are a peer's.
+_PEERS = "peers/"
 # What TensorFlow's reader raises on damaged files, depending on where the damage is.
 _DAMAGE = (OSError, ValueError, IndexError, KeyError, RuntimeError, AssertionError, tf.errors.OpError)
 
@@ -109,7 +111,8 @@ class Checkpoints:
             self._chosen.mkdir(parents=True, exist_ok=True)
             try:
                 with open(temporary, "wb") as file:
-                    np.savez(file, **{name: v.numpy() for name, v in _named_variables(self._method).items()})
+                    values = {name: v.numpy() for name, v in _named_variables(self._method).items()}
+                    np.savez(file, **values, **_members(self._method))
                 os.replace(temporary, final)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -169,24 +172,50 @@ def _named_variables(method):
     return {f"{i:04d}:{v.path}": v for i, v in enumerate(method.variables)}
 
 
+def _members(method):
+    """Returns which of a method's variables are a peer's: "peers/NAME" -> int array of positions, in its own order."""
+    position = {id(v): i for i, v in enumerate(method.variables)}
+    return {
+        f"{_PEERS}{name}": np.array([position[id(v)] for v in network.variables], np.int32)
+        for name, network in getattr(method, "peers", {}).items()
+    }
+
+
+def load_peer(network, name, path):
+    """Loads the chosen weights of one peer into a network that was built by itself.
+
+    Args:
+        network: network as it is in the cohort.
+        name: of the peer.
+        path: what `Checkpoints.save_chosen` wrote.
+
+    Returns:
+        Whether the file says which weights are the peer's, and they are those of this network; else nothing was loaded.
+
+    Raises:
+        UserError: if the file is absent or damaged.
+    """
+    values = _read(path)
+    names = sorted(key for key in values if not key.startswith(_PEERS))
+    if f"{_PEERS}{name}" not in values:
+        return False
+    own = [names[i] for i in values[f"{_PEERS}{name}"]]
+    wanted = [(v.path, tuple(v.shape)) for v in network.variables]
+    if [(key.partition(":")[2], values[key].shape) for key in own] != wanted:
+        return False
+    for key, variable in zip(own, network.variables, strict=True):
+        variable.assign(values[key])
+    return True
+
+
 def load_weights(method, path):
     """Loads the weights that `Checkpoints.save_chosen` wrote into a method of the same form.
 
     Raises:
         UserError: if the file is absent, damaged or of another method; then no variable has changed.
     """
-    if not pathlib.Path(path).exists():
-        raise UserError(f"There are no weights at {path}: has the training of this workdir ended?")
     variables = _named_variables(method)
-    try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("it is no archive")
-        with np.load(path, allow_pickle=False) as file:
-            values = {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"The weights in {path} are damaged; a copy of them, or training anew, would be right. Received: {error}."
-        ) from error
+    values = {name: value for name, value in _read(path).items() if not name.startswith(_PEERS)}
     wanted = {name: tuple(v.shape) for name, v in variables.items()}
     if (found := {name: value.shape for name, value in values.items()}) != wanted:
         name = sorted(found.items() ^ wanted.items())[0][0]
@@ -196,3 +225,18 @@ def load_weights(method, path):
         )
     for name, variable in variables.items():
         variable.assign(values[name])
+
+
+def _read(path):
+    """Returns the arrays of a file of chosen weights by name."""
+    if not pathlib.Path(path).exists():
+        raise UserError(f"There are no weights at {path}: has the training of this workdir ended?")
+    try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no archive")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"The weights in {path} are damaged; a copy of them, or training anew, would be right. Received: {error}."
+        ) from error

@@ -1,4 +1,4 @@
-"""From a config to the objects of a run: the data set and the cohort; from a workdir back to a trained cohort."""
+"""From a config to the objects of a run: runtime, task, data set, pipeline and cohort."""
 
 import collections.abc
 import contextlib
@@ -8,11 +8,9 @@ import inspect
 import keras
 import tensorflow as tf
 
-from odtf import data, methods, models, quantization
+from odtf import data, methods, models, quantization, tasks
 from odtf.errors import UserError
 from odtf.models.specification import check_kinds
-from odtf.training.checkpoints import load_weights
-from odtf.training.records import chosen_path, read_config, read_report
 from odtf.training.schedules import make_optimizer
 
 
@@ -22,6 +20,28 @@ def set_runtime(config):
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(config.precision)
+
+
+def make_task(config):
+    """Returns the `odtf.tasks.Task` of a config.
+
+    Raises:
+        UserError: on an unknown name or argument, or a value that the task refuses.
+    """
+    options = config.task.to_dict()
+    name = options.pop("name")
+    if name not in tasks.names():
+        raise UserError(f"config.task.name must be one of {', '.join(tasks.names())}. Received: {name!r}.")
+    try:
+        task = tasks.find(name)
+        known = list(inspect.signature(task).parameters)
+        for key, value in options.items():
+            if key not in known:
+                raise ValueError(f"{name} takes {', '.join(known) or 'no keys but name'}. Received: {key}={value!r}.")
+        check_kinds(task, options)
+        return task(**options)
+    except ValueError as error:
+        raise UserError(f"config.task: {error}") from error
 
 
 def load_dataset(config):
@@ -45,23 +65,32 @@ def make_pipeline(config, dataset):
     )
 
 
-def rehearse(config):
-    """Judges what a config says about optimizer, augmentation, networks and method, before its data are read.
+def rehearse(config, load_teacher):
+    """Judges what a config says about optimizer, augmentation, networks, task and method, before its data are read.
 
     Every network is built once, for an image that all networks take; the method is made up to its first network.
+
+    Args:
+        config: `ConfigDict`.
+        load_teacher: as for `make_method`, called without `info`.
 
     Raises:
         UserError: on unknown names and arguments, and on values that are refused.
     """
     make_optimizer(config.optimizer, 0.1)
     data.Augmentation.from_config(config.data.augment)
+    task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"))
 
     def network(key, spec):
-        _build_network(_aware(config, key), key, spec, (32, 32, 3), 10, False, seed=0, name="network")
+        _build(_aware(config, key), key, spec, info.image_shape, task.head(info), False, seed=0, name="network")
         return _rehearsed
 
+    def teacher(workdir):
+        load_teacher(workdir)
+        return _Unseen()
+
     with contextlib.suppress(_Rehearsed):
-        _make_method(config, network, _check_teacher, synchronized=False)
+        _make_method(config, task, network, teacher, synchronized=False)
 
 
 class _Rehearsed(Exception):
@@ -77,16 +106,7 @@ class _Unseen:
         raise _Rehearsed
 
 
-def _check_teacher(workdir):
-    try:
-        read_config(workdir)
-        read_report(workdir)
-    except UserError as error:
-        raise UserError(f"config.method.teacher_workdir: {error}") from error
-    return _Unseen()
-
-
-def make_method(config, image_shape, num_classes, *, synchronized=False, input_range=None):
+def make_method(config, info, load_teacher, *, synchronized=False, input_range=None):
     """Builds the cohort of a config, with fresh weights; call it under the strategy's scope.
 
     `config.network`, and every key of `config.method` that ends in "network" (or "networks", a list), is turned from
@@ -94,40 +114,67 @@ def make_method(config, image_shape, num_classes, *, synchronized=False, input_r
 
     Args:
         config: `ConfigDict`.
-        image_shape: (height, width, channels).
-        num_classes: int.
+        info: `odtf.data.Info` of the data.
+        load_teacher: callable `load_teacher(workdir, info)` that returns the student of a finished run.
         synchronized: bool, whether batch normalisation spans all replicas.
         input_range: pair of floats, see `odtf.quantization.pixel_range`; of use where students train quantised.
 
     Returns:
-        `odtf.methods.Method`, not yet compiled.
+        `odtf.methods.Method`, not yet compiled. Its attribute `specifications` says what every network was built from:
+        a dict from the network's name to a mapping.
 
     Raises:
         UserError: on unknown names and arguments, and on values that the method or the network refuses.
     """
-
-    schedule = _quantization_schedule(config)
+    task, schedule, specifications = make_task(config), _quantization_schedule(config), {}
 
     def network(key, spec):
         aware = _aware(config, key, schedule, input_range)
-        return functools.partial(_build_network, aware, key, spec, image_shape, num_classes, synchronized)
 
-    def teacher(workdir):
-        try:
-            return load_peer(workdir, image_shape, num_classes)[1]
-        except UserError as error:
-            raise UserError(
-                f"config.method.teacher_workdir must hold a teacher of images {image_shape} in {num_classes} classes, "
-                f"as the data have them. {error}"
-            ) from error
+        def build(*, seed, name):
+            specifications[name] = spec
+            return _build(aware, key, spec, info.image_shape, task.head(info), synchronized, seed, name)
 
-    method = _make_method(config, network, teacher, synchronized)
+        return build
+
+    teacher = functools.partial(load_teacher, info=info)
+    method = _make_method(config, task, network, teacher, synchronized)
     method.quantization = schedule
+    method.specifications = specifications
     return method
+
+
+def make_network(config, row, info):
+    """Builds one peer of a run by itself, with fresh weights.
+
+    Args:
+        config: `ConfigDict` of the run.
+        row: of the peer in its report, with "name" and "network".
+        info: `odtf.data.Info` of the data.
+
+    Returns:
+        `keras.Model` with named taps, as it is in its cohort.
+
+    Raises:
+        UserError: on unknown names and arguments, and on values that the network refuses.
+    """
+    key = "config.network" if row["name"].startswith(_STUDENT_NAMES) else f"config.method.{row['name']}_network"
+    aware = _aware(config, key, _quantization_schedule(config))
+    return _build(aware, key, row["network"], info.image_shape, make_task(config).head(info), False, 0, row["name"])
+
+
+def network_of(method, name):
+    """Returns what a peer of a cohort was built from: a mapping, or a list of them for one made of several networks."""
+    made = method.specifications
+    if name in made:
+        return made[name]
+    parts = [spec for part, spec in made.items() if part.startswith(f"{name}_")]
+    return parts or [spec for part, spec in made.items() if part.startswith("peer_")]
 
 
 # Where the networks of students stand in a config; those beside them are there only to teach, and stay float.
 _STUDENTS = ("config.network", "config.method.networks")
+_STUDENT_NAMES = ("peer_", "mean_", "leader")
 
 
 def _quantization_schedule(config):
@@ -150,7 +197,7 @@ def _aware(config, key, schedule=None, input_range=None):
     )
 
 
-def _make_method(config, network, teacher, synchronized):
+def _make_method(config, task, network, teacher, synchronized):
     """Makes the method; `network(key, spec)` and `teacher(workdir)` say how its parts are made."""
     options = config.method.to_dict()
     name = options.pop("name")
@@ -158,37 +205,33 @@ def _make_method(config, network, teacher, synchronized):
         raise UserError(f"config.method.name must be one of {', '.join(methods.available())}. Received: {name!r}.")
     method = getattr(methods, name)
     _check_method_options(method, options)
-    options["network"] = config.network.to_dict()
+    options.setdefault("networks", config.network.to_dict())
     for key, value in options.items():
-        where = "config.network" if key == "network" else f"config.method.{key}"
-        if key.endswith("network") and isinstance(value, collections.abc.Mapping):
-            options[key] = network(where, value)
-        elif key.endswith("networks"):
-            options[key] = [network(where, spec) for spec in value]
+        if not key.endswith(("network", "networks")) or not value:
+            continue
+        where = f"config.method.{key}" if key in config.method else "config.network"
+        single = isinstance(value, collections.abc.Mapping)
+        options[key] = network(where, value) if single else [network(where, spec) for spec in value]
     if (workdir := options.pop("teacher_workdir", None)) is not None:
         options["teacher"] = teacher(workdir)
-    options |= {"seed": config.seed, "weight_decay": config.weight_decay, "label_smoothing": config.label_smoothing}
-    if "synchronized" in inspect.signature(method).parameters:
-        options["synchronized"] = synchronized
     try:
-        return method(**options)
+        return method(**options, task=task, seed=config.seed, synchronized=synchronized)
     except ValueError as error:
         raise UserError(f"config.method: {error}") from error
 
 
-# Arguments of a method that come from elsewhere in the config.
-_ELSEWHERE = ("name", "network", "seed", "weight_decay", "label_smoothing", "synchronized")
-
-
 def _check_method_options(method, options):
     parameters = inspect.signature(method).parameters
-    needed = {key: p.default is p.empty for key, p in parameters.items() if key not in _ELSEWHERE}
+    own = {key: p for key, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    needed = {key: p.default is p.empty for key, p in own.items()}
+    needed["networks"] = False  # One network, for all peers, stands in config.network.
     if "teacher" in needed:
         needed["teacher_workdir"] = needed.pop("teacher")
     for key, value in options.items():
         if key not in needed:
-            known = f"the keys name, {', '.join(needed)}" if needed else "no keys but name"
-            raise UserError(f"config.method: {method.__name__} takes {known}. Received: {key}={value!r}.")
+            raise UserError(
+                f"config.method: {method.__name__} takes the keys name, {', '.join(needed)}. Received: {key}={value!r}."
+            )
     for key in needed:
         if needed[key] and options.get(key) is None:
             raise UserError(f"config.method: {method.__name__} needs the key {key}. Received: no {key}.")
@@ -201,51 +244,9 @@ def _check_method_options(method, options):
         raise UserError(f"config.method: {error}") from error
 
 
-def _build_network(aware, key, spec, image_shape, num_classes, synchronized, seed, name):
+def _build(aware, key, spec, image_shape, head, synchronized, seed, name):
     try:
-        network = models.build(spec, image_shape, num_classes, seed=seed, name=name, synchronized=synchronized)
+        network = models.build(spec, image_shape, head, seed=seed, name=name, synchronized=synchronized)
         return network if aware is None else aware(network)
     except ValueError as error:
         raise UserError(f"{key}: {error}") from error
-
-
-def load_peer(workdir, image_shape, num_classes, peer=None):
-    """Rebuilds a trained peer of a finished run from its config and the weights that validation chose.
-
-    Args:
-        workdir: directory of the run.
-        image_shape: (height, width, channels) of the images it is to take.
-        num_classes: int.
-        peer: str, the peer's name; the run's student by default.
-
-    Returns:
-        (name, network): the network with its named taps.
-
-    Raises:
-        UserError: if the workdir holds no finished run, or no such peer.
-    """
-    method = load_cohort(workdir, image_shape, num_classes)
-    peer = peer or read_report(workdir)["student"]["name"]
-    if peer not in method.peers:
-        raise UserError(f"The run in {workdir} has the peers {', '.join(method.peers)}. Received: {peer!r}.")
-    return peer, method.peers[peer]
-
-
-def load_cohort(workdir, image_shape, num_classes):
-    """Rebuilds the whole cohort of a finished run, with the weights that validation chose.
-
-    Args:
-        workdir: directory of the run.
-        image_shape: (height, width, channels) of the images it is to take.
-        num_classes: int.
-
-    Returns:
-        `odtf.methods.Method`, not compiled.
-
-    Raises:
-        UserError: if the workdir holds no finished run.
-    """
-    config, path = read_config(workdir), chosen_path(workdir)
-    method = make_method(config, image_shape, num_classes)
-    load_weights(method, path)
-    return method

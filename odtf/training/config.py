@@ -11,10 +11,14 @@ from odtf.errors import UserError
 RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export")
 
 
+# Parts whose keys are the arguments of the builder that they name.
+FREE = ("task", "network", "method", "optimizer", "data.augment")
+
+
 def default_config():
     """Returns the configuration with every key and its default, locked against new top-level keys.
 
-    `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
+    `task`, `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
     """
     config = ml_collections.ConfigDict()
     config.seed = 0
@@ -22,8 +26,7 @@ def default_config():
     config.deterministic = False
     config.batch_size = 128  # The global batch, over all replicas and workers.
     config.epochs = 1
-    config.label_smoothing = 0.0
-    config.weight_decay = 0.0  # Coupled, on all trainable variables; see odtf.methods.Method.
+    config.weight_decay = 0.0  # Coupled, on all trainable variables; see odtf.methods.Method.compile.
     config.precision = "float32"  # Or "mixed_bfloat16", "mixed_float16".
     config.jit = False  # XLA; refused on a CPU, where it makes cheap convolutions many times slower.
     config.sync_batch_norm = True  # Statistics over all replicas, where there is more than one.
@@ -42,6 +45,7 @@ def default_config():
     config.data.num_views = 1
     config.data.augment = ml_collections.ConfigDict({"pad": 0, "pad_mode": "zero", "flip": False, "cutout": 0})
 
+    config.task = ml_collections.ConfigDict({"name": "classification"})
     config.network = ml_collections.ConfigDict({"name": "cifar_resnet", "depth": 8})
     config.method = ml_collections.ConfigDict({"name": "Solo"})
 
@@ -165,14 +169,22 @@ def to_json(config):
 
 
 def from_json(data):
-    """Returns the locked `ConfigDict` that `to_json` was made from; keys that came later have their defaults."""
-    config = ml_collections.ConfigDict(_with_defaults(data, to_json(default_config())))
+    """Returns the locked `ConfigDict` that `to_json` was made from; keys that came later have their defaults.
+
+    Keys at the top that are none any more are the task's: there they stood before 0.2.
+    """
+    defaults = to_json(default_config())
+    former = {key: value for key, value in data.items() if key not in defaults}
+    data = {key: value for key, value in data.items() if key in defaults}
+    if former:
+        data["task"] = {**data.get("task", defaults["task"]), **former}
+    config = ml_collections.ConfigDict(_with_defaults(data, defaults))
     config.lock()
     return config
 
 
 def _with_defaults(data, defaults):
-    free = ("network", "method", "optimizer", "augment")
+    free = [part.rpartition(".")[2] for part in FREE]
     return defaults | {
         key: _with_defaults(value, defaults[key])
         if key not in free and isinstance(value, dict) and isinstance(defaults.get(key), dict)

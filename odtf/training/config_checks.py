@@ -40,10 +40,7 @@ _RULES = {
         ("schedule.learning_rate", "schedule.factor"), ("a positive number", lambda v: is_number(v) and v > 0)
     ),
     "schedule.final_fraction": ("a number in [0, 1]", lambda v: is_number(v) and 0 <= v <= 1),
-    **dict.fromkeys(
-        ("label_smoothing", "quantization.range_momentum"),
-        ("a number in [0, 1)", lambda v: is_number(v) and 0 <= v < 1),
-    ),
+    "quantization.range_momentum": ("a number in [0, 1)", lambda v: is_number(v) and 0 <= v < 1),
     "data.validation_fraction": (
         "a number between 0 and 1, both excluded",
         lambda v: is_number(v) and 0 < v < 1,
@@ -69,7 +66,7 @@ _RULES = {
     "data.data_dir": ("None or a path", lambda v: v is None or isinstance(v, str)),
     "data.augment": ("a mapping", lambda v: isinstance(v, ml_collections.ConfigDict)),
     **dict.fromkeys(
-        ("network", "method", "optimizer"),
+        ("task", "network", "method", "optimizer"),
         (
             "a mapping with a name",
             lambda v: isinstance(v, ml_collections.ConfigDict) and isinstance(v.get("name"), str),

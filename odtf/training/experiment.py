@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from odtf import data, models, quantization
 from odtf.errors import UserError
-from odtf.files import write_json
-from odtf.training import cohorts, config_checks, records
+from odtf.training import cohorts, config_checks
 from odtf.training import config as config_lib
 from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
@@ -22,45 +21,46 @@ class Stopped(Exception):
     """The run was asked to stop (SIGTERM) and has saved its state."""
 
 
-def run(config, workdir, placement):
-    """Trains the cohort of a config in a workdir, or goes on where an earlier run stopped.
+def prepare(config, workdir, placement, load_teacher):
+    """Builds all that a run needs; writes nothing.
 
     Args:
         config: `ConfigDict`, as `odtf.training.config.default_config` has it.
-        workdir: directory; made if needed. A finished run in it is not trained again.
+        workdir: directory of the run.
         placement: `odtf.training.strategy.Placement`.
+        load_teacher: as for `odtf.training.cohorts.make_method`.
 
     Returns:
-        The report as a dict, also written to `workdir/report.json` by the chief.
+        `Experiment`.
 
     Raises:
-        UserError: on bad input, on another config's workdir, and if a loss stops being finite.
-        Stopped: after SIGTERM, when everything is saved.
+        UserError: on bad input.
     """
     config_checks.check(config)
     _check_devices(config, placement)
-    if placement.is_chief:
-        records.check_claim(workdir, config)
     cohorts.set_runtime(config)
-    cohorts.rehearse(config)
+    cohorts.rehearse(config, load_teacher)
     dataset = cohorts.load_dataset(config)
     pipeline = cohorts.make_pipeline(config, dataset)
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
     with placement.strategy.scope():
         method = cohorts.make_method(
             config,
-            dataset.image_shape,
-            dataset.num_classes,
+            dataset.info,
+            load_teacher,
             synchronized=synchronized,
             input_range=quantization.pixel_range(dataset.mean, dataset.std),
         )
         _check_exportable(config, method)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
         optimizer = make_optimizer(config.optimizer, schedule)
-        method.compile(optimizer, jit_compile=config.jit, steps_per_epoch=pipeline.steps_per_epoch)
-    if placement.is_chief:
-        records.claim(workdir, config)
-    return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method).run()
+        method.compile(
+            optimizer,
+            weight_decay=config.weight_decay,
+            jit_compile=config.jit,
+            steps_per_epoch=pipeline.steps_per_epoch,
+        )
+    return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method)
 
 
 def _check_devices(config, placement):
@@ -80,7 +80,7 @@ def _check_exportable(config, method):
     if method.quantization is None or not config.export.targets:
         return
     for name in method.students:
-        if layers := quantization.unquantized(method.peers[name]):
+        if layers := quantization.unquantized(method.peers[name], method.task.output):
             raise UserError(
                 f"config.quantization.aware needs students all of whose layers train quantised; {name} has others. "
                 f"Another student, or config.export.targets=() would be right. Received: {', '.join(layers[:3])}."
@@ -88,7 +88,7 @@ def _check_exportable(config, method):
 
 
 class Experiment:
-    """One run: everything that `run` has built, and the loop over it."""
+    """One run: everything that `prepare` has built, and the loop over it."""
 
     def __init__(self, config, workdir, placement, dataset, pipeline, method):
         self.config = config
@@ -105,7 +105,12 @@ class Experiment:
         self._stop = False
 
     def run(self):
-        """Trains to the end and reports."""
+        """Trains to the end, or goes on where an earlier run stopped, and returns the report as a dict.
+
+        Raises:
+            UserError: on corrupt images, and if a loss stops being finite.
+            Stopped: after SIGTERM, when everything is saved.
+        """
         progress = self.checkpoints.restore() or {"step": 0, "chosen": None, "seconds": 0.0}
         _require_same_on_all_workers(self.placement, progress["step"])
         previous = signal.signal(signal.SIGTERM, self._request_stop)
@@ -179,18 +184,26 @@ class Experiment:
         self.method.after_validation(values)
         self.log.values(step, "validation", {"epoch": epoch, **values})
         metric = self.method.selection
-        peer = max(self.method.students, key=lambda name: values[f"{name}/{metric}"])
+        better = getattr(self.method.task.metrics.get(metric), "better", max)
+        peer = better(self.method.students, key=lambda name: values[f"{name}/{metric}"])
         best = values[f"{peer}/{metric}"]
-        shown = "  ".join(
-            f"{name.removesuffix('/top1')} {value:.2%}" for name, value in values.items() if name.endswith("/top1")
-        )
-        self.log.line(f"epoch {epoch}/{self.config.epochs}  validation top-1: {shown}")
+        self.log.line(f"epoch {epoch}/{self.config.epochs}  validation {self._shown(values)}")
         if self.method.quantization is not None and not self.method.quantization.quantizes:
             return  # What is exported has been trained as int8: float weights would be better here and worse there.
         # Later wins a tie: between two that validate alike, the longer trained one.
-        if progress["chosen"] is None or best >= progress["chosen"]["value"]:
+        if progress["chosen"] is None or better(best, progress["chosen"]["value"]) == best:
             progress["chosen"] = {"step": step, "epoch": epoch, "peer": peer, "metric": metric, "value": best}
             self.checkpoints.save_chosen(step)
+
+    def _shown(self, values):
+        """Returns the metric that chooses, of everything that has it, as a line shows it."""
+        metric, suffix = self.method.task.metrics[self.method.task.choice], f"/{self.method.task.choice}"
+        shown = (
+            f"{name.removesuffix(suffix)} {metric.text(value)}"
+            for name, value in values.items()
+            if name.endswith(suffix)
+        )
+        return f"{metric.title}: {'  '.join(shown)}"
 
     def _evaluate(self, split):
         dataset = self.placement.distribute(
@@ -211,7 +224,7 @@ class Experiment:
     # The end --------------------------------------------------------------------------------------------------------
 
     def _report(self, progress):
-        """Reads the test split, once with the last weights and once with the chosen ones, and writes report.json."""
+        """Reads the test split, once with the last weights and once with the chosen ones, and returns the report."""
         last = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
         chosen_at = progress["chosen"]
         self.checkpoints.load_chosen(chosen_at["step"])
@@ -219,24 +232,21 @@ class Experiment:
         peers = []
         for name, network in self.method.peers.items():
             cost = models.cost(network)
-            size = {"params": cost.params, "macs": cost.macs}
-            peers.append({"name": name, **size, **report_lib.accuracies(name, chosen, last)})
+            about = {"params": cost.params, "macs": cost.macs, "network": cohorts.network_of(self.method, name)}
+            peers.append({"name": name, **about, **report_lib.figures(name, chosen, last)})
         student = next(peer for peer in peers if peer["name"] == chosen_at["peer"])
-        report = {
+        return {
             "config": config_lib.to_json(self.config),
             "method": self.config.method.name,
+            "task": report_lib.task_row(self.method.task),
             "dataset": self.dataset.name,
             "seed": self.config.seed,
             "peers": peers,
-            "teacher": report_lib.accuracies("teacher", chosen, last) if "teacher/top1" in last["test"] else None,
+            "teacher": report_lib.figures("teacher", chosen, last) or None,
             "student": {**student, "epoch": chosen_at["epoch"], "step": chosen_at["step"]},
             "exports": [],
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
         }
-        if self.placement.is_chief:
-            report |= records.made_of(self.workdir, report["student"])
-            write_json(self.workdir / "report.json", report)
-        return report
 
 
 class Window:

@@ -4,28 +4,53 @@ The form is stable; keys may be added, none is renamed or removed:
 
     config      the whole configuration
     method, dataset, seed
-    peers       for each: name, params, macs, val_top1, test_top1 (at the chosen epoch),
-                last_val_top1, last_test_top1 (at the end); the same of further metrics of a method, such as val_map
-    teacher     test_top1, val_top1 and the same at the end; null where the method has no teacher
+    task        name, and metric, the one that chooses: METRIC below; its title, better ("max" or "min") and share
+    peers       for each: name, params, macs, network (what it was built from; a list where it is made of several),
+                val_METRIC, test_METRIC (at the chosen epoch), last_val_METRIC, last_test_METRIC (at the end); the same
+                of all other metrics of the task and the method
+    teacher     test_METRIC, val_METRIC and the same at the end; null where the method has no teacher
     student     the peer that validation chose: as in peers, with epoch and step of the choice
-    exports     for each: target, quantization, path, bytes, sha256, test_top1, agreement, latency_us_p50, ops, ...
+    exports     for each: target, quantization, path, bytes, sha256, test_METRIC, agreement, latency_us_p50, ops, ...
     seconds     train, export
-    finetuned   only after odtf-finetune, for each: mode, peer, target, teacher, float (val_top1, test_top1), stages
-                (name, epoch, step, val_top1), tuned (the model before conversion), post_training and file (as in
-                exports, with val_top1, gzip_bytes, sparsity, clusters, kernels), left_dense, sparse_path, seconds
+    finetuned   only after odtf-finetune, for each: mode, peer, target, teacher, float (val_METRIC, test_METRIC), stages
+                (name, epoch, step, val_METRIC), tuned (the model before conversion), post_training and file (as in
+                exports, with val_METRIC, gzip_bytes, sparsity, clusters, kernels), left_dense, sparse_path, seconds
 
-Accuracies are shares in [0, 1]. The test split is read once, after the last step, and chooses nothing.
+Shares are in [0, 1]. The test split is read once, after the last step, and chooses nothing.
 """
 
 from odtf.tables import table
 
 
-def accuracies(name, chosen, last):
-    """Returns the four accuracies of one network, and as many values of every other metric it has.
+def task_row(task):
+    """Returns what a report says of the task: its name and the metric that chooses."""
+    metric = task.metrics[task.choice]
+    row = {"title": metric.title, "better": metric.better.__name__, "share": metric.share}
+    return {"name": task.name, "metric": task.choice, **row}
+
+
+def metric_of(report):
+    """Returns the metric by which a run was chosen: a dict of name, title, better ("max" or "min") and share."""
+    row = report.get("task")
+    if row is None:  # Of a run made before 0.2, when there was one task.
+        from odtf.tasks import Classification
+
+        row = task_row(Classification())
+    return {"name": row["metric"], **{key: row[key] for key in ("title", "better", "share")}}
+
+
+def shown(value, metric, signed=False):
+    """Returns a value, or a difference of two, of what `metric_of` returned, as tables show it."""
+    sign = "+" if signed else ""
+    return f"{value:{sign}.2%}" if metric["share"] else f"{value:{sign}.4g}"
+
+
+def figures(name, chosen, last):
+    """Returns the values of all metrics of one network: of both splits, at the chosen epoch and at the end.
 
     Args:
         name: the name of a peer, or "teacher".
-        chosen: {"val": {"NAME/top1": share}, "test": ...} at the chosen epoch.
+        chosen: {"val": {"NAME/METRIC": value}, "test": ...} at the chosen epoch.
         last: the same at the end of training.
     """
     metrics = [key.removeprefix(f"{name}/") for key in last["test"] if key.startswith(f"{name}/")]
@@ -39,33 +64,36 @@ def accuracies(name, chosen, last):
 
 def render(report):
     """Returns the result as a table of text."""
+    metric = metric_of(report)
+    name, title = metric["name"], metric["title"]
+    keys = f"val_{name}", f"test_{name}", f"last_test_{name}"
     rows = [
-        ("network", "parameters", "MACs", "val top-1", "test top-1", "test top-1 at the end"),
+        ("network", "parameters", "MACs", f"val {title}", f"test {title}", f"test {title} at the end"),
         *(
             (
                 f"{peer['name']} (student)" if peer["name"] == report["student"]["name"] else peer["name"],
                 f"{peer['params']:,}",
                 f"{peer['macs']:,}",
-                *(f"{peer[key]:.2%}" for key in ("val_top1", "test_top1", "last_test_top1")),
+                *(shown(peer[key], metric) for key in keys),
             )
             for peer in report["peers"]
         ),
     ]
     teacher = report["teacher"]
     if teacher:
-        rows.append(("teacher", "", "", *(f"{teacher[k]:.2%}" for k in ("val_top1", "test_top1", "last_test_top1"))))
+        rows.append(("teacher", "", "", *(shown(teacher[key], metric) for key in keys)))
     student = report["student"]
     text = table(rows)
     text += f"\n\nChosen on validation: {student['name']} of epoch {student['epoch']}. "
     text += f"Training took {report['seconds']['train']:.0f} s."
     if report["exports"]:
-        rows = [("export", "quantisation", "bytes", "test top-1", "agreement", "latency p50", "file")]
+        rows = [("export", "quantisation", "bytes", f"test {title}", "agreement", "latency p50", "file")]
         for row in report["exports"]:
-            share = [f"{row[key]:.2%}" for key in ("test_top1", "agreement")]
+            quality = shown(row[f"test_{name}"], metric), f"{row['agreement']:.2%}"
             latency = f"{row['latency_us_p50']:.0f} us"
             # A budget, or --peer, may have chosen another than validation.
             other = row.get("peer", student["name"]) != student["name"]
-            name = f"{row['target']} ({row['peer']})" if other else row["target"]
-            rows.append((name, row["quantization"], f"{row['bytes']:,}", *share, latency, row["path"]))
+            target = f"{row['target']} ({row['peer']})" if other else row["target"]
+            rows.append((target, row["quantization"], f"{row['bytes']:,}", *quality, latency, row["path"]))
         text += f"\n\n{table(rows)}"
     return text

@@ -61,6 +61,13 @@ def test_classes_may_be_called_like_splits(tmp_path):
     assert data.load(f"folder:{tmp_path / 'both'}").names == ("test", "train")
 
 
+def test_classes_are_in_the_order_of_their_characters(tmp_path):
+    """Capitals first, as in Python and TFDS: it is the same on every system, and an index keeps its meaning."""
+    root = write_images(tmp_path, classes=("ash", "Birch", "cedar", "9", "Zelkova", "10"))
+    dataset = data.load(f"folder:{root}")
+    assert dataset.class_names == ("10", "9", "Birch", "Zelkova", "ash", "cedar")
+
+
 def test_every_kind_of_image_becomes_rgb(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from odtf import data
+from odtf.data.dataset import channel_statistics
+from odtf.data.stores import MemoryStore
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,18 @@ def test_statistics_are_those_of_the_training_split(digits):
     pixels = digits.splits["train"].images / 255.0
     np.testing.assert_allclose(digits.mean, pixels.mean(axis=(0, 1, 2)), atol=1e-9)
     np.testing.assert_allclose(digits.std, pixels.std(axis=(0, 1, 2)), atol=1e-9)
+
+
+def test_a_channel_that_never_varies_is_divided_by_one():
+    images = np.random.RandomState(0).randint(0, 256, (20, 4, 4, 3)).astype(np.uint8)
+    images[..., 1] = 77
+    mean, std = channel_statistics(data.Split(MemoryStore(images, np.zeros(20, int))), 0)
+    np.testing.assert_allclose(mean, images.mean((0, 1, 2)) / 255.0, rtol=1e-9)
+    assert std[1] == 1.0
+    np.testing.assert_allclose(std[::2], images.std((0, 1, 2))[::2] / 255.0, rtol=1e-9)
+    # One pixel that differs by a level is a variation all the same.
+    images[0, 0, 0, 1] = 78
+    assert 0.0 < channel_statistics(data.Split(MemoryStore(images, np.zeros(20, int))), 0)[1][1] < 1e-3
 
 
 def test_statistics_may_be_given():

@@ -5,8 +5,9 @@ import typing
 import numpy as np
 from keras import ops
 
+from odtf.data import Target
 from odtf.metrics import MeanAbsoluteError, Metric
-from odtf.tasks import Target, Task
+from odtf.tasks import Task
 
 
 class RelativeMedian(Metric):

@@ -91,8 +91,8 @@ class _Broken(export.Runner):
         return self._sign * super().predict(images)
 
 
+@pytest.mark.needs(package="ethosu")
 def test_vela_compiles_what_firmware_embeds(published):
-    pytest.importorskip("ethosu.vela")
     row, folder, report = published("ethos-u65")
     compiled = (folder / "student_int8_vela.tflite").read_bytes()
     assert flatbuffer.operators(compiled) == {"CUSTOM:ethos-u": 1}
@@ -145,8 +145,8 @@ def test_what_vela_made_before_does_not_outlive_its_model(published, monkeypatch
     assert not [path.name for path in folder.iterdir() if "vela" in path.name]
 
 
+@pytest.mark.needs(package="mediapipe")
 def test_mediapipe_reads_the_labels(published, monkeypatch):
-    pytest.importorskip("mediapipe")
     _, folder, report = published("phone", ("phone", "int8"))
     found = _checks(report)["mediapipe", None]
     assert found["examples"] == 16

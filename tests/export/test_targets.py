@@ -94,6 +94,21 @@ def test_lean_file(case, converted, digits, monkeypatch):
     assert len(small) < len(flatbuffer.pack(flatbuffer.unpack(content))) * (1.0 - _SAVED[quantization])
 
 
+def test_a_lean_file_keeps_all_metadata_but_the_converters_notes(converted):
+    def entries(model):
+        return {entry.name.decode(): flatbuffer.read_metadata(model, entry.name.decode()) for entry in model.metadata}
+
+    model = flatbuffer.unpack(converted(KIND, "soc", "int8"))
+    before = entries(model)
+    assert before.keys() == {"min_runtime_version", "CONVERSION_METADATA"}
+    flatbuffer.add_metadata(model, "owl", b"hoot")
+    after = entries(flatbuffer.unpack(lean(flatbuffer.pack(model))))
+    assert after == {"min_runtime_version": before["min_runtime_version"], "owl": b"hoot"}
+    assert after["min_runtime_version"].rstrip(b"\0")
+    model.metadata = None
+    assert flatbuffer.unpack(lean(flatbuffer.pack(model))).metadata is None
+
+
 @pytest.mark.parametrize(
     ("quantization", "store"),
     [

@@ -2,9 +2,10 @@
 
 import typing
 
+from odtf.data import Target
 from odtf.losses import check_smoothing, cross_entropy, kl_divergence
 from odtf.metrics import Accuracy, Agreement
-from odtf.tasks.base import Target, Task
+from odtf.tasks.base import Task
 
 
 class Classification(Task):

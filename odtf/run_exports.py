@@ -1,11 +1,11 @@
-"""What can be done with the workdir of a finished run: export a peer of it."""
+"""Exports of a finished run: files of its peers for devices, and their rows in its report."""
 
 import pathlib
 import time
 
-from odtf import export, files, models
+from odtf import export, models
 from odtf.errors import UserError
-from odtf.training import cohorts
+from odtf.runs import Run
 
 
 def check_exports(config):
@@ -38,11 +38,11 @@ def export_workdir(workdir, target, quantization=None, peer=None, folder=None):
         UserError: if the run, the peer or the combination of target and quantisation does not exist, or the target
             cannot take the network.
     """
-    workdir = pathlib.Path(workdir)
-    quantization = quantization or cohorts.read_config(workdir).export.quantization
+    run = Run(workdir)
+    quantization = quantization or run.config.export.quantization
     # Before the data are read, and before any file changes.
     export.find_target(target, quantization)
-    report, refused = _export(workdir, {target: quantization}, peer, folder)
+    report, refused = _export(run, {target: quantization}, peer, folder)
     if refused:
         raise refused[target]
     return report
@@ -63,72 +63,54 @@ def export_everywhere(workdir, quantization=None, peer=None):
     Raises:
         UserError: if the run or the peer does not exist.
     """
-    workdir = pathlib.Path(workdir)
-    quantization = quantization or cohorts.read_config(workdir).export.quantization
+    run = Run(workdir)
+    quantization = quantization or run.config.export.quantization
     chosen = {
         name: quantization if quantization in target.tensors else next(iter(target.tensors))
         for name, target in export.TARGETS.items()
     }
-    return _export(workdir, chosen, peer)
+    return _export(run, chosen, peer)
 
 
-def _export(workdir, chosen, peer, folder=None):
+def _export(run, chosen, peer, folder=None):
     """Exports for every target in `chosen`, a dict from its name to the quantisation."""
     started = time.monotonic()
-    config, report = cohorts.read_config(workdir), cohorts.read_report(workdir)
-    peers = [row["name"] for row in report["peers"]]
-    if peer is not None and peer not in peers:
-        raise UserError(f"The run in {workdir} has the peers {', '.join(peers)}. Received: {peer!r}.")
-    dataset = cohorts.load_dataset(config)
-    name, network = cohorts.load_peer(workdir, dataset.image_shape, dataset.num_classes, peer)
-    memory, refused = {}, {}
+    name = run.peer(peer)["name"]
+    network = run.network(name)
+    rows, memory, refused = [], {}, {}
     for target, quantization in chosen.items():
         try:
             row = export.export_student(
                 network,
-                dataset,
-                workdir / "export" / (folder or (target if peer is None else f"{target}-{name}")),
+                run.dataset,
+                run.workdir / "export" / (folder or (target if peer is None else f"{target}-{name}")),
+                task=run.task,
                 target=target,
                 quantization=quantization,
-                calibration_examples=config.export.calibration_examples,
-                seed=config.seed,
-                about=_about(config, report, name, network),
+                calibration_examples=run.config.export.calibration_examples,
+                seed=run.config.seed,
+                about=about(run, name, network),
                 memory=memory,
             )
         except UserError as error:
             refused[target] = error
             continue
-        row = {**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(workdir))}
-        same = [old for old in report["exports"] if old["path"] == row["path"]]
-        report["exports"] = [old for old in report["exports"] if old not in same] + [row]
-    if len(refused) < len(chosen):
-        if name == report["student"]["name"]:
-            export.save_student(network, workdir / "student.keras")
-        report["seconds"]["export"] = round(report["seconds"]["export"] + time.monotonic() - started, 1)
-        files.write_json(workdir / "report.json", report)
-    return report, refused
+        rows.append({**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(run.workdir))})
+    if rows:
+        if name == run.student:
+            export.save_student(network, run.workdir / "student.keras", run.task)
+        run.add_exports(rows, time.monotonic() - started)
+    return run.report, refused
 
 
-def _network_of(config, name):
-    """What a config says of the network that has a name in the cohort."""
-    kind, _, index = name.partition("_")
-    if kind == "peer" and config.method.get("networks"):
-        return config.method.networks[int(index)]
-    if kind == "assistant":
-        return config.method.assistant_networks[int(index) - 1]
-    return config.method.get(f"{name}_network", config.network)
-
-
-def _about(config, report, name, network):
-    """What the model card says of a peer and its training."""
-    peer = next(row for row in report["peers"] if row["name"] == name)
-    network_config = _network_of(config, name)
-    spec = ", ".join(f"{key}={value}" for key, value in network_config.items() if key != "name")
-    alone = len(report["peers"]) == 1
+def about(run, name, network):
+    """Returns what the model card says of a peer and its training."""
+    config, report = run.config, run.report
+    alone = len(run.peers) == 1
     chosen = f"weights of epoch {report['student']['epoch']}, which validation chose"
     training = {
-        "method": f"{report['method']}, " + ("alone" if alone else f"one of {len(report['peers'])} networks together"),
-        "network": f"{network_config['name']}, {spec}",
+        "method": f"{report['method']}, " + ("alone" if alone else f"one of {len(run.peers)} networks together"),
+        "network": _words(run.network_of(name)),
         "data": f"{report['dataset']}, labels of the training split",
         "seed": config.seed,
         "epochs": f"{config.epochs}; {chosen}",
@@ -139,4 +121,11 @@ def _about(config, report, name, network):
     size = models.cost(network, deployed=True)
     cost = f"{size.params:,} parameters, {size.macs:,} multiply-accumulates an image"
     cost += f", at least {size.activation_bytes:,} values of activations alive at once"
-    return {"name": peer["name"], "training": training, "cost": cost}
+    return {"name": name, "training": training, "cost": cost}
+
+
+def _words(network):
+    """Returns the specification of a network, or of each of several that one is made of, as words."""
+    if isinstance(network, (list, tuple)):
+        return f"made of {len(network)}: " + "; ".join(dict.fromkeys(map(_words, network)))
+    return ", ".join([network["name"], *(f"{key}={value}" for key, value in network.items() if key != "name")])

@@ -1,0 +1,288 @@
+"""A run: its config, its report, its task, its data, and the networks that it trained.
+
+A workdir has one reader and one writer of report.json, and they are here. Importing this module imports no TensorFlow;
+what needs it is imported when it is asked for.
+"""
+
+import contextlib
+import functools
+import json
+import pathlib
+
+from odtf.errors import UserError
+from odtf.files import check_directory, make_directory, write_json
+from odtf.training import config as config_lib
+
+
+class Run:
+    """A finished run.
+
+    Args:
+        workdir: its directory.
+
+    Attributes:
+        workdir: the same, a `pathlib.Path`.
+        config: `ConfigDict`.
+        report: dict, what report.json held when it was read last.
+
+    Raises:
+        UserError: if the workdir holds no finished run, or a record in it is damaged.
+    """
+
+    def __init__(self, workdir):
+        self.workdir = pathlib.Path(workdir)
+        self.config = read_config(workdir)
+        self.report = read_report(workdir)
+
+    # What it is -----------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def task(self):
+        """The `odtf.tasks.Task` that it learned."""
+        from odtf.training.cohorts import make_task
+
+        return make_task(self.config)
+
+    @functools.cached_property
+    def dataset(self):
+        """The `odtf.data.ImageDataset` that it was trained on, opened when it is first asked for."""
+        from odtf.training.cohorts import load_dataset
+
+        return load_dataset(self.config)
+
+    @property
+    def peers(self):
+        """Names of the networks that it trained, a tuple."""
+        return tuple(row["name"] for row in self.report["peers"])
+
+    @property
+    def student(self):
+        """The name of the peer that validation chose."""
+        return self.report["student"]["name"]
+
+    def peer(self, name=None):
+        """Returns the row of a peer in the report; of the student by default.
+
+        Raises:
+            UserError: if there is no such peer.
+        """
+        name = self.student if name is None else name
+        for row in self.report["peers"]:
+            if row["name"] == name:
+                return row
+        raise UserError(f"The run in {self.workdir} has the peers {', '.join(self.peers)}. Received: {name!r}.")
+
+    def network_of(self, name):
+        """Returns what the config says of a peer's network: a mapping, or a list of them for one made of several."""
+        row = self.peer(name)
+        return row["network"] if "network" in row else _network_before_02(self.config, name)
+
+    # Its networks ---------------------------------------------------------------------------------------------------
+
+    def network(self, name=None, info=None):
+        """Builds a peer, the student by default, with the weights that validation chose.
+
+        The peer alone is built, unless it is made of several: then the cohort is.
+
+        Args:
+            name: of the peer.
+            info: `odtf.data.Info` of the images it is to take; None: those it was trained on.
+
+        Returns:
+            `keras.Model` with named taps.
+
+        Raises:
+            UserError: if there is no such peer, or its weights are absent or damaged.
+        """
+        from odtf.training import checkpoints, cohorts
+
+        row, info = self.peer(name), info or self.dataset.info
+        if isinstance(row.get("network"), dict):
+            network = cohorts.make_network(self.config, row, info)
+            if checkpoints.load_peer(network, row["name"], self.chosen_path):
+                return network
+        return self.cohort(info).peers[row["name"]]
+
+    def cohort(self, info=None):
+        """Builds the whole cohort with the weights that validation chose; see `network`."""
+        from odtf.training import checkpoints, cohorts
+
+        method = cohorts.make_method(self.config, info or self.dataset.info, load_teacher)
+        checkpoints.load_weights(method, self.chosen_path)
+        return method
+
+    @property
+    def chosen_path(self):
+        """The path of the weights that validation chose."""
+        return self.workdir / "chosen" / f"step-{self.report['student']['step']}.npz"
+
+    # Its report -----------------------------------------------------------------------------------------------------
+
+    def write(self, change):
+        """Changes report.json, read again: other commands may have added to it meanwhile.
+
+        Args:
+            change: function that changes the report, a dict, in place.
+        """
+        self.report = read_report(self.workdir)
+        change(self.report)
+        write_json(self.workdir / "report.json", self.report)
+
+    def add_exports(self, rows, seconds):
+        """Adds rows of exported files, in place of those of the same paths, and the seconds that they took."""
+
+        def change(report):
+            paths = {row["path"] for row in rows}
+            report["exports"] = [old for old in report["exports"] if old["path"] not in paths] + list(rows)
+            report["seconds"]["export"] = round(report["seconds"]["export"] + seconds, 1)
+
+        self.write(change)
+
+    def add_finetuned(self, row):
+        """Adds the row of a fine-tuning, in place of the one whose file has the same path."""
+
+        def change(report):
+            others = [old for old in report.get("finetuned", []) if old["file"]["path"] != row["file"]["path"]]
+            report["finetuned"] = [*others, row]
+
+        self.write(change)
+
+
+def train(config, workdir, placement):
+    """Trains the cohort of a config in a workdir, or goes on where an earlier run stopped.
+
+    Args:
+        config: `ConfigDict`, as `odtf.training.config.default_config` has it.
+        workdir: directory; made if needed. A finished run in it is not trained again.
+        placement: `odtf.training.strategy.Placement`.
+
+    Returns:
+        The report as a dict, also written to `workdir/report.json` by the chief.
+
+    Raises:
+        UserError: on bad input, on another config's workdir, and if a loss stops being finite.
+        odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
+    """
+    from odtf.training import experiment
+
+    if placement.is_chief:
+        check_claim(workdir, config)
+    prepared = experiment.prepare(config, workdir, placement, load_teacher)
+    if placement.is_chief:
+        claim(workdir, config)
+    report = prepared.run()
+    if placement.is_chief:
+        report |= _made_of(workdir, report["student"])
+        write_json(pathlib.Path(workdir) / "report.json", report)
+    return report
+
+
+def load_teacher(workdir, info=None):
+    """Returns the student of a finished run, to teach in another one.
+
+    Args:
+        workdir: directory of the run.
+        info: `odtf.data.Info` of the images it is to take; None only shows that there is such a run.
+
+    Raises:
+        UserError: if there is none, or it takes other images or gives other answers.
+    """
+    try:
+        run = Run(workdir)
+        return None if info is None else run.network(info=info)
+    except UserError as error:
+        wanted = f" It must take images {info.image_shape}, as the data have them." if info else ""
+        raise UserError(f"config.method.teacher_workdir must hold a trained teacher.{wanted} {error}") from error
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
+
+
+def read_config(workdir):
+    """Returns the config of a workdir.
+
+    Raises:
+        UserError: if there is none, or it cannot be read.
+    """
+    return config_lib.from_json(_read_json(pathlib.Path(workdir) / "config.json", ("network", "method", "data")))
+
+
+def read_report(workdir):
+    """Returns the report of a finished run as a dict.
+
+    Raises:
+        UserError: if the directory holds no finished run.
+    """
+    return _read_json(pathlib.Path(workdir) / "report.json", ("student", "peers", "exports", "seconds"))
+
+
+def _read_json(path, keys):
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(
+            f"{path.parent} holds no finished run: odtf-train with this workdir starts one, or goes on with it. "
+            f"Received: no {path.name} there."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: it must be JSON, as odtf-train wrote it. Received: {error}.") from error
+    if not isinstance(data, dict) or any(key not in data for key in keys):
+        raise UserError(f"{path} is damaged: it must have the keys {', '.join(keys)}. Received: {str(data)[:60]}.")
+    return data
+
+
+def _made_of(workdir, student):
+    """Returns what an earlier report of the workdir says was made of the same student: its rows of files."""
+    try:
+        old = read_report(workdir)
+    except UserError:
+        return {}
+    if any(old["student"].get(key) != student[key] for key in ("name", "step")):
+        return {}
+    return {key: old[key] for key in ("exports", "finetuned") if key in old}
+
+
+def _network_before_02(config, name):
+    """What a config says of a network by its name, for reports that do not say it themselves."""
+    kind, _, index = name.partition("_")
+    if kind in ("peer", "mean") and config.method.get("networks"):
+        return config.method.networks[int(index)]
+    if kind == "assistant":
+        return config.method.assistant_networks[int(index) - 1]
+    return config.method.get(f"{name}_network") or config.network
+
+
+# The claim on a workdir ---------------------------------------------------------------------------------------------
+
+
+def check_claim(workdir, config):
+    """Shows that a run of `config` may write to the workdir, and writes nothing.
+
+    Raises:
+        UserError: if it cannot be written to, or another config's run is there, naming what differs.
+    """
+    check_directory(workdir)
+    if not (pathlib.Path(workdir) / "config.json").exists():
+        return
+    old = config_lib.to_json(read_config(workdir))
+    if changes := config_lib.differences(old, config_lib.to_json(config)):
+        raise UserError(
+            f"The workdir {workdir} belongs to another config; a new workdir, or the old config, would be right. "
+            f"Received: {'; '.join(changes)}."
+        )
+
+
+def claim(workdir, config):
+    """Makes the workdir a run's own: writes config.json into it.
+
+    Raises:
+        UserError: as `check_claim`.
+    """
+    check_claim(workdir, config)
+    directory = make_directory(workdir)
+    try:
+        write_json(directory / "config.json", config_lib.to_json(config))
+    except UserError:
+        with contextlib.suppress(OSError):
+            directory.rmdir()  # Only an empty one goes.
+        raise

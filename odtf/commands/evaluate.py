@@ -12,7 +12,7 @@ and, where matplotlib is installed, .png. The JSON, stable; keys may be added:
 
     task, data, split, examples
     file         path, bytes, input, pixels (where their scaling is from), and what the task has to say of a file
-    METRIC       for each metric of the task, and further figures: odtf/tasks lists them, task by task
+    METRIC       for each metric of the task, and further figures: odtf/tasks/classification/class_study.py has its keys
     against      file, each METRIC, agreement (where the task knows one), and further figures
 """
 

@@ -5,7 +5,7 @@ from odtf.data.dataset import ImageDataset, Info, Split, calibration_images
 from odtf.data.loading import load
 from odtf.data.pipeline import TrainPipeline, eval_dataset
 from odtf.data.stores import user_error_from
-from odtf.data.targets import Target
+from odtf.data.target import Target
 
 __all__ = [
     "Augmentation",

@@ -8,12 +8,12 @@ import importlib
 import pkgutil
 
 from odtf.errors import UserError
-from odtf.tasks.base import Answer, Task
+from odtf.tasks.task import Answer, Task
 
 __all__ = ["Answer", "Task", "check", "find", "names"]
 
 # Modules beside the tasks: what tasks have in common.
-_COMMON = {"base", "clients", "study"}
+_COMMON = {"clients", "study", "task"}
 
 
 def names():

@@ -10,8 +10,8 @@ from odtf.data import Target
 from odtf.errors import UserError
 from odtf.losses import check_smoothing, cross_entropy, kl_divergence
 from odtf.metrics import Accuracy, Agreement
-from odtf.tasks.base import Answer, Task
 from odtf.tasks.classification.client import ImageClassifier
+from odtf.tasks.task import Answer, Task
 
 
 class Classification(Task):

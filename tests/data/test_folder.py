@@ -16,7 +16,7 @@ from tests.data.conftest import CLASSES, write_images
 
 
 def counts(dataset):
-    return {name: np.bincount(split.labels, minlength=3).tolist() for name, split in dataset.splits.items()}
+    return {name: np.bincount(split.targets, minlength=3).tolist() for name, split in dataset.splits.items()}
 
 
 def test_a_folder_is_split_by_class(image_folder):
@@ -35,7 +35,7 @@ def test_pixels_and_labels_are_those_of_the_files(image_folder):
     }
     got = {}
     for split in dataset.splits.values():
-        got.update({image.tobytes(): label for image, label in zip(split.images, split.labels, strict=True)})
+        got.update({image.tobytes(): label for image, label in zip(split.images, split.targets, strict=True)})
     assert got == want
 
 

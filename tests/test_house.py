@@ -41,7 +41,7 @@ MAY_IMPORT = {
     | {"runs", "training", "export", "tflite", "data", "methods", "tasks", "metrics", "models", "layers", "losses"},
     "evaluation": LEAVES | {"pictures", "tasks", "metrics", "tflite", "data"},
     "benchmark": LEAVES | {"training", "export", "tflite", "data", "methods", "models", "layers", "losses"},
-    "compare": LEAVES | {"pictures", "runs", "training"},
+    "compare": LEAVES | {"pictures", "runs", "training", "methods", "quantization"},
 }
 COMMAND_LINES = {"__init__", "commands"}
 

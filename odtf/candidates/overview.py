@@ -53,8 +53,8 @@ def write(rows, quality, target, limits, best, path):
         f"Candidates for {target} within {budget.describe(limits)}: "
         + (f"**{budget.name_of(best)}**." if best else "none fits."),
         f"Val {quality.metric.title} is that of the exported file on the validation split. Latency is that of the "
-        "machine which measured it: p50 of one thread, median of several rounds, noisy all the same. Cycles and SRAM are "
-        "Vela's.",
+        "machine which measured it: p50 of one thread, median of several rounds, noisy all the same. Cycles and SRAM "
+        "are Vela's.",
         "\n".join(f"| {' | '.join(cells)} |" for cells in ruled),
         "\n".join(notes),
     ]

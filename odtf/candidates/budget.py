@@ -1,7 +1,7 @@
-"""Which exported file is the best that a device can take: budgets, Pareto fronts, and what binds where none fits.
+"""The best exported file that a device can take: budgets, Pareto fronts, and what binds where none fits.
 
-A candidate is one peer in one quantisation, as a dict: "peer", "quantization", "val_top1" (None where the export
-refuses it) and a number, or None where it cannot be had, for every one of `METRICS`. Nothing here measures anything.
+A candidate is one peer in one quantisation, as a dict: "peer", "quantization", "val_METRIC" (None where the export
+refuses it) and a number, or None where it cannot be had, for every one of `QUANTITIES`. Nothing here measures anything.
 """
 
 import dataclasses
@@ -17,8 +17,39 @@ _MICROSECONDS = {"": 1, "US": 1, "MS": 1e3, "S": 1e6}
 
 
 @dataclasses.dataclass(frozen=True)
-class Metric:
-    """What a budget can limit.
+class Quality:
+    """The metric that candidates are judged by, of their files on the validation split.
+
+    Attributes:
+        name: as in report.json.
+        metric: `odtf.metrics.Metric`.
+    """
+
+    name: str
+    metric: object
+
+    @classmethod
+    def of(cls, task):
+        """Returns that of a task: the metric by which validation chooses."""
+        return cls(task.choice, task.metrics[task.choice])
+
+    @property
+    def key(self):
+        """The key of a candidate's value."""
+        return f"val_{self.name}"
+
+    def gain(self, row):
+        """Returns a candidate's value so that more is better."""
+        return row[self.key] if self.metric.better is max else -row[self.key]
+
+    def text(self, row):
+        """Returns a candidate's value as tables show it."""
+        return self.metric.text(row[self.key])
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """A quantity that a budget can limit.
 
     Attributes:
         label: words for tables and axes.
@@ -29,13 +60,13 @@ class Metric:
     units: dict
 
 
-METRICS = {
-    "bytes": Metric("file bytes", _BYTES),
-    "cycles": Metric("NPU cycles", _COUNT),
-    "sram_bytes": Metric("NPU SRAM bytes", _BYTES),
-    "arena_bytes": Metric("arena bytes", _BYTES),
-    "macs": Metric("MACs", _COUNT),
-    "latency_us": Metric("latency us", _MICROSECONDS),
+QUANTITIES = {
+    "bytes": Quantity("file bytes", _BYTES),
+    "cycles": Quantity("NPU cycles", _COUNT),
+    "sram_bytes": Quantity("NPU SRAM bytes", _BYTES),
+    "arena_bytes": Quantity("arena bytes", _BYTES),
+    "macs": Quantity("MACs", _COUNT),
+    "latency_us": Quantity("latency us", _MICROSECONDS),
 }
 
 
@@ -47,7 +78,7 @@ def parse(text):
             powers of 1024; cycles and MACs take K, M and G, powers of 1000; a latency takes us, ms and s.
 
     Returns:
-        dict from names of `METRICS` to the largest value allowed.
+        dict from names of `QUANTITIES` to the largest value allowed.
 
     Raises:
         UserError: on an unknown or repeated name, or what is not a positive number in such a unit.
@@ -55,9 +86,9 @@ def parse(text):
     limits = {}
     for item in text.split(","):
         name, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or name not in METRICS:
+        if not equals or name not in QUANTITIES:
             raise UserError(
-                f"A budget is NAME=NUMBER,... with the names {', '.join(METRICS)}. Received: {item.strip()!r}."
+                f"A budget is NAME=NUMBER,... with the names {', '.join(QUANTITIES)}. Received: {item.strip()!r}."
             )
         if name in limits:
             raise UserError(f"A budget limits each name once. Received: {name} twice.")
@@ -66,7 +97,7 @@ def parse(text):
 
 
 def _number(name, text):
-    units = METRICS[name].units
+    units = QUANTITIES[name].units
     found = re.fullmatch(r"([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)", text)
     factor = found and units.get(found.group(2).upper())
     value = float(found.group(1)) * factor if factor else math.nan
@@ -76,37 +107,42 @@ def _number(name, text):
     return int(value) if value == int(value) else value
 
 
-def usable(rows):
-    """The candidates that the export did not refuse."""
-    return [row for row in rows if row["val_top1"] is not None]
+def usable(rows, quality):
+    """Returns the candidates that the export did not refuse."""
+    return [row for row in rows if row[quality.key] is not None]
 
 
 def fits(row, limits):
     """Whether a candidate is within all limits; one whose value is not known is not."""
-    return row["val_top1"] is not None and all(
-        row[name] is not None and row[name] <= limit for name, limit in limits.items()
-    )
+    return all(row[name] is not None and row[name] <= limit for name, limit in limits.items())
 
 
-def choose(rows, limits):
-    """Returns the candidate with the best validation accuracy within all limits.
+def choose(rows, limits, quality):
+    """Returns the candidate that is best on validation within all limits.
 
-    Equal accuracies go to the file of fewer bytes, then of fewer MACs: a validation split knows no difference, and a
+    Equal ones go to the file of fewer bytes, then of fewer MACs: a validation split knows no difference, and a
     latency, which is noise, decides none.
+
+    Args:
+        rows: list of candidates.
+        limits: what `parse` returned.
+        quality: `Quality`.
 
     Raises:
         UserError: if none fits, saying which limits bind and which candidate comes nearest.
     """
-    within = [row for row in rows if fits(row, limits)]
+    within = [row for row in usable(rows, quality) if fits(row, limits)]
     if not within:
-        raise UserError(f"No candidate fits the budget: {_explain(rows, limits)} Received: {describe(limits)}.")
-    return min(within, key=lambda row: (-row["val_top1"], row["bytes"], row["macs"], name_of(row)))
+        raise UserError(
+            f"No candidate fits the budget: {_explain(rows, limits, quality)} Received: {describe(limits)}."
+        )
+    return min(within, key=lambda row: (-quality.gain(row), row["bytes"], row["macs"], name_of(row)))
 
 
-def _explain(rows, limits):
-    """Why no candidate fits, in a few sentences."""
+def _explain(rows, limits, quality):
+    """Says in a few sentences why no candidate fits."""
     notes = list(dict.fromkeys(note for row in rows for note in row.get("notes", ())))
-    rows = usable(rows)
+    rows = usable(rows, quality)
     if not rows:
         return "; ".join(["no export was accepted", *notes[:1]]) + "."
     least = {name: _least(rows, name) for name in limits}
@@ -117,57 +153,54 @@ def _explain(rows, limits):
     if binding:
         why = f"{' and '.join(binding)} bind{'s' if len(binding) == 1 else ''}"
     reached = ", ".join(f"{name} {amount(name, row[name])} ({name_of(row)})" for name, row in least.items())
-    row = min(rows, key=lambda row: (excess(row, limits), -row["val_top1"]))
+    row = min(rows, key=lambda row: (excess(row, limits), -quality.gain(row)))
     missed = ", ".join(
         f"{name} {amount(name, row[name])}, {row[name] / limit:.2f} times the limit"
         for name, limit in limits.items()
         if row[name] is not None and row[name] > limit
     )
-    nearest = f"The nearest is {name_of(row)}, validation {row['val_top1']:.2%}, with {missed}"
+    nearest = f"The nearest is {name_of(row)}, validation {quality.text(row)}, with {missed}"
     return f"{why}. The least that any reaches: {reached}. {nearest}."
 
 
-def _least(rows, metric):
-    return min((row for row in rows if row[metric] is not None), key=lambda row: row[metric], default=None)
+def _least(rows, quantity):
+    return min((row for row in rows if row[quantity] is not None), key=lambda row: row[quantity], default=None)
 
 
 def excess(row, limits):
-    """The largest ratio of a candidate's value to its limit; at most 1 for one that fits."""
+    """Returns the largest ratio of a candidate's value to its limit; at most 1 for one that fits."""
     return max(math.inf if row[name] is None else row[name] / limit for name, limit in limits.items())
 
 
-def front(rows, metric):
-    """The Pareto front of accuracy against a metric, cheapest first.
+def front(rows, quantity, quality):
+    """Returns the Pareto front of quality against a quantity, cheapest first.
 
     Returns:
-        The candidates that no other beats: none has a better accuracy at the same cost or less, or the same accuracy
-        at less. Candidates equal in both are all there.
+        The candidates that no other beats: none is better at the same cost or less, or as good at less. Candidates
+        equal in both are all there.
     """
-    known = [row for row in usable(rows) if row[metric] is not None]
-    kept = [row for row in known if not any(_beats(other, row, metric) for other in known)]
-    return sorted(kept, key=lambda row: (row[metric], name_of(row)))
+    known = [row for row in usable(rows, quality) if row[quantity] is not None]
+    places = [(quality.gain(row), row[quantity]) for row in known]
+    kept = [row for row, place in zip(known, places, strict=True) if not any(_beats(other, place) for other in places)]
+    return sorted(kept, key=lambda row: (row[quantity], name_of(row)))
 
 
-def _beats(other, row, metric):
-    return (
-        other["val_top1"] >= row["val_top1"]
-        and other[metric] <= row[metric]
-        and (other["val_top1"], other[metric]) != (row["val_top1"], row[metric])
-    )
+def _beats(other, place):
+    return other[0] >= place[0] and other[1] <= place[1] and other != place
 
 
 def name_of(row):
-    """What a candidate is called: "peer_1 int8"."""
+    """Returns the name of a candidate: "peer_1 int8"."""
     return f"{row['peer']} {row['quantization']}"
 
 
-def amount(metric, value):
-    """A value as text: "65,536", "3.1", or "-" where it is not known."""
+def amount(quantity, value):
+    """Returns a value as text: "65,536", "3.1", or "-" where it is not known."""
     if value is None:
         return "-"
-    return f"{value:,.1f}" if metric == "latency_us" or value != int(value) else f"{int(value):,}"
+    return f"{value:,.1f}" if quantity == "latency_us" or value != int(value) else f"{int(value):,}"
 
 
 def describe(limits):
-    """Limits as text, every number written out."""
+    """Returns limits as text, every number written out."""
     return ", ".join(f"{name}={amount(name, limit)}" for name, limit in limits.items())

@@ -4,17 +4,17 @@ import hashlib
 import json
 import pathlib
 
-from odtf import export
 from odtf.candidates import budget, measurement, overview
+from odtf.candidates.finished import Run
 from odtf.errors import UserError
 from odtf.export.card import REPORT
+from odtf.targets import TARGETS
 from odtf.tflite import vela
-from odtf.training import records
 from odtf.workdir import export_workdir
 
 
 def export_within(workdir, target, limits, log=print):
-    """Exports the candidate with the best validation accuracy within a budget to WORKDIR/export/TARGET.
+    """Exports the candidate that is best on validation within a budget to WORKDIR/export/TARGET.
 
     Args:
         workdir: directory of a finished run.
@@ -30,17 +30,18 @@ def export_within(workdir, target, limits, log=print):
     """
     workdir = pathlib.Path(workdir)
     _check(target, limits)
-    rows = measurement.measure(workdir, target, log)
+    run = Run(workdir)
+    quality, rows = budget.Quality.of(run.task), measurement.measure(run, target, log)
     try:
-        best = budget.choose(rows, limits)
+        best = budget.choose(rows, limits, quality)
     except UserError:
-        _write(workdir, target, rows, limits, None)
+        _write(workdir, target, rows, quality, limits, None)
         raise
-    written = _write(workdir, target, rows, limits, best)
-    log(f"\n{overview.render(rows, best)}\n\n{written}")
-    chosen = f"{budget.name_of(best)}, whose file has {best['val_top1']:.2%} on validation"
+    written = _write(workdir, target, rows, quality, limits, best)
+    log(f"\n{overview.render(rows, quality, best)}\n\n{written}")
+    chosen = f"{budget.name_of(best)}, whose file has {quality.text(best)} on validation"
     log(f"Chosen within {budget.describe(limits)}: {chosen}.")
-    report = records.read_report(workdir)
+    report = Run(workdir).report  # Measuring takes minutes, in which other commands may have added to it.
     if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
         report = export_workdir(workdir, target, best["quantization"], best["peer"], folder=target)
     if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
@@ -54,7 +55,7 @@ def export_within(workdir, target, limits, log=print):
 def _check(target, limits):
     """Refuses limits of what the target's files cannot have, before the minutes that measuring takes."""
     asked = [name for name in ("cycles", "sram_bytes") if name in limits]
-    target = export.TARGETS.get(target)
+    target = TARGETS.get(target)
     if asked and target and not any(measurement.is_for_npu(target, kind) for kind in target.tensors):
         raise UserError(
             f"Only integer files for an NPU have {' and '.join(asked)}; the {target.name} target takes others. "
@@ -79,16 +80,16 @@ def _is_file_of(candidate, row, workdir):
 
 
 def _documented(folder):
-    """The checksum of the file that the folder's documents are about: the last that was exported to it; or None."""
+    """Returns the checksum of the file that the folder's documents are about, the last exported to it; or None."""
     try:
         return json.loads((folder / REPORT).read_text("utf-8")).get("sha256")
     except (OSError, ValueError):
         return None
 
 
-def _write(workdir, target, rows, limits, best):
+def _write(workdir, target, rows, quality, limits, best):
     """Writes candidates.json, .md and .png; returns a line that names them."""
-    others = [row for row in measurement.read(workdir) if row["target"] != target]
+    others = [row for row in measurement.read(workdir, quality.key) if row["target"] != target]
     chosen = {key: best and best[key] for key in ("peer", "quantization")}
     measurement.save(workdir, others + rows, {"target": target, "budget": limits, **chosen})
-    return overview.write(rows, target, limits, best, measurement.path_of(workdir))
+    return overview.write(rows, quality, target, limits, best, measurement.path_of(workdir))

@@ -1,6 +1,5 @@
 """Measuring candidates, each once."""
 
-import hashlib
 import importlib.metadata
 import json
 import pathlib
@@ -10,21 +9,21 @@ import tempfile
 from odtf import __version__, export, files, models
 from odtf.candidates import budget
 from odtf.errors import UserError
+from odtf.targets import TARGETS, find_target
 from odtf.tflite import arena, vela
-from odtf.training import cohorts, records
 
 LATENCY_ROUNDS = 7
 # For targets that name no processor of their own.
 _ACCELERATOR = "ethos-u55-128"
-_MEASURED = ("val_top1", "bytes", "sha256", "agreement", *budget.METRICS)
+_MEASURED = ("bytes", "sha256", "agreement", *budget.QUANTITIES)
 _KEYS = {"target", "peer", "quantization", "made_with", "notes", *_MEASURED}
 
 
-def measure(workdir, target, log=print):
+def measure(run, target, log=print):
     """Measures the candidates of a target that have not been measured yet.
 
     Args:
-        workdir: directory of a finished run.
+        run: a finished `Run`.
         target: name of a target.
         log: callable that takes a line of text.
 
@@ -32,54 +31,50 @@ def measure(workdir, target, log=print):
         list of the target's candidates as dicts, each peer in each quantisation that the target takes.
 
     Raises:
-        UserError: if the run or the target does not exist.
+        UserError: if the target does not exist.
     """
-    workdir = pathlib.Path(workdir)
-    config, report = records.read_config(workdir), records.read_report(workdir)
-    known = export.TARGETS.get(target)
-    target = known or export.find_target(target, config.export.quantization)
-    made_with = _made_with(workdir, config)
-    wanted = [(peer["name"], quantization) for peer in report["peers"] for quantization in target.tensors]
-    rows = read(workdir)
+    target = TARGETS.get(target) or find_target(target, run.config.export.quantization)
+    made_with, key = _made_with(run), budget.Quality.of(run.task).key
+    wanted = [(peer["name"], quantization) for peer in run.report["peers"] for quantization in target.tensors]
+    rows = read(run.workdir, key)
     found = {
         (row["peer"], row["quantization"]): row
         for row in rows
-        if row["target"] == target.name and row["made_with"] == made_with and row["val_top1"] is not None
+        if row["target"] == target.name and row["made_with"] == made_with and row[key] is not None
     }
-    missing = [key for key in wanted if key not in found]
-    if missing:
-        dataset = cohorts.load_dataset(config)
-        peers = cohorts.load_cohort(workdir, dataset.image_shape, dataset.num_classes).peers
+    missing = [case for case in wanted if case not in found]
+    dataset = run.dataset() if missing else None
     for number, (peer, quantization) in enumerate(missing, start=1):
         log(f"[{number}/{len(missing)}] {peer} {quantization} ...")
         row = {"target": target.name, "peer": peer, "quantization": quantization, "made_with": made_with}
-        row |= _measure(peers[peer], dataset, target, quantization, config)
+        row |= _measure(run.peer(peer), dataset, target, quantization, run, key)
         rows = [old for old in rows if _key(old) != _key(row)] + [row]
         found[peer, quantization] = row
         # After each, so that what was measured survives an interruption.
-        save(workdir, rows, None)
-    return [found[key] for key in wanted]
+        save(run.workdir, rows, None)
+    return [found[case] for case in wanted]
 
 
-def _measure(network, dataset, target, quantization, config):
+def _measure(network, dataset, target, quantization, run, key):
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
         try:
             row = export.export_student(
                 network,
                 dataset,
                 folder,
+                task=run.task,
                 target=target,
                 quantization=quantization,
-                calibration_examples=config.export.calibration_examples,
+                calibration_examples=run.config.export.calibration_examples,
                 split="validation",
-                seed=config.seed,
+                seed=run.config.seed,
             )
         except UserError as error:
-            return {**dict.fromkeys(_MEASURED), "notes": [str(error)]}
+            return {**dict.fromkeys((key, *_MEASURED)), "notes": [str(error)]}
         runner = export.Runner(row["path"])
         latency = statistics.median(runner.latency()["p50_us"] for _ in range(LATENCY_ROUNDS))
         return {
-            **{key: row[key] for key in ("val_top1", "bytes", "sha256", "agreement")},
+            **{key: row[key] for key in (key, "bytes", "sha256", "agreement")},
             "macs": models.cost(network, deployed=True).macs,
             "latency_us": round(latency, 1),
             "arena_bytes": arena.arena(pathlib.Path(row["path"]).read_bytes())["bytes"],
@@ -107,22 +102,15 @@ def is_for_npu(target, quantization):
     return target.tensors[quantization][0] in ("int8", "int16")
 
 
-def _made_with(workdir, config):
-    """What a measurement depends on besides peer, target and quantisation."""
+def _made_with(run):
+    """Returns what a measurement depends on besides peer, target and quantisation."""
     return {
-        "weights": hashlib.sha256(_bytes(records.chosen_path(workdir))).hexdigest()[:16],
-        "calibration_examples": config.export.calibration_examples,
+        "weights": run.weights_digest()[:16],
+        "calibration_examples": run.config.export.calibration_examples,
         "odtf": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),
         "vela": importlib.metadata.version("ethos-u-vela") if vela.available() else None,
     }
-
-
-def _bytes(path):
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"There are no weights at {path}: has the training of this workdir ended?") from error
 
 
 def _key(row):
@@ -130,15 +118,20 @@ def _key(row):
 
 
 def path_of(workdir):
-    """The path of candidates.json in a workdir."""
+    """Returns the path of candidates.json in a workdir."""
     return workdir / "export" / "candidates.json"
 
 
-def read(workdir):
-    """The candidates that were measured before; none where the file is absent or not what was written."""
+def read(workdir, key):
+    """Returns the candidates that were measured before; none where the file is absent or not what was written.
+
+    Args:
+        workdir: directory of the run.
+        key: `budget.Quality.key`, which every candidate has.
+    """
     try:
         rows = json.loads(path_of(workdir).read_text("utf-8"))["candidates"]
-        return [row for row in rows if row.keys() >= _KEYS]
+        return [row for row in rows if row.keys() >= _KEYS | {key}]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 

@@ -4,14 +4,18 @@ import dataclasses
 import itertools
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
 
 from odtf import files
-from odtf.candidates import budget, overview
+from odtf.candidates import budget, finished, measurement, overview
 from odtf.errors import UserError
+from odtf.metrics import Accuracy, MeanAbsoluteError
 from tests.export.conftest import fit
+
+TOP1 = budget.Quality("top1", Accuracy("top-1"))
 
 
 def candidate(peer, val_top1, bytes, cycles=None, macs=1000, latency_us=10.0, quantization="int8", **more):
@@ -91,7 +95,7 @@ def test_what_is_no_budget_is_refused(text, wanted):
 )
 def test_the_most_accurate_candidate_within_all_limits_is_chosen(limits, wanted):
     for rows in itertools.permutations(ROWS):
-        assert budget.name_of(budget.choose(rows, limits)) == wanted
+        assert budget.name_of(budget.choose(rows, limits, TOP1)) == wanted
 
 
 def test_random_choices_are_right_by_their_definition():
@@ -103,24 +107,24 @@ def test_random_choices_are_right_by_their_definition():
         limits = {name: int(random.randint(1, 10)) for name in ("bytes", "cycles", "macs")}
         within = [row for row in rows if all(row[name] <= limit for name, limit in limits.items())]
         if within:
-            chosen = budget.choose(rows, limits)
+            chosen = budget.choose(rows, limits, TOP1)
             assert chosen in within
             assert chosen["val_top1"] == max(row["val_top1"] for row in within)
         else:
             with pytest.raises(UserError, match="No candidate fits"):
-                budget.choose(rows, limits)
+                budget.choose(rows, limits, TOP1)
 
 
 def test_ties_go_to_the_smaller_file_and_never_to_the_faster_one():
     rows = [candidate("a", 0.9, 20, latency_us=1.0), candidate("b", 0.9, 10, latency_us=9.0)]
-    assert budget.choose(rows, {"latency_us": 10})["peer"] == "b"
+    assert budget.choose(rows, {"latency_us": 10}, TOP1)["peer"] == "b"
     rows = [candidate("a", 0.9, 10, macs=7), candidate("b", 0.9, 10, macs=6)]
-    assert budget.choose(rows, {"latency_us": 10})["peer"] == "b"
+    assert budget.choose(rows, {"latency_us": 10}, TOP1)["peer"] == "b"
 
 
 def explanation(limits, rows=ROWS):
     with pytest.raises(UserError) as caught:
-        budget.choose(rows, limits)
+        budget.choose(rows, limits, TOP1)
     return str(caught.value)
 
 
@@ -148,27 +152,27 @@ def test_a_value_that_no_candidate_has_is_called_so():
 
 def test_refused_candidates_are_never_chosen():
     refused = candidate("broken", None, None, notes=["it answers NaN"])
-    assert budget.choose([refused, ROWS[2]], {"bytes": 99_999}) is ROWS[2]
+    assert budget.choose([refused, ROWS[2]], {"bytes": 99_999}, TOP1) is ROWS[2]
     assert "no export was accepted; it answers NaN." in explanation({"bytes": 5}, [refused])
 
 
 def test_the_front_holds_what_no_other_candidate_beats():
-    assert [budget.name_of(row) for row in budget.front(ROWS, "cycles")] == ["small int8", "large int8"]
-    assert [row["bytes"] for row in budget.front(ROWS, "bytes")] == [14_000, 22_000, 35_000, 41_000]
+    assert [budget.name_of(row) for row in budget.front(ROWS, "cycles", TOP1)] == ["small int8", "large int8"]
+    assert [row["bytes"] for row in budget.front(ROWS, "bytes", TOP1)] == [14_000, 22_000, 35_000, 41_000]
     twins = [candidate("a", 0.9, 10), candidate("b", 0.9, 10), candidate("c", 0.9, 11), candidate("d", None, 1)]
-    assert [row["peer"] for row in budget.front(twins, "bytes")] == ["a", "b"]
+    assert [row["peer"] for row in budget.front(twins, "bytes", TOP1)] == ["a", "b"]
 
 
 def test_the_table_shows_all_candidates_and_what_was_refused(tmp_path):
     refused = candidate("broken", None, None, macs=None, latency_us=None, notes=["it answers NaN"])
     rows = [{"notes": [], **row} for row in (refused, *ROWS)]
-    header, _, *lines = overview.render(rows, rows[2]).splitlines()
+    header, _, *lines = overview.render(rows, TOP1, rows[2]).splitlines()
     assert "SRAM" not in header, "a column that nobody has a value for"
     names = ["large int16x8", "large int8", "middle int8 (chosen)", "small int8", "broken int8"]
     assert [line.startswith(name) for line, name in zip(lines, names, strict=True)] == [True] * 5
     assert lines[-1].split() == ["broken", "int8", "refused", "-", "-", "-", "-"]
     assert lines[2].endswith("bytes, macs")
-    written = overview.write(rows, "soc", {"bytes": 30_000}, rows[2], tmp_path / "c.json")
+    written = overview.write(rows, TOP1, "soc", {"bytes": 30_000}, rows[2], tmp_path / "c.json")
     text = (tmp_path / "c.md").read_text()
     assert "Candidates for soc within bytes=30,000: **middle int8**." in text
     assert "| middle int8 (chosen) | 97.00% | 22,000 | 30,000 | 91,000 | 7.5 | bytes, macs |" in text
@@ -177,33 +181,80 @@ def test_the_table_shows_all_candidates_and_what_was_refused(tmp_path):
     assert "c.png" in written
 
 
+def test_a_metric_of_which_less_is_better_turns_choice_and_front_around(tmp_path):
+    error = budget.Quality("mae", MeanAbsoluteError())
+    rows = [
+        {**candidate(peer, None, bytes), "val_mae": value, "notes": []}
+        for peer, value, bytes in (("good", 0.5, 30), ("bad", 2.25, 20), ("worse", 3.0, 25), ("refused", None, None))
+    ]
+    assert budget.choose(rows, {"bytes": 40}, error)["peer"] == "good"
+    assert budget.choose(rows, {"bytes": 29}, error)["peer"] == "bad"
+    assert [row["peer"] for row in budget.front(rows, "bytes", error)] == ["bad", "good"]
+    with pytest.raises(UserError, match=r"nearest is bad int8, validation 2\.25, with bytes 20, 2\.00 times"):
+        budget.choose(rows, {"bytes": 10}, error)
+    header, _, *lines = overview.render(rows, error, rows[0]).splitlines()
+    assert "val mean absolute error" in header
+    assert [line.split()[0] for line in lines] == ["good", "bad", "worse", "refused"]
+    overview.write(rows, error, "soc", {"bytes": 40}, rows[0], tmp_path / "c.json")
+    assert (tmp_path / "c.png").stat().st_size > 5000
+
+
+def test_candidates_of_an_earlier_version_are_read(tmp_path):
+    """A row as odtf 0.2 wrote it is taken; for another task it is none."""
+    made_with = {"weights": "0123456789abcdef", "calibration_examples": 256, "odtf": "0.2.0", "tensorflow": "2.21.0"}
+    row = candidate("peer_0", 0.97, 22_000, sha256="ab", agreement=0.99, notes=[], target="soc", made_with=made_with)
+    (tmp_path / "export").mkdir()
+    path = tmp_path / "export" / "candidates.json"
+    path.write_text(json.dumps({"candidates": [row], "choice": None}))
+    assert measurement.read(tmp_path, "val_top1") == [row]
+    assert measurement.read(tmp_path, "val_mae") == []
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A workdir as a finished training of two peers of different sizes leaves it, made without training."""
-    from odtf.training import checkpoints, cohorts, config, records
+    from odtf import data, models
+    from odtf.training import config, records
 
     settings = config.default_config()
-    networks = [
-        {"name": "cifar_resnet", "depth": 8, "widths": widths, "stem_width": 4} for widths in ((4, 8, 16), (1, 2, 3))
-    ]
-    settings.network = config.free(networks[0])
-    settings.method = config.free({"name": "OnlineEnsemble", "networks": networks, "cut": "stem_relu"})
     settings.export.calibration_examples = 16
     workdir = tmp_path_factory.mktemp("run")
     records.claim(workdir, settings)
-    dataset = cohorts.load_dataset(settings)
-    method = cohorts.make_method(settings, dataset.image_shape, dataset.num_classes)
-    for network in method.peers.values():
-        fit(network, dataset)
+    dataset = data.load("digits")
+    peers = {}
+    for name, widths in (("peer_0", (4, 8, 16)), ("peer_1", (1, 2, 3))):
+        spec = {"name": "cifar_resnet", "depth": 8, "widths": widths, "stem_width": 4}
+        peers[name] = fit(models.build(spec, (8, 8, 1), 10, seed=0, name=name), dataset)
     (workdir / "chosen").mkdir()
-    np.savez(
-        workdir / "chosen" / "step-0.npz", **{k: v.numpy() for k, v in checkpoints._named_variables(method).items()}
-    )
-    peers = [{"name": name, "params": 1, "macs": 1} for name in method.peers]
+    (workdir / "chosen" / "step-0.npz").write_bytes(b"weights")
+    rows = [{"name": name, "params": 1, "macs": 1} for name in peers]
     student = {"name": "peer_0", "step": 0, "epoch": 1}
-    report = {"method": "OnlineEnsemble", "dataset": "digits", "peers": peers, "student": student}
+    report = {"method": "OnlineEnsemble", "dataset": "digits", "peers": rows, "student": student}
     files.write_json(workdir / "report.json", {**report, "exports": [], "seconds": {"export": 0}})
-    return workdir
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finished.cohorts, "load_cohort", lambda *_: types.SimpleNamespace(peers=peers))
+        yield workdir
+
+
+def export_workdir(workdir, target, quantization, peer, folder):
+    """Exports a peer and adds it to the report, as `odtf.workdir` does."""
+    from odtf import export
+
+    run = finished.Run(workdir)
+    row = export.export_student(
+        run.peer(peer),
+        run.dataset(),
+        workdir / "export" / folder,
+        target=target,
+        quantization=quantization,
+        calibration_examples=16,
+        about={"name": peer, "training": {}, "cost": ""},
+    )
+    row = {**row, "peer": peer, "path": f"export/{folder}/student_{quantization}.tflite"}
+    others = [old for old in run.report["exports"] if old["path"] != row["path"]]
+    report = {**run.report, "exports": [*others, row]}
+    files.write_json(workdir / "report.json", report)
+    return report
 
 
 def measured(workdir):
@@ -218,6 +269,7 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     # A compilation and a plot take a second, a conversion three, and all are alike.
     monkeypatch.setattr(vela, "available", lambda: False)
     monkeypatch.setattr(overview, "_plot", lambda *_: None)
+    monkeypatch.setattr(choose, "export_workdir", export_workdir)
     int8 = dataclasses.replace(export.SOC, tensors={"int8": ("int8", "int8")})
     monkeypatch.setitem(export.TARGETS, "soc", int8)
     said = []
@@ -264,13 +316,12 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
 
 
 def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, monkeypatch, tmp_path):
-    from odtf.candidates import measurement as measuring
     from odtf.tflite import vela
 
     monkeypatch.setattr(vela, "available", lambda: False)
     asked = []
 
-    def measure(network, dataset, target, quantization, config):
+    def measure(network, dataset, target, quantization, run, key):
         asked.append(quantization)
         if len(asked) == 3:
             raise KeyboardInterrupt
@@ -279,16 +330,16 @@ def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, m
             "quantization": quantization,
         }
 
-    monkeypatch.setattr(measuring, "_measure", measure)
+    monkeypatch.setattr(measurement, "_measure", measure)
     workdir = shutil.copytree(run, tmp_path / "run")
     (workdir / "export" / "candidates.json").write_text("[")
     with pytest.raises(KeyboardInterrupt):
-        measuring.measure(workdir, "soc", lambda line: None)
-    assert len(measuring.measure(workdir, "soc", lambda line: None)) == 4
+        measurement.measure(finished.Run(workdir), "soc", lambda line: None)
+    assert len(measurement.measure(finished.Run(workdir), "soc", lambda line: None)) == 4
     assert asked == ["int8", "int16x8", "int8", "int8", "int16x8"]
-    measuring.measure(workdir, "soc", lambda line: None)
+    measurement.measure(finished.Run(workdir), "soc", lambda line: None)
     assert len(asked) == 5
     with open(workdir / "chosen" / "step-0.npz", "ab") as file:
         file.write(b" ")
-    measuring.measure(workdir, "soc", lambda line: None)
+    measurement.measure(finished.Run(workdir), "soc", lambda line: None)
     assert len(asked) == 9

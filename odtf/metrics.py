@@ -12,7 +12,7 @@ class Metric:
     """A number of quality of one output against its targets.
 
     Attributes:
-        title: what tables and axes call it, such as "top-1".
+        title: what tables and axes call it, such as "accuracy".
         better: `max` where more is better, `min` where less is.
         share: whether it is a share in [0, 1], which tables show in per cent.
         joined: whether sums of batches are joined along the first axis instead of added.

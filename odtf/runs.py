@@ -6,6 +6,7 @@ what needs it is imported when it is asked for.
 
 import contextlib
 import functools
+import hashlib
 import json
 import pathlib
 
@@ -115,6 +116,19 @@ class Run:
     def chosen_path(self):
         """The path of the weights that validation chose."""
         return self.workdir / "chosen" / f"step-{self.report['student']['step']}.npz"
+
+    def weights_digest(self):
+        """Returns the sha256 of the weights that validation chose.
+
+        Raises:
+            UserError: if they are absent.
+        """
+        try:
+            return hashlib.sha256(self.chosen_path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise UserError(
+                f"There are no weights at {self.chosen_path}: has the training of this workdir ended?"
+            ) from error
 
     # Its report -----------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,12 @@ import json
 import pathlib
 
 from odtf.candidates import budget, measurement, overview
-from odtf.candidates.finished import Run
 from odtf.errors import UserError
 from odtf.export.card import REPORT
+from odtf.run_exports import export_workdir
+from odtf.runs import Run
 from odtf.targets import TARGETS
 from odtf.tflite import vela
-from odtf.workdir import export_workdir
 
 
 def export_within(workdir, target, limits, log=print):

@@ -1,5 +1,6 @@
 """Measuring candidates, each once."""
 
+import functools
 import importlib.metadata
 import json
 import pathlib
@@ -23,7 +24,7 @@ def measure(run, target, log=print):
     """Measures the candidates of a target that have not been measured yet.
 
     Args:
-        run: a finished `Run`.
+        run: `odtf.runs.Run`.
         target: name of a target.
         log: callable that takes a line of text.
 
@@ -43,11 +44,11 @@ def measure(run, target, log=print):
         if row["target"] == target.name and row["made_with"] == made_with and row[key] is not None
     }
     missing = [case for case in wanted if case not in found]
-    dataset = run.dataset() if missing else None
+    network = functools.cache(run.network)
     for number, (peer, quantization) in enumerate(missing, start=1):
         log(f"[{number}/{len(missing)}] {peer} {quantization} ...")
         row = {"target": target.name, "peer": peer, "quantization": quantization, "made_with": made_with}
-        row |= _measure(run.peer(peer), dataset, target, quantization, run, key)
+        row |= _measure(network(peer), target, quantization, run, key)
         rows = [old for old in rows if _key(old) != _key(row)] + [row]
         found[peer, quantization] = row
         # After each, so that what was measured survives an interruption.
@@ -55,12 +56,12 @@ def measure(run, target, log=print):
     return [found[case] for case in wanted]
 
 
-def _measure(network, dataset, target, quantization, run, key):
+def _measure(network, target, quantization, run, key):
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
         try:
             row = export.export_student(
                 network,
-                dataset,
+                run.dataset,
                 folder,
                 task=run.task,
                 target=target,
@@ -75,7 +76,7 @@ def _measure(network, dataset, target, quantization, run, key):
         latency = statistics.median(runner.latency()["p50_us"] for _ in range(LATENCY_ROUNDS))
         return {
             **{key: row[key] for key in (key, "bytes", "sha256", "agreement")},
-            "macs": models.cost(network, deployed=True).macs,
+            "macs": models.cost(network, deployed=True, output=run.task.output).macs,
             "latency_us": round(latency, 1),
             "arena_bytes": arena.arena(pathlib.Path(row["path"]).read_bytes())["bytes"],
             **_compile(row["path"], target, quantization),

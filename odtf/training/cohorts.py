@@ -51,7 +51,7 @@ def load_dataset(config):
         UserError: if the data are missing or not what the config says.
     """
     options = {key: value for key, value in config.data.items() if key not in ("name", "augment", "num_views")}
-    return data.load(config.data.name, seed=config.seed, **options)
+    return data.load(config.data.name, seed=config.seed, targets=make_task(config).targets, **options)
 
 
 def make_pipeline(config, dataset):

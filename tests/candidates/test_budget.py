@@ -4,13 +4,12 @@ import dataclasses
 import itertools
 import json
 import shutil
-import types
 
 import numpy as np
 import pytest
 
-from odtf import files
-from odtf.candidates import budget, finished, measurement, overview
+from odtf import files, runs
+from odtf.candidates import budget, measurement, overview
 from odtf.errors import UserError
 from odtf.metrics import Accuracy, MeanAbsoluteError
 from tests.export.conftest import fit
@@ -214,12 +213,12 @@ def test_candidates_of_an_earlier_version_are_read(tmp_path):
 def run(tmp_path_factory):
     """A workdir as a finished training of two peers of different sizes leaves it, made without training."""
     from odtf import data, models
-    from odtf.training import config, records
+    from odtf.training import config
 
     settings = config.default_config()
     settings.export.calibration_examples = 16
     workdir = tmp_path_factory.mktemp("run")
-    records.claim(workdir, settings)
+    runs.claim(workdir, settings)
     dataset = data.load("digits")
     peers = {}
     for name, widths in (("peer_0", (4, 8, 16)), ("peer_1", (1, 2, 3))):
@@ -227,34 +226,13 @@ def run(tmp_path_factory):
         peers[name] = fit(models.build(spec, (8, 8, 1), 10, seed=0, name=name), dataset)
     (workdir / "chosen").mkdir()
     (workdir / "chosen" / "step-0.npz").write_bytes(b"weights")
-    rows = [{"name": name, "params": 1, "macs": 1} for name in peers]
+    rows = [{"name": name, "params": 1, "macs": 1, "network": {"name": "cifar_resnet"}} for name in peers]
     student = {"name": "peer_0", "step": 0, "epoch": 1}
     report = {"method": "OnlineEnsemble", "dataset": "digits", "peers": rows, "student": student}
     files.write_json(workdir / "report.json", {**report, "exports": [], "seconds": {"export": 0}})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finished.cohorts, "load_cohort", lambda *_: types.SimpleNamespace(peers=peers))
+        patch.setattr(runs.Run, "network", lambda run, name=None, info=None: peers[name or run.student])
         yield workdir
-
-
-def export_workdir(workdir, target, quantization, peer, folder):
-    """Exports a peer and adds it to the report, as `odtf.workdir` does."""
-    from odtf import export
-
-    run = finished.Run(workdir)
-    row = export.export_student(
-        run.peer(peer),
-        run.dataset(),
-        workdir / "export" / folder,
-        target=target,
-        quantization=quantization,
-        calibration_examples=16,
-        about={"name": peer, "training": {}, "cost": ""},
-    )
-    row = {**row, "peer": peer, "path": f"export/{folder}/student_{quantization}.tflite"}
-    others = [old for old in run.report["exports"] if old["path"] != row["path"]]
-    report = {**run.report, "exports": [*others, row]}
-    files.write_json(workdir / "report.json", report)
-    return report
 
 
 def measured(workdir):
@@ -269,7 +247,6 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     # A compilation and a plot take a second, a conversion three, and all are alike.
     monkeypatch.setattr(vela, "available", lambda: False)
     monkeypatch.setattr(overview, "_plot", lambda *_: None)
-    monkeypatch.setattr(choose, "export_workdir", export_workdir)
     int8 = dataclasses.replace(export.SOC, tensors={"int8": ("int8", "int8")})
     monkeypatch.setitem(export.TARGETS, "soc", int8)
     said = []
@@ -321,7 +298,7 @@ def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, m
     monkeypatch.setattr(vela, "available", lambda: False)
     asked = []
 
-    def measure(network, dataset, target, quantization, run, key):
+    def measure(network, target, quantization, run, key):
         asked.append(quantization)
         if len(asked) == 3:
             raise KeyboardInterrupt
@@ -334,12 +311,12 @@ def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, m
     workdir = shutil.copytree(run, tmp_path / "run")
     (workdir / "export" / "candidates.json").write_text("[")
     with pytest.raises(KeyboardInterrupt):
-        measurement.measure(finished.Run(workdir), "soc", lambda line: None)
-    assert len(measurement.measure(finished.Run(workdir), "soc", lambda line: None)) == 4
+        measurement.measure(runs.Run(workdir), "soc", lambda line: None)
+    assert len(measurement.measure(runs.Run(workdir), "soc", lambda line: None)) == 4
     assert asked == ["int8", "int16x8", "int8", "int8", "int16x8"]
-    measurement.measure(finished.Run(workdir), "soc", lambda line: None)
+    measurement.measure(runs.Run(workdir), "soc", lambda line: None)
     assert len(asked) == 5
     with open(workdir / "chosen" / "step-0.npz", "ab") as file:
         file.write(b" ")
-    measurement.measure(finished.Run(workdir), "soc", lambda line: None)
+    measurement.measure(runs.Run(workdir), "soc", lambda line: None)
     assert len(asked) == 9

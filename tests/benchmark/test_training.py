@@ -92,7 +92,7 @@ def test_what_the_step_leaves_out(setup):
         terms[method] = cohort.loss_terms(labels, cohort(images, training=True))
     whole, without, alone = terms.values()
     assert set(whole) - set(without) == {"peer_0/distillation", "peer_1/distillation"}
-    assert set(without) - set(alone) == {"teacher/cross_entropy"}
+    assert set(without) - set(alone) == {"teacher/supervised"}
     for part in (without, alone):
         for name, values in part.items():
             np.testing.assert_allclose(values, whole[name], rtol=1e-4, atol=1e-5)

@@ -98,7 +98,7 @@ def _export(run, chosen, peer, folder=None):
         rows.append({**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(run.workdir))})
     if rows:
         if name == run.student:
-            export.save_student(network, run.workdir / "student.keras", run.task)
+            export.save_student(network, run.workdir / "student.keras", task=run.task)
         run.add_exports(rows, time.monotonic() - started)
     return run.report, refused
 

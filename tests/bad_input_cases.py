@@ -148,7 +148,7 @@ CONFIG = [
     changed({"weight_decay": -1e-4}, "config.weight_decay must be a number, 0 or more", r"-0\.0001"),
     changed({"weight_decay": float("nan")}, "config.weight_decay must be a number", "nan"),
     changed({"weight_decay": None}, "config.weight_decay must be a number", "None"),
-    changed({"label_smoothing": 1.0}, r"config.label_smoothing must be a number in \[0, 1\)", r"1\.0"),
+    changed({"task.label_smoothing": 1.0}, r"config.task: Label smoothing must lie in \[0, 1\)", r"1\.0"),
     changed({"precision": "float8"}, "config.precision must be one of float32, mixed_bfloat16", "'float8'"),
     changed({"jit": True}, "config.jit must be False on a CPU", "True"),
     changed({"deterministic": "yes"}, "config.deterministic must be True or False", "'yes'"),
@@ -330,7 +330,10 @@ EVALUATE = [
     evaluate("positive integer", "--max_examples=0", "--data=digits", "--max_examples=0"),
     evaluate("--json must name a file", r"x\.csv", "--data=digits", "--json=$new/x.csv"),
     evaluate("cannot be written to", "Not a directory", "--data=digits", "--json=$file/x.json"),
-    evaluate("A TFLite classifier is needed", r"config\.py", "--data=digits"),
+    evaluate("A TFLite file is needed", r"config\.py", "--data=digits"),
+    evaluate("A task is classification", "'flying'", "--data=digits", "--task=flying"),
+    evaluate("must be there to be imported", "'nowhere:Task'", "--data=digits", "--task=nowhere:Task"),
+    evaluate("has no flag --scores", "--scores=logits", "--data=digits", "--task=odtf.tasks:Task", "--scores=logits"),
 ]
 
 

@@ -1,10 +1,11 @@
-"""What every test may use: two logical CPUs for replicas, and real data where they lie beside the checkout."""
+"""What every test may use: two logical CPUs for replicas, optional packages, real data that lie beside the checkout."""
 
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -22,10 +23,39 @@ _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 # Files that take minutes: last, they would leave one of two processes idle.
 _LONG = ("test_processes.py", "test_replicas.py", "test_conformance.py", "test_experiment.py", "test_bad_input.py")
 
+# A package that only an extra brings -> the extra, and the package that pip does not install in the same call.
+_OPTIONAL = {
+    "ethosu": ("soc", None),
+    "mediapipe": ("phone", "tensorflow_model_optimization"),
+    "tensorflow_model_optimization": ("finetune", "mediapipe"),
+}
 
-def pytest_collection_modifyitems(items):
-    """Runs the long files first, all others in their order."""
-    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+
+def require(package):
+    """Skips what needs a package that is missing; in CI, whose two environments have all of them, it fails.
+
+    Args:
+        package: name of an import; in CI it may be absent only where the package that excludes it is present.
+    """
+    if find_spec(package):
+        return
+    extra, rival = _OPTIONAL[package]
+    missing = f"{package} is missing: pip install odtf[{extra}]"
+    if os.environ.get("CI") == "true" and not (rival and find_spec(rival)):
+        pytest.fail(f"CI must run every test. {missing}", pytrace=False)
+    pytest.skip(missing, allow_module_level=True)
+
+
+def pytest_runtest_setup(item):
+    """Heeds the mark `needs`, before any fixture is made."""
+    for mark in item.iter_markers("needs"):
+        require(mark.kwargs["package"])
+
+
+def pytest_collection_modifyitems(config, items):
+    """Runs the long files first, all others in their order; one process alone runs them as they are given."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from tests.processes import ROOT
 
 # What the command lines import inside their functions.
 _MODULES = (
-    "odtf.workdir",
+    "odtf.run_exports",
     "odtf.evaluation.evaluator",
     "odtf.training.experiment",
     "odtf.training.strategy",

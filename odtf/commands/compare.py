@@ -1,16 +1,22 @@
-"""Compares methods on the same data, budget and seeds: each deployed student against the same network trained alone.
+"""Compares methods on the same data and seeds: each deployed student against the same network trained alone.
 
     odtf-compare --config=configs/cifar10_od.py:depth=8 --config=configs/oem.py --seeds=3 --json=compare.json \\
         --workdir=runs/compare --override=epochs=4 --override=data.max_train_examples=10000
 
-For every config and seed it trains the method, and the network of its student alone (`Solo`, same protocol, same seed).
-Validation chooses; test is read at the end of each run. The same command goes on where it stopped. At the end: a JSON
-file, a Markdown table and a plot beside it. Spread is the standard deviation over seeds.
+For every config and seed it trains the method, and the network of its student alone (`Solo`): same protocol, same seed,
+the rate that the student has, and its part of the schedule where the method trains in stages. Configs may differ in all
+but task and data. Validation chooses; test is read at the end of each run. The same command goes on where it stopped.
+At the end: a JSON file, Markdown tables (values and gains; what each run got for them) and a plot beside it. Spread is
+the standard deviation over seeds.
+
+With another --equal than epochs the network alone has another length, and its schedule is stretched with it. A teacher
+that was trained in another run counts for nothing.
 """
 
 from absl import flags
 
 from odtf.commands import cli
+from odtf.compare.plan import EQUAL
 
 _CONFIGS = flags.DEFINE_multi_string(
     "config", None, "A config, FILE.py or FILE.py:key=value,...; give it several times."
@@ -19,17 +25,23 @@ _SEEDS = flags.DEFINE_integer("seeds", 3, "How many seeds: 0, 1, ...", lower_bou
 _JSON = flags.DEFINE_string("json", None, "Where the result goes; .md and .png files of the same name go beside it.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where the runs go.")
 _OVERRIDES = flags.DEFINE_multi_string("override", [], "KEY=VALUE, changed in every config, such as epochs=4.")
+_EQUAL = flags.DEFINE_enum(
+    "equal",
+    "epochs",
+    list(EQUAL),
+    f"Shared by a student and its network alone: {'; '.join(f'{name}: {meaning}' for name, meaning in EQUAL.items())}.",
+)
 _PEER = flags.DEFINE_string("peer", None, "The peer to compare where a method has it; validation's choice by default.")
 
 
 def _main(argv):
     cli.no_arguments(argv)
     paths, workdir, target = cli.required(_CONFIGS), cli.required(_WORKDIR), cli.required(_JSON)
-    from odtf.compare import comparison
+    from odtf.compare import markdown, pairing, plan
 
-    plan = comparison.make_plan(paths, _OVERRIDES.value, range(_SEEDS.value))
-    result = comparison.run(plan, workdir, peer=_PEER.value, log=print)
-    print(comparison.write(result, target))
+    made = plan.make_plan(paths, _OVERRIDES.value, range(_SEEDS.value), _EQUAL.value)
+    result = pairing.run(made, workdir, peer=_PEER.value, log=print)
+    print(markdown.write(result, target))
 
 
 def main():

@@ -1,19 +1,19 @@
-"""Evaluates any image classifier that is a TFLite file, on any data.
+"""Evaluates any TFLite file that takes an image and gives one output, on any data, by its task.
 
     odtf-evaluate runs/digits/export/soc/student_int8.tflite --data=digits
     odtf-evaluate foreign.tflite --data=folder:photos --pixels=-1..1 --json=foreign.json
     odtf-evaluate student.tflite --data=cifar10 --data_dir=DATA --against=other.tflite --threads=2
+    odtf-evaluate brightness.tflite --data=digits --task=my_package.brightness:Brightness
 
-Top-1 and top-5, recall of every class, calibration error and likelihood, agreement with another file. Images come in
-the size of the file, and their pixels as its metadata or its quantised input say. A float file says nothing without
-metadata: --pixels, or --mean and --std, must say it. --json=FILE writes the figures; the confusion matrix goes beside
-it, as FILE's .csv and, where matplotlib is installed, .png. The JSON, stable; keys may be added:
+The metrics of the task and what else it tells, and the agreement with another file. Images come in the size of the
+file, and their pixels as its metadata or its quantised input say. A float file says nothing without metadata: --pixels,
+or --mean and --std, must say it. --json=FILE writes the figures, and a task may write more beside it, as FILE's .csv
+and, where matplotlib is installed, .png. The JSON, stable; keys may be added:
 
-    file         path, bytes, input, classes, pixels (where their scaling is from), scores (logits or probabilities)
-    data, split, examples, top1, top1_standard_error, top5 (where there are more than 5 classes)
-    calibration  ece, nll (nats), mean_confidence, bins: for each above, upto, examples, accuracy, confidence
-    classes      for each: name, examples, recall, precision, taken_for
-    against      file, top1, top5, agreement, only_file_right, only_other_right, mean_probability_gap
+    task, data, split, examples
+    file         path, bytes, input, pixels (where their scaling is from), and what the task has to say of a file
+    METRIC       for each metric of the task, and further figures: odtf/tasks/classification/class_study.py has its keys
+    against      file, each METRIC, agreement (where the task knows one), and further figures
 """
 
 import pathlib
@@ -25,6 +25,9 @@ from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 
+_TASK = flags.DEFINE_string(
+    "task", "classification", "What the output means: a task of odtf, or package.module:CLASS for one of your own."
+)
 _DATA = flags.DEFINE_string("data", None, "digits, folder:PATH or the name of a TFDS data set.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS prepared the set.")
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "The images to evaluate on.")
@@ -48,10 +51,13 @@ _SCORES = flags.DEFINE_enum(
     "scores",
     None,
     ["logits", "probabilities"],
-    "What FILE ends in; by default, and for the other one always, its last operator says it.",
+    "For tasks with scores, what FILE ends in; by default, and for the other one always, its last operator says it.",
 )
 _LABEL_OFFSET = flags.DEFINE_integer(
-    "label_offset", 0, "The output of the first class: 1 if output 0 is a background.", lower_bound=0
+    "label_offset",
+    None,
+    "For tasks with classes, the output of the first: 1 if output 0 is a background, else 0.",
+    lower_bound=0,
 )
 _SKIP_CORRUPT = flags.DEFINE_boolean("skip_corrupt", False, "Pass over images that cannot be decoded.")
 
@@ -61,42 +67,45 @@ def _main(argv):
         received = " ".join(argv[1:]) or "nothing"
         raise UserError(f"odtf-evaluate FILE.tflite --data=NAME evaluates one file. Received: {received}.")
     path, data = argv[1], cli.required(_DATA)
-    for file in filter(None, (path, _AGAINST.value)):
-        if not pathlib.Path(file).is_file():
-            raise UserError(f"odtf-evaluate takes TFLite files. Received: {file}, which is no file.")
+    for name in filter(None, (path, _AGAINST.value)):
+        if not pathlib.Path(name).is_file():
+            raise UserError(f"odtf-evaluate takes TFLite files. Received: {name}, which is no file.")
     if _JSON.value is not None:
         if pathlib.Path(_JSON.value).is_dir() or pathlib.Path(_JSON.value).suffix in (".csv", ".png"):
             raise UserError(f"--json must name a file, not a directory, .csv or .png. Received: {_JSON.value!r}.")
         files.check_directory(pathlib.Path(_JSON.value).parent)
+    from odtf import tasks
     from odtf.evaluation import pixels
 
+    tasks.check(_TASK.value)
     given = pixels.from_flags(_PIXELS.value, _MEAN.value, _STD.value)
     import_tensorflow()
     from odtf.evaluation import evaluator, presentation
-    from odtf.evaluation.classifier import Classifier
+    from odtf.evaluation.image_file import ImageFile
 
-    threads = _THREADS.value
-    classifier = Classifier(path, given=given, scores=_SCORES.value, num_threads=threads)
-    against = Classifier(_AGAINST.value, given=given, num_threads=threads) if _AGAINST.value else None
-    if given and classifier.says_pixels and (against is None or against.says_pixels):
-        raise UserError(
-            f"The file says itself how it takes pixels: {classifier.pixels.source}. Received: {given.source}."
-        )
-    result, matrix = evaluator.evaluate(
-        classifier,
+    task = tasks.find(_TASK.value)()
+    options = {flag.name: flag.value for flag in (_SCORES, _LABEL_OFFSET) if flag.value is not None}
+    evaluator.check_options(task, options)
+    file = ImageFile(path, given, _THREADS.value)
+    against = ImageFile(_AGAINST.value, given, _THREADS.value) if _AGAINST.value else None
+    if given and file.says_pixels and (against is None or against.says_pixels):
+        raise UserError(f"The file says itself how it takes pixels: {file.pixels.source}. Received: {given.source}.")
+    result, study = evaluator.evaluate(
+        file,
         data,
+        task,
         against=against,
+        options=options,
         data_dir=_DATA_DIR.value,
         split=_SPLIT.value,
         seed=_SEED.value,
         validation_fraction=_FRACTION.value,
         max_examples=_MAX_EXAMPLES.value,
-        label_offset=_LABEL_OFFSET.value,
         skip_corrupt=_SKIP_CORRUPT.value,
     )
-    print(presentation.render(result))
+    print(presentation.render(result, study))
     if _JSON.value is not None:
-        print(f"\n{presentation.write(result, matrix, _JSON.value)}")
+        print(f"\n{presentation.write(result, study, _JSON.value)}")
 
 
 def main():

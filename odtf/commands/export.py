@@ -24,21 +24,21 @@ from odtf.candidates import budget
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
+from odtf.targets import QUANTIZATIONS, TARGETS
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
-_TARGETS = ["soc", "phone", "phone-gpu", "micro", "ethos-u55", "ethos-u65"]
-_TARGET = flags.DEFINE_enum("target", "soc", [*_TARGETS, "all"], "What the file is for.")
+_TARGET = flags.DEFINE_enum("target", "soc", [*TARGETS, "all"], "What the file is for.")
 _PEER = flags.DEFINE_string("peer", None, "The peer to export; the student that validation chose by default.")
 _QUANTIZATION = flags.DEFINE_enum(
     "quantization",
     None,
-    ["int8", "int16x8", "float16", "dynamic", "float32"],
+    QUANTIZATIONS,
     "Number format; the config's by default, and with --target=all a target's usual one where it does not take this.",
 )
 _BUDGET = flags.DEFINE_string(
     "budget",
     None,
-    f"NAME=NUMBER,... with {', '.join(budget.METRICS)}: choose peer and quantisation within these limits.",
+    f"NAME=NUMBER,... with {', '.join(budget.QUANTITIES)}: choose peer and quantisation within these limits.",
 )
 
 
@@ -78,9 +78,9 @@ def _export_everywhere(workdir):
     for target, error in refused.items():
         print(f"{target}: refused. {error}")
     if refused:
-        others = "; the others are written" if len(refused) < len(_TARGETS) else ""
+        others = "; the others are written" if len(refused) < len(TARGETS) else ""
         raise UserError(
-            f"{len(refused)} of {len(_TARGETS)} targets have no new file, for the reasons above{others}. "
+            f"{len(refused)} of {len(TARGETS)} targets have no new file, for the reasons above{others}. "
             f"Received: {', '.join(refused)}."
         )
 

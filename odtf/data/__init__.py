@@ -1,16 +1,18 @@
-"""Image-classification data: sources, splits, and a training pipeline that is a pure function of (seed, step)."""
+"""Images and their targets: sources, splits, and a training pipeline that is a pure function of (seed, step)."""
 
 from odtf.data.augment import Augmentation
 from odtf.data.dataset import ImageDataset, Info, Split, calibration_images
+from odtf.data.graph_calls import user_error_from
 from odtf.data.loading import load
 from odtf.data.pipeline import TrainPipeline, eval_dataset
-from odtf.data.stores import user_error_from
+from odtf.data.samples import Target
 
 __all__ = [
     "Augmentation",
     "ImageDataset",
     "Info",
     "Split",
+    "Target",
     "TrainPipeline",
     "calibration_images",
     "eval_dataset",

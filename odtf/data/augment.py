@@ -1,7 +1,7 @@
 """Crop, flip, cutout and normalisation of a batch by computed indices.
 
 The numbers that decide come in as an argument, so that the same example gets the same treatment on any replica. Pixels
-stay uint8 until the one conversion at the end.
+stay uint8 until the one conversion at the end. A spatial target, such as a mask, is moved by the indices of its image.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ NUM_DRAWS = 5
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What is done to a training image; what is not named is not done.
+    """Treatment of a training image; what is not named is not done.
 
     Attributes:
         pad: pixels added on every side before a random crop back to the image's size; 0 for no crop.
@@ -97,23 +97,43 @@ def _source_indices(length, offset, reverse, pad, reflect):
     return clipped, tf.equal(source, clipped)
 
 
-def _crop_and_flip(images, draws, spec):
-    """uint8 `[n, height, width, channels]` to the same shape; `draws` is `[n, NUM_DRAWS]`.
+def _source_pixels(shape, draws, spec):
+    """Where each pixel of a batch comes from, as a row in the batch's table of pixels.
 
-    One gather over the batch as a table of pixels, with a black pixel at its end for what lies outside.
+    Args:
+        shape: (count, height, width, channels) of the batch.
+        draws: as for `augment`.
+        spec: `Augmentation`.
+
+    Returns:
+        int32 tensor `[count, height, width]` in `[0, count * height * width]`, the last being what lies outside, and
+        whether there can be such.
     """
-    count, height, width, channels = images.shape
+    count, height, width, _ = shape
     span, reflect = 2 * spec.pad + 1, spec.pad_mode == "reflect"
     reverse = draws[:, 2] < 0.5 if spec.flip else None
     rows, row_inside = _source_indices(height, _below(draws[:, 0], span), None, spec.pad, reflect)
     columns, column_inside = _source_indices(width, _below(draws[:, 1], span), reverse, spec.pad, reflect)
     first = tf.range(count)[:, tf.newaxis] * height
     source = (first + rows)[:, :, tf.newaxis] * width + columns[:, tf.newaxis, :]
-    pixels = tf.reshape(images, (-1, channels))
-    if row_inside is not None:
-        inside = row_inside[:, :, tf.newaxis] & column_inside[:, tf.newaxis, :]
-        source = tf.where(inside, source, count * height * width)
-        pixels = tf.concat([pixels, tf.zeros((1, channels), tf.uint8)], axis=0)
+    if row_inside is None:
+        return source, False
+    inside = row_inside[:, :, tf.newaxis] & column_inside[:, tf.newaxis, :]
+    return tf.where(inside, source, count * height * width), True
+
+
+def _move(values, source, fill):
+    """One gather over the batch as a table of pixels, with one at its end for what lies outside.
+
+    Args:
+        values: tensor `[n, height, width]` or `[n, height, width, channels]`.
+        source: of `_source_pixels`.
+        fill: value of the pixel outside; None if there is none.
+    """
+    channels = values.shape[3:]
+    pixels = tf.reshape(values, (-1, *channels))
+    if fill is not None:
+        pixels = tf.concat([pixels, tf.fill((1, *channels), tf.cast(fill, pixels.dtype))], axis=0)
     return tf.gather(pixels, source)
 
 
@@ -139,8 +159,8 @@ def normalize(images, mean, std):
     return tf.reshape(rows * scale - shift, tf.shape(images))
 
 
-def augment(images, draws, spec, mean, std):
-    """Augments and normalises.
+def augment(images, draws, spec, mean, std, spatial=None):
+    """Augments and normalises images, and moves with each what belongs to its pixels.
 
     Padding is black before normalisation, as in the PyTorch code of the papers; cutout is the mean colour, 0 after it.
 
@@ -150,14 +170,20 @@ def augment(images, draws, spec, mean, std):
         spec: `Augmentation`.
         mean: floats, one per channel.
         std: floats, one per channel.
+        spatial: mapping from a name to (tensor `[n, height, width]` or `[n, height, width, any]`, its value in the
+            padding), or None.
 
     Returns:
-        float32 tensor `[n, height, width, channels]`.
+        float32 tensor `[n, height, width, channels]`, and the tensors of `spatial` by name, cropped and flipped as the
+        images are and otherwise unchanged.
     """
     height, width = images.shape[1:3]
+    moved = {name: values for name, (values, _) in (spatial or {}).items()}
     if spec.pad or spec.flip:
-        images = _crop_and_flip(images, draws, spec)
+        source, outside = _source_pixels(images.shape, draws, spec)
+        images = _move(images, source, 0 if outside else None)
+        moved = {name: _move(moved[name], source, spatial[name][1] if outside else None) for name in moved}
     images = normalize(images, mean, std)
     if spec.cutout:
         images *= _cutout_mask(draws, height, width, spec.cutout)
-    return images
+    return images, moved

@@ -6,6 +6,7 @@ import numpy as np
 
 from odtf.data import arguments
 from odtf.data import splits as splitting
+from odtf.data.samples import as_batch
 
 # Images a streamed training split is normalised from: the error of a mean over these is far below one grey level.
 _STATISTICS_SAMPLE = 10_000
@@ -28,9 +29,12 @@ class Split:
         return len(self.rows)
 
     @property
-    def labels(self):
-        """int32 array `[n]`. A streamed TFDS set reads all its files once to know them."""
-        return self.store.labels[self.rows]
+    def targets(self):
+        """The one target of all images, an array `[n, ...]`, or several of them by name.
+
+        Read now, for a streamed set from its files: `take` what is needed of a large split.
+        """
+        return as_batch(self.store.read_targets(self.rows))
 
     @property
     def images(self):
@@ -38,23 +42,24 @@ class Split:
         return self.take(np.arange(len(self)))[0]
 
     def take(self, indices):
-        """Images and labels by their position in the split.
+        """Images and targets by their position in the split.
 
         Args:
             indices: int array `[k]`, each in `[0, len(self))`.
 
         Returns:
-            uint8 array `[k, height, width, channels]` and int32 array `[k]`.
+            uint8 array `[k, height, width, channels]`, and the one target, an array `[k, ...]`, or several by name.
 
         Raises:
             UserError: if an image of a streamed split is corrupt.
         """
-        return self.store.read(self.rows[np.asarray(indices, np.int64)])
+        images, values = self.store.read(self.rows[np.asarray(indices, np.int64)])
+        return images, as_batch(values)
 
 
 @dataclasses.dataclass(frozen=True)
 class Info:
-    """What a network and a file have to know of the data.
+    """Facts about the data that a network and a file have to know.
 
     Attributes:
         name: of the data set, as given to `load`.
@@ -69,7 +74,7 @@ class Info:
 
 @dataclasses.dataclass
 class ImageDataset:
-    """Images, each with a target.
+    """Images, each with its targets.
 
     Attributes:
         name: as given to `load`.

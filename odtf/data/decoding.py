@@ -1,9 +1,11 @@
-"""Image files to uint8 arrays."""
+"""Image files to arrays: pictures, and targets that are pictures."""
 
+import contextlib
 import io
 
 import numpy as np
 
+from odtf.data.samples import fitted
 from odtf.errors import UserError
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
@@ -27,16 +29,15 @@ def decode(data, size=None, channels=3, name="image"):
     Raises:
         UserError: if the image cannot be decoded.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     mode = "L" if channels == 1 else "RGB"
-    try:
+    with _naming(name):
         image = Image.open(io.BytesIO(data))
         if size is not None:
             # A JPEG file is decoded at a fraction of its size, no less than twice the wanted one, where that is enough.
             image.draft(None, (2 * max(size), 2 * max(size)))
-        # Turned as its EXIF orientation asks, as every viewer and phone does.
-        ImageOps.exif_transpose(image, in_place=True)
+        _upright(image)
         if image.mode.startswith("I"):
             # Pillow clips 16-bit values at 255 instead of scaling them.
             image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
@@ -45,12 +46,77 @@ def decode(data, size=None, channels=3, name="image"):
             image = image.convert(mode)
         if size is not None and image.size != (size[1], size[0]):
             image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(image.size[1], image.size[0], channels)
+
+
+def decode_target(data, target, size=None, name="image"):
+    """Decodes an image file that is a spatial target: a mask, a depth map, another picture.
+
+    One channel keeps the values of the file: indices of a palette, all 16 bits. Another size is reached as the target
+    says: by the nearest pixel, or bilinearly as `decode` does it.
+
+    Args:
+        data: bytes of the file.
+        target: `Target`, spatial, of one channel or of three.
+        size: (height, width), or None for the file's own.
+        name: what an error calls the file.
+
+    Returns:
+        Array `[height, width]`, or `[height, width, channels]` if the target's shape has channels, of its type.
+
+    Raises:
+        UserError: if the file cannot be decoded, or has several channels where one is wanted.
+    """
+    from PIL import Image
+
+    channels = (target.array_shape((0, 0))[2:] or (1,))[0]
+    if channels == 3 and target.spatial == "bilinear":
+        return fitted(name, pixels := decode(data, size, 3, name), target, pixels.shape)
+    with _naming(name):
+        image = Image.open(io.BytesIO(data))
+        _upright(image)
+        image.load()
+        pixels = np.asarray(image.convert("RGB") if channels == 3 else image)
+    if pixels.ndim != (2 if channels == 1 else 3):
+        raise UserError(f"A target must be an image of one channel, or of a palette. Received: {name}, {image.mode}.")
+    if size is not None and pixels.shape[:2] != tuple(size):
+        pixels = _resized(pixels, size, target.spatial)
+    return fitted(name, pixels, target, pixels.shape).reshape(target.array_shape(pixels.shape))
+
+
+def _resized(pixels, size, how):
+    """`[height, width]` or `[height, width, 3]` to another size; the centres of the pixels decide, as in Pillow."""
+    from PIL import Image
+
+    if how == "nearest":
+        rows, columns = (
+            (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, pixels.shape, strict=False)
+        )
+        return pixels[rows][:, columns]
+    image = Image.fromarray(pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32))
+    resized = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    return resized if pixels.dtype == np.uint8 else np.rint(resized)
+
+
+@contextlib.contextmanager
+def _naming(name):
+    """Turns what Pillow raises into a `UserError` that says which image it was."""
+    from PIL import Image
+
+    try:
+        yield
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(
             f"Corrupt image: replace or remove it, or pass skip_corrupt=True. Received: {name} ({reason})."
         ) from error
-    return np.asarray(image).reshape(image.size[1], image.size[0], channels)
+
+
+def _upright(image):
+    """Turns an image as its EXIF orientation asks, as every viewer and phone does."""
+    from PIL import ImageOps
+
+    ImageOps.exif_transpose(image, in_place=True)
 
 
 def header_size(path):

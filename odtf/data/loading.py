@@ -4,10 +4,12 @@ import warnings
 
 import numpy as np
 
-from odtf.data import arguments, splits
+from odtf.data import arguments, sources, splits
 from odtf.data.dataset import ImageDataset, Split, channel_statistics
+from odtf.data.samples import LABEL, check
 from odtf.errors import UserError
 
+_PARTS = ("train", "validation", "test")
 _TEST_FRACTION = 0.2
 # A constant, so that runs with different seeds are compared on the same test images.
 _TEST_SEED = 0
@@ -25,26 +27,30 @@ def load(
     skip_corrupt=False,
     mean=None,
     std=None,
+    targets=None,
 ):
     """Opens a data set and makes the splits that it lacks.
 
     A missing test split is made first: 20 % of the training images, always the same ones. The validation split is then
-    taken from the training images by `seed`. Both are stratified for `digits` and folders, and plainly random for TFDS
-    sets, whose labels are not known before all files were read. Splits do not depend on the memory budget.
+    taken from the training images by `seed`. Both are stratified where the one target is an integer that has names and
+    is known without reading the images, as in `digits` and folders; they are plainly random elsewhere, as in TFDS sets.
+    Splits do not depend on the memory budget.
 
     Args:
-        name: "digits", "folder:PATH" (see `odtf.data.sources.folder`), or a TFDS set by `name[/config][:version]`.
+        name: "digits", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by `name[/config][:version]`, or a
+            function as described in `odtf.data.sources`, whose name is then the set's.
         data_dir: where TFDS prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets. Nothing is downloaded.
         image_size: int, or (height, width), to which images are resized; may be None where all have one size.
         validation_fraction: float in (0, 1), of the training images.
         seed: int, of the validation split and of `max_train_examples`.
-        memory_budget_mb: number of MiB (2**20 bytes) of uint8 pixels that may be held; a larger set streams from its
-            files.
+        memory_budget_mb: number of MiB (2**20 bytes) of images and targets that may be held; a larger set streams from
+            its files.
         max_train_examples: int, train on a seeded subset of at most this size, or None.
         skip_corrupt: drop images that cannot be decoded, with a warning, instead of refusing the set; costs one more
             pass over all images.
         mean: floats per channel for pixels scaled to [0, 1]; None for those of the training split.
         std: likewise, all positive.
+        targets: mapping from a name to `Target`, what a task learns from; None for classification's integer "label".
 
     Returns:
         `ImageDataset` with the splits "train", "validation", "test".
@@ -58,42 +64,52 @@ def load(
     budget = arguments.integer("memory_budget_mb", memory_budget_mb, 0) * 2**20
     if max_train_examples is not None:
         max_train_examples = arguments.integer("max_train_examples", max_train_examples, 1)
-    names, found, stratify = _open(name, data_dir, size)
-    image_shape = found["train"].store.image_shape
+    title = getattr(name, "__name__", type(name).__name__) if callable(name) else name
+    open_source, argument = sources.find(name)
+    targets = dict(LABEL if targets is None else targets)
+    names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets)
+    found = dict(found)
+    image_shape = _checked(title, found, targets, size)
     # Checked before any image is read.
     mean = None if mean is None else arguments.channel_values("mean", mean, image_shape[2])
     std = None if std is None else arguments.channel_values("std", std, image_shape[2], positive=True)
     if skip_corrupt:
         _drop_corrupt(found)
-    _make_missing(found, names, fraction, seed, stratify)
+    _make_missing(found, names, fraction, seed)
     if max_train_examples is not None:
         rows = found["train"].rows
         found["train"] = Split(found["train"].store, rows[splits.subset(len(rows), max_train_examples, seed)])
-    if sum(map(len, found.values())) * int(np.prod(image_shape)) <= budget:
+    if sum(map(len, found.values())) * _sample_bytes(found["train"].store) <= budget:
         found = _in_memory(found)
     if mean is None or std is None:
         computed = channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
-    ordered = {part: found[part] for part in ("train", "validation", "test")}
-    return ImageDataset(name, names, image_shape, mean, std, ordered)
+    ordered = {part: found[part] for part in _PARTS}
+    return ImageDataset(title, tuple(names), image_shape, mean, std, ordered)
 
 
-def _open(name, data_dir, size):
-    """(class names, the splits that the source has, whether its labels are known without reading images)."""
-    # Each source imports what it alone needs.
-    if not isinstance(name, str) or not name or name == "folder:":
-        raise UserError(f"A data set is 'digits', 'folder:PATH' or a TFDS name such as 'cifar10'. Received: {name!r}.")
-    if name == "digits":
-        from odtf.data.sources.digits import digits
+def _checked(name, found, targets, size):
+    """Checks what a source returned, which a user may have written, and returns the shape of its images."""
+    if "train" not in found or set(found) - set(_PARTS):
+        raise UserError(
+            f"A source gives 'train', and may give 'validation' and 'test'. Received: {name}: {list(found)}."
+        )
+    for split in found.values():
+        check(name, split.store.targets, targets)
+    shapes = {split.store.image_shape for split in found.values()}
+    if len(shapes) > 1:
+        raise UserError(f"Images of all splits must have one shape. Received: {name}: {sorted(shapes)}.")
+    shape = shapes.pop()
+    if size not in (None, shape[:2]):
+        raise UserError(f"A source must resize images as asked, to {size}. Received: {name}: {shape}.")
+    return shape
 
-        return (*digits(size), True)
-    if name.startswith("folder:"):
-        from odtf.data.sources.folder import folder
 
-        return (*folder(name.removeprefix("folder:"), size), True)
-    from odtf.data.sources.tfds import tfds
-
-    return (*tfds(name, data_dir, size), False)
+def _sample_bytes(store):
+    """Bytes of an image and its targets."""
+    targets = [(target.array_shape(store.image_shape), target.dtype) for target in store.targets.values()]
+    arrays = [(store.image_shape, "uint8"), *targets]
+    return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in arrays)
 
 
 def _drop_corrupt(found):
@@ -105,7 +121,7 @@ def _drop_corrupt(found):
             found[part] = Split(split.store, rows)
 
 
-def _make_missing(found, names, validation_fraction, seed, stratify):
+def _make_missing(found, names, validation_fraction, seed):
     """Carves "test", then "validation", out of "train" where the source has none."""
     for part, fraction, part_seed in (
         ("test", _TEST_FRACTION, _TEST_SEED),
@@ -114,12 +130,26 @@ def _make_missing(found, names, validation_fraction, seed, stratify):
         if part in found:
             continue
         train = found["train"]
-        if stratify:
-            rest, taken = splits.stratified(train.labels, fraction, part_seed, names)
+        labels = _classes(train, names)
+        if labels is not None:
+            rest, taken = splits.stratified(labels, fraction, part_seed, names)
         else:
             rest, taken = splits.uniform(len(train), fraction, part_seed)
         found[part] = Split(train.store, train.rows[taken])
         found["train"] = Split(train.store, train.rows[rest])
+
+
+def _classes(split, names):
+    """The class of each image, an array `[n]`; None where there is no such thing, or only the files know it."""
+    targets = list(split.store.targets.values())
+    one = len(targets) == 1 and targets[0].shape == () and targets[0].dtype != "float32" and targets[0].ignore is None
+    if not names or not one or not split.store.known:
+        return None
+    labels = split.targets
+    strange = labels[(labels < 0) | (labels >= len(names))]
+    if len(strange):
+        raise UserError(f"Labels must be positions in the {len(names)} names, from 0. Received: {strange[0]}.")
+    return labels
 
 
 def _in_memory(found):

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from odtf.data import arguments
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
-from odtf.data.stores import user_error_from
+from odtf.data.graph_calls import user_error_from
+from odtf.data.samples import as_batch
 from odtf.errors import UserError
 
 
@@ -52,6 +53,14 @@ def _elements(count, start, replicas, make, streaming):
     # The batches are shards already.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return index.map(element, num_parallel_calls=parallel).prefetch(2 * width).with_options(options)
+
+
+def _gather(store, rows, count):
+    """Images and targets of `count` rows, of shapes that are known while a graph is built."""
+    images, values = store.gather(rows)
+    shapes = {name: (count, *target.array_shape(store.image_shape)) for name, target in store.targets.items()}
+    values = {name: tf.ensure_shape(values[name], shape) for name, shape in shapes.items()}
+    return tf.ensure_shape(images, (count, *store.image_shape)), values
 
 
 class TrainPipeline:
@@ -111,9 +120,10 @@ class TrainPipeline:
             num_replicas: int, replicas of all processes together.
 
         Returns:
-            `tf.data.Dataset` of (images, labels) in the order step 0 for each replica, step 1 for each replica, and so
-            on: images float32 `[batch_size / num_replicas, height, width, channels]`, with an axis `num_views` after
-            the first where that is above 1; labels int32 `[batch_size / num_replicas]`.
+            `tf.data.Dataset` of (images, targets) in the order step 0 for each replica, step 1 for each replica, and so
+            on: images float32 `[batch_size / num_replicas, height, width, channels]`; the one target
+            `[batch_size / num_replicas, ...]`, or several of them by name. Images and spatial targets have an axis
+            `num_views` after the first where that is above 1.
 
         Raises:
             UserError: if the replicas cannot share the batch.
@@ -128,16 +138,26 @@ class TrainPipeline:
         )
 
     def _make(self, step, first, size):
-        """Images and labels at positions `first` to `first + size` of a step's global batch."""
-        images, labels = self._store.gather(self._chosen_rows(step, first, size))
+        """Images and targets at positions `first` to `first + size` of a step's global batch."""
+        images, values = _gather(self._store, self._chosen_rows(step, first, size), size)
         draws = self._draws(step, first, size)
+        spatial = {name: (values[name], t.fill) for name, t in self._store.targets.items() if t.spatial}
         if self.num_views > 1:
-            images = tf.repeat(images, self.num_views, axis=0)
-        images.set_shape((size * self.num_views, *self._store.image_shape))
-        images = augment(images, draws, self._augmentation, self._mean, self._std)
+            images = self._repeated(images)
+            spatial = {name: (self._repeated(value), fill) for name, (value, fill) in spatial.items()}
+        images, moved = augment(images, draws, self._augmentation, self._mean, self._std, spatial)
         if self.num_views > 1:
-            images = tf.reshape(images, (size, self.num_views, *self._store.image_shape))
-        return images, tf.ensure_shape(labels, (size,))
+            images = self._by_view(images)
+            moved = {name: self._by_view(value) for name, value in moved.items()}
+        return images, as_batch({**values, **moved})
+
+    def _repeated(self, values):
+        repeated = tf.repeat(values, self.num_views, axis=0)
+        repeated.set_shape((values.shape[0] * self.num_views, *values.shape[1:]))
+        return repeated
+
+    def _by_view(self, values):
+        return tf.reshape(values, (-1, self.num_views, *values.shape[1:]))
 
     def _chosen_rows(self, step, first, size):
         epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
@@ -169,8 +189,9 @@ def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):
         num_replicas: int, replicas of all processes together.
 
     Returns:
-        Finite `tf.data.Dataset` of (images float32 `[b, height, width, channels]`, labels int32 `[b]`, weights float32
-        `[b]`: 1, or 0 for padding), `b = batch_size / num_replicas`, in the order of `TrainPipeline.dataset`.
+        Finite `tf.data.Dataset` of (images float32 `[b, height, width, channels]`, the one target `[b, ...]` or several
+        by name, weights float32 `[b]`: 1, or 0 for padding), `b = batch_size / num_replicas`, in the order of
+        `TrainPipeline.dataset`.
 
     Raises:
         UserError: for an unknown split, or if the replicas cannot share the batch.
@@ -187,10 +208,9 @@ def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):
 
     def make(step, replica):
         positions = step * batch_size + replica * shard + tf.range(shard, dtype=tf.int64)
-        images, labels = split.store.gather(tf.gather(rows, tf.minimum(positions, len(split) - 1)))
-        images.set_shape((shard, *split.store.image_shape))
+        images, values = _gather(split.store, tf.gather(rows, tf.minimum(positions, len(split) - 1)), shard)
         weights = tf.cast(positions < len(split), tf.float32)
-        return normalize(images, dataset.mean, dataset.std), tf.ensure_shape(labels, (shard,)), weights
+        return normalize(images, dataset.mean, dataset.std), as_batch(values), weights
 
     steps = -(-len(split) // batch_size)
     return _elements(steps, 0, replicas, make, split.store.streaming)

@@ -39,7 +39,7 @@ def stratified(labels, fraction, seed, names):
 
 
 def uniform(count, fraction, seed):
-    """As `stratified`, without labels: for sets whose labels are known only after a whole pass over the files."""
+    """As `stratified`, without labels: where there are none, or only a pass over all files would tell them."""
     if count < 2:
         raise UserError(f"A split needs at least 2 images. Received: {count}.")
     rows = np.random.RandomState(seed).permutation(count)

@@ -1,1 +1,1 @@
-"""Evaluation of any image classifier that is a TFLite file, on any data: see `run.evaluate`."""
+"""Evaluation of any TFLite file that takes an image, on any data, by its task: see `evaluator.evaluate`."""

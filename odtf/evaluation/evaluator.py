@@ -1,5 +1,6 @@
-"""One or two classifiers over one split of a data set."""
+"""One or two files over one split of a data set."""
 
+import inspect
 import sys
 
 import numpy as np
@@ -8,49 +9,53 @@ import tqdm
 from odtf import data
 from odtf.data.splits import subset
 from odtf.errors import UserError
-from odtf.evaluation import figures
 
 _CHUNK = 64
 
 
 def evaluate(
-    classifier,
+    file,
     name,
+    task,
     *,
     against=None,
+    options=None,
     data_dir=None,
     split="test",
     seed=0,
     validation_fraction=0.1,
     max_examples=None,
-    label_offset=0,
     skip_corrupt=False,
 ):
-    """Runs a classifier over a split.
+    """Runs a file over a split and judges its answers.
 
     Args:
-        classifier: `Classifier`.
-        name: data set, as `odtf.data.load` takes it; its images come in the classifier's size.
-        against: another `Classifier` or None, for their agreement.
+        file: `ImageFile`.
+        name: data set, as `odtf.data.load` takes it; its images come in the file's size.
+        task: `odtf.tasks.Task`, which knows what the file's output means.
+        against: another `ImageFile` or None, for the agreement of the two.
+        options: mapping of further arguments of the task's `reader`, or None.
         data_dir: where TFDS prepared the set.
         split: "test", "validation" or "train".
         seed, validation_fraction: of the validation split, where it is taken from the training images: those of the
             run, or the file is judged by images that it was trained on.
         max_examples: evaluate on a seeded choice of that many; None for all.
-        label_offset: the output of the first class, see `Classifier.columns`.
         skip_corrupt: pass over images that cannot be decoded.
 
     Returns:
-        `(result, matrix)`: a dict that JSON can hold, see `odtf.commands.evaluate`, and the confusion
-        matrix as an int array.
+        `(result, study)`: a dict that JSON can hold, see `odtf.commands.evaluate`, and the `Study` that shows it.
 
     Raises:
-        UserError: if the data or the split do not exist, or their classes are not the file's.
+        UserError: if the data or the split do not exist, the file is none for them, or the task has no such option.
     """
-    both = [classifier] + ([against] if against else [])
+    options = options or {}
+    check_options(task, options)
+    both = [file] + ([against] if against else [])
+    metrics = task.metrics.values()
 
     def load(image_size):
         # Streamed, and with one training image: only what is evaluated is read.
+        whole = split == "train" or any(metric.reference == "train" for metric in metrics)
         return data.load(
             name,
             data_dir=data_dir,
@@ -58,79 +63,64 @@ def evaluate(
             validation_fraction=validation_fraction,
             seed=seed,
             memory_budget_mb=0,
-            max_train_examples=None if split == "train" else 1,
+            max_train_examples=None if whole else 1,
             skip_corrupt=skip_corrupt,
         )
 
     sets = {one.image_size: load(one.image_size) for one in both}
-    dataset = sets[classifier.image_size]
+    dataset = sets[file.image_size]
     if split not in dataset.splits:
         raise UserError(f"--split must be one of {', '.join(dataset.splits)}. Received: --split={split}.")
-    # The other file may have no background class where this one does.
-    offsets = [0 if one is against and one.num_outputs == dataset.num_classes else label_offset for one in both]
-    columns = [one.columns(dataset.class_names, offset) for one, offset in zip(both, offsets, strict=True)]
+    readers = [task.reader(one, dataset.info, against=one is not file, **options) for one in both]
+    study = task.study(dataset.info)
     count = len(dataset.splits[split])
     rows = np.arange(count) if max_examples is None else subset(count, max_examples, 0)
-    probabilities, labels = _run(both, columns, sets, split, rows)
-    first = probabilities[0]
+    for targets, outputs in _outputs(both, readers, sets, split, rows):
+        study.add(targets, *outputs)
+    for reference in study.references:
+        for targets, outputs in _outputs(both, readers, sets, reference, np.arange(len(dataset.splits[reference]))):
+            study.refer(reference, targets, *outputs)
+    found = study.result()
     result = {
-        "file": describe(classifier),
+        "task": task.name,
+        "file": _describe(file, readers[0]),
         "data": name,
         "split": split,
         "examples": len(rows),
-        **_accuracies(first, labels),
-        "calibration": figures.calibration(first, labels),
+        **found,
     }
-    matrix, result["classes"] = figures.confusion(labels, first.argmax(axis=1), dataset.class_names)
     if against:
-        result["against"] = {"file": describe(against), **_compare(first, probabilities[1], labels)}
-    return result, matrix
+        result["against"] = {"file": _describe(against, readers[1]), **found["against"]}
+    return result, study
 
 
-def describe(classifier):
-    """What a result says of a file and of how it was fed, as a dict."""
+def check_options(task, options):
+    """Raises UserError if the task's `reader` does not take these options."""
+    known = inspect.signature(task.reader).parameters
+    for option, value in options.items():
+        if option not in known:
+            raise UserError(f"The task {task.name!r} has no flag --{option}. Received: --{option}={value}.")
+
+
+def _describe(file, reader):
+    """The part of a result that says which file it is, and how it was fed and read."""
     return {
-        "path": classifier.path,
-        "bytes": classifier.bytes,
-        "input": [*classifier.image_size, classifier.channels],
-        "classes": classifier.num_outputs,
-        "pixels": classifier.pixels.source,
-        "scores": classifier.scores,
+        "path": file.path,
+        "bytes": file.bytes,
+        "input": [*file.image_size, file.channels],
+        "pixels": file.pixels.source,
+        **reader.facts,
     }
 
 
-def _run(classifiers, columns, sets, split, rows):
-    found, labels = [[] for _ in classifiers], []
+def _outputs(files, readers, sets, split, rows):
+    """Yields the targets of a batch and the list of what each file gives for it."""
     bar = tqdm.tqdm(total=len(rows), unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
     with bar:
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
             taken = {size: dataset.splits[split].take(part) for size, dataset in sets.items()}
-            for classifier, outputs, kept in zip(classifiers, columns, found, strict=True):
-                images, truth = taken[classifier.image_size]
-                kept.append(classifier.probabilities(images)[:, outputs])
-            labels.append(truth)
+            images = [taken[file.image_size][0] for file in files]
+            targets = taken[files[0].image_size][1]
+            yield targets, [reader(file.answers(own)) for file, reader, own in zip(files, readers, images, strict=True)]
             bar.update(len(part))
-    # Without a background class the rest is no whole any more.
-    whole = [np.concatenate(kept) for kept in found]
-    return [part / part.sum(axis=1, keepdims=True) for part in whole], np.concatenate(labels)
-
-
-def _accuracies(probabilities, labels):
-    ranks = figures.rank(probabilities, labels)
-    top1 = float(np.mean(ranks == 0))
-    result = {"top1": top1, "top1_standard_error": float(np.sqrt(top1 * (1 - top1) / len(labels)))}
-    if probabilities.shape[1] > 5:
-        result["top5"] = float(np.mean(ranks < 5))
-    return result
-
-
-def _compare(first, second, labels):
-    one, other = first.argmax(axis=1), second.argmax(axis=1)
-    return {
-        **_accuracies(second, labels),
-        "agreement": float(np.mean(one == other)),
-        "only_file_right": int(np.sum((one == labels) & (other != labels))),
-        "only_other_right": int(np.sum((one != labels) & (other == labels))),
-        "mean_probability_gap": float(np.mean(np.abs(first - second).max(axis=1))),
-    }

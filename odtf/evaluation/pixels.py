@@ -1,4 +1,4 @@
-"""What a file wants in place of the pixels 0..255. Nothing here imports TensorFlow.
+"""Scaling of pixels: the values that a file wants in place of 0..255. Nothing here imports TensorFlow.
 
 A file may say it: in NormalizationOptions of its TFLite metadata, or by the range of its quantised input. A float
 input says nothing, and a wrong guess would be measured as a bad model; so what no file says has to be given.

@@ -5,12 +5,14 @@ from odtf.export.conversion import convert, convert_saved, fold_preprocessing
 from odtf.export.output import publish, save_student
 from odtf.export.publication import publish_student
 from odtf.export.student import convert_calibrated, export_student
-from odtf.export.targets import PHONE, QUANTIZATIONS, SOC, TARGETS, Target, find_target
 from odtf.export.verification import verify
+from odtf.targets import QUANTIZATIONS, TARGETS, Target, find_target
 from odtf.tflite.flatbuffer import operators
 from odtf.tflite.lean import lean
 from odtf.tflite.runner import Runner, measure
 from odtf.tflite.vela import compile_with_vela
+
+SOC, PHONE = TARGETS["soc"], TARGETS["phone"]
 
 __all__ = [
     "PHONE",

@@ -8,7 +8,7 @@ from odtf.quantization import FixedRange, lower
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION
 
 
-def lowered_model(network, dataset, target, quantization):
+def lowered_model(network, dataset, target, quantization, task):
     """Makes the graph that a converter turns into an int8 file without a representative data set.
 
     Args:
@@ -16,6 +16,7 @@ def lowered_model(network, dataset, target, quantization):
         dataset: `odtf.data.ImageDataset`, for the normalisation.
         target: `Target`.
         quantization: how the file will compute.
+        task: `odtf.tasks.Task`.
 
     Returns:
         As `fold_preprocessing`, with fixed ranges for all activations.
@@ -30,10 +31,10 @@ def lowered_model(network, dataset, target, quantization):
             f"config.quantization.aware=False. Received: quantization={quantization}"
         )
     try:
-        student = lower(network, grouped=target.grouped)
+        student = lower(network, output=task.output, grouped=target.grouped)
     except ValueError as error:
         raise UserError(f"This network cannot be exported with the ranges of its training. {error}") from error
-    model = fold_preprocessing(student, dataset.mean, dataset.std, target, quantization)
+    model = fold_preprocessing(student, dataset.mean, dataset.std, target, quantization, task)
     scale, lowest = INPUT_QUANTIZATION["int8"]
     image = keras.Input(model.input_shape[1:], batch_size=1, name=INPUT_NAME)
     return keras.Model(image, model(FixedRange(scale, -128 - lowest, name="pixels")(image)), name=model.name)

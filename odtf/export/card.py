@@ -10,23 +10,21 @@ from odtf.tflite.arena import arena
 CARD = "MODEL_CARD.md"
 REPORT = "verification.json"
 # How firmware writes a pixel into the input, by the input's type.
-_STORED = {
-    "int8": {"type": "int8_t", "expression": "pixels[i] - 128"},
-    "int16": {"type": "int16_t", "expression": "pixels[i] << 7"},
-}
+_EXPRESSIONS = {"int8": "pixels[i] - 128", "int16": "pixels[i] << 7"}
 
 
-def documents(content, array, row, checks, about, dataset, target):
+def documents(content, array, row, checks, about, task, info, target):
     """Writes the model card and the verification report of a file.
 
     Args:
         content: the file's bytes.
         array: (name, bytes) of the file that firmware embeds: itself, or what Vela made of it.
         row: the file's row of a report.
-        checks: list of dicts, what `evidence` returned.
+        checks: list of dicts: every check with its figures, as in the report.
         about: mapping with `"name"` of the network, `"training"` (dict from a word to what it was, for people) and
             optionally `"cost"`, a line of text.
-        dataset: `odtf.data.ImageDataset`.
+        task: `odtf.tasks.Task`.
+        info: `odtf.data.Info` of the data.
         target: `Target`.
 
     Returns:
@@ -35,8 +33,9 @@ def documents(content, array, row, checks, about, dataset, target):
     import jinja2
 
     tensors = flatbuffer.interface(content)
+    places = [jinja2.FileSystemLoader(task.templates)] if task.templates else []
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("odtf.export"),
+        loader=jinja2.ChoiceLoader([*places, jinja2.PackageLoader("odtf.export")]),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # Markdown, not HTML.
         keep_trailing_newline=True,
@@ -45,20 +44,22 @@ def documents(content, array, row, checks, about, dataset, target):
     height, width, channels = tensors[0]["shape"][1:]
     card = environment.get_template(f"{CARD}.j2").render(
         about=about,
+        agreement=lambda check: "-" if task.agreement is None else task.agreement.text(check["agreement"]),
         arena=arena(content)["bytes"],
         array=name,
         checks=checks,
-        dataset=dataset,
         figures=_figures,
         file=f"student_{row['quantization']}",
-        labels=_labels(dataset.class_names),
-        percent="{:.2%}".format,
+        info=info,
+        metrics=task.metrics,
         pixels=height * width * channels,
         quantization=row["quantization"],
         resolvers=[resolver_name(operator) for operator in flatbuffer.operators(embedded)],
         row={"vela": None, **row},
-        stored=_STORED.get(tensors[0]["type"]),
+        snippet=_snippet(environment, task, target),
+        stored=_stored(tensors),
         target=target,
+        task=task.card(info, target),
         tensors=tensors,
         value=_value,
         version=__version__,
@@ -67,9 +68,19 @@ def documents(content, array, row, checks, about, dataset, target):
     return {CARD: card.encode(), REPORT: (json.dumps(report, indent=1) + "\n").encode()}
 
 
-def _labels(names):
-    shown = ", ".join(str(name) for name in names[:10])
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
+def _snippet(environment, task, target):
+    """The template that shows the use of a file: the task's own, or one that serves any task; None if there is none."""
+    names = [task.snippets.get(target.snippet), f"snippet_{target.snippet}.md.j2"]
+    known = environment.list_templates()
+    return next((name for name in names if name in known), None)
+
+
+def _stored(tensors):
+    """The C++ types of the tensors, and what firmware writes for a pixel."""
+    kinds = [
+        kind if kind == "float" else f"{kind}_t" for kind in (t["type"].replace("float32", "float") for t in tensors)
+    ]
+    return {"input": kinds[0], "output": kinds[1], "expression": _EXPRESSIONS.get(tensors[0]["type"], "pixels[i]")}
 
 
 def _value(tensor):

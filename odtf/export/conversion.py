@@ -22,18 +22,20 @@ INPUT_NAME = "image"
 _NATIVE_INPUTS = {"int8": ("int8", "uint8"), "int16x8": ("int16",), "float16": ("float32",)}
 
 
-def fold_preprocessing(student, mean, std, target, quantization):
-    """Puts the normalisation in front of a student, and what the target wants behind it.
+def fold_preprocessing(student, mean, std, target, quantization, task):
+    """Puts the normalisation in front of a student, and behind it what the target wants of the task.
 
     Args:
-        student: `keras.Model` from normalised images `[batch, height, width, channels]` to logits.
+        student: `keras.Model` from normalised images `[batch, height, width, channels]` to the task's
+            answer.
         mean: per channel, of pixels scaled to [0, 1].
         std: per channel, of pixels scaled to [0, 1].
         target: `Target`.
         quantization: how the file will compute.
+        task: `odtf.tasks.Task`.
 
     Returns:
-        `keras.Model` with batch 1 from float32 pixels 0..255 to `[1, classes]`, logits or probabilities.
+        `keras.Model` with batch 1 from float32 pixels 0..255 to what the file answers, `[1, ...]`.
 
     Raises:
         UserError: if the target takes RGB and the network has neither one nor three channels.
@@ -56,14 +58,12 @@ def fold_preprocessing(student, mean, std, target, quantization):
             f"The {target.name} target takes networks of colour (3 channels) or grey images (1 channel). "
             f"Received: channels={channels}"
         )
-    output = student(first(image))
-    if target.softmax:
-        output = keras.layers.Softmax(name="softmax")(output)
+    output = task.fold(student(first(image)), target)
     first.set_weights([kernel.astype("float32"), bias.astype("float32")])
     return keras.Model(image, output, name="deployed")
 
 
-def convert(model, calibration, target, quantization):
+def convert(model, calibration, target, quantization, answer):
     """Converts a model that takes pixels into a TFLite file for a target.
 
     Args:
@@ -72,20 +72,21 @@ def convert(model, calibration, target, quantization):
             quantisations look at them.
         target: `Target`.
         quantization: one that the target takes.
+        answer: `odtf.tasks.Answer`, the output of the file.
 
     Returns:
-        bytes of a file with one input, `image`, and one output, named by the target, of the target's types.
+        bytes of a file with one input, `image`, and one output, named by the answer, of the target's types.
 
     Raises:
         UserError: if an operator has no kernel in TFLite, or none for this quantisation.
     """
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder, quiet():
         with disk_errors(folder, tf.errors.OpError):
-            _save(model, target.output, folder)
-        return convert_saved(folder, calibration, target, quantization)
+            _save(model, answer.name, folder)
+        return convert_saved(folder, calibration, target, quantization, answer)
 
 
-def convert_saved(folder, calibration, target, quantization):
+def convert_saved(folder, calibration, target, quantization, answer):
     """Converts a SavedModel that takes pixels into a TFLite file for a target.
 
     Args:
@@ -93,6 +94,7 @@ def convert_saved(folder, calibration, target, quantization):
         calibration: as for `convert`; None where the graph carries its own ranges, as fake quantisation does.
         target: `Target`.
         quantization: one that the target takes.
+        answer: as for `convert`.
 
     Returns:
         As `convert`.
@@ -116,7 +118,7 @@ def convert_saved(folder, calibration, target, quantization):
     converted = flatbuffer.unpack(content)
     if not native:
         take_uint8(converted)
-    flatbuffer.rename_interface(converted, INPUT_NAME, target.output)
+    flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)
     return flatbuffer.pack(converted)
 
 

@@ -1,4 +1,4 @@
-"""The files of an export, which appear whole or not at all."""
+"""Files of an export, which appear whole or not at all."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from odtf.files import disk_errors
 from odtf.models import deploy
 from odtf.quiet import quiet
+from odtf.tasks import Classification
 
 
 def publish(directory, files):
@@ -45,12 +46,13 @@ def publish(directory, files):
     return [directory / name for name in files]
 
 
-def save_student(network, path):
+def save_student(network, path, *, task=None):
     """Saves the deploy form of a student as a `.keras` file that loads without odtf.
 
     Args:
-        network: `keras.Model` with named taps, `"logits"` among them.
+        network: `keras.Model` with named taps, the task's answer among them.
         path: destination, ending in `.keras`; replaced in one step.
+        task: `odtf.tasks.Task`; None: classification.
 
     Returns:
         The path, a `pathlib.Path`.
@@ -61,7 +63,7 @@ def save_student(network, path):
     """
     path = Path(path)
     with quiet():
-        student = deploy(network)
+        student = deploy(network, output=(task or Classification()).output)
     for layer in student.layers:
         if type(layer).__module__.split(".")[0] != "keras":
             raise ValueError(

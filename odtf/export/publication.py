@@ -7,9 +7,10 @@ from odtf.export.c_array import c_array
 from odtf.export.card import documents
 from odtf.export.output import publish
 from odtf.export.proofs import PROOFS, Circumstances
-from odtf.export.targets import find_target
-from odtf.export.verification import allowed_drop, verify
+from odtf.export.verification import verify
 from odtf.files import disk_errors
+from odtf.targets import find_target
+from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
 from odtf.tflite.lean import lean
 from odtf.tflite.metadata import LABELS, attach, labels_text
@@ -21,6 +22,7 @@ def publish_student(
     dataset,
     out_dir,
     *,
+    task=None,
     target,
     quantization,
     split="test",
@@ -33,8 +35,9 @@ def publish_student(
 
     Args:
         content: bytes of a TFLite file that takes raw pixels, as `convert` makes it.
-        network: the student that the file must equal: a callable from normalised images to logits or taps with them.
-        dataset, out_dir, target, quantization, split, max_examples, max_drop: as for `export_student`.
+        network: the student that the file must equal: a callable from normalised images to the task's answer or to
+            taps with it.
+        dataset, out_dir, task, target, quantization, split, max_examples, max_drop: as for `export_student`.
         about: mapping for the model card, see `odtf.export.card.documents`. With it the target's own tools prove the
             file, and beside it appear `MODEL_CARD.md`, `verification.json` and what Vela makes of it for an Ethos-U.
         memory: dict in which answers are kept for further targets of the same network.
@@ -45,36 +48,37 @@ def publish_student(
     Raises:
         UserError, VerificationError: as `export_student`.
     """
-    target = find_target(target, quantization)
-    content = lean(content)
+    target, task = find_target(target, quantization), task or Classification()
+    content, info = lean(content), dataset.info
+    labels, description = task.labels(info), task.describe(info)
     if target.metadata:
-        description = f"Image classifier, {dataset.num_classes} classes of {dataset.name}, {quantization}"
-        content = attach(content, dataset.class_names, name=network.name, description=description, version=__version__)
+        described = f"{description}, {quantization}"
+        content = attach(content, labels, name=network.name, description=described, version=__version__)
 
     def verified(on):
-        options = {"split": on, "max_examples": max_examples, "max_drop": max_drop, "memory": memory}
+        options = {"task": task, "split": on, "max_examples": max_examples, "max_drop": max_drop, "memory": memory}
         return verify(content, network, dataset, target, quantization, **options)
 
     name = f"student_{quantization}"
     row = {"target": target.name, "quantization": quantization, "path": str(Path(out_dir) / f"{name}.tflite")}
     row |= verified(split)
-    files = {LABELS: labels_text(dataset.class_names)}
+    files = {LABELS: labels_text(labels)} if labels else {}
     if about is not None:
         by_split = {split: row}
         if split != "validation" and len(dataset.splits["validation"]):
             by_split["validation"] = verified("validation")
             row |= {key: value for key, value in by_split["validation"].items() if key not in row}
-        circumstances = Circumstances(target, dataset, split, max_examples, max_drop)
+        circumstances = Circumstances(task, target, dataset, split, max_examples, max_drop)
         checks, compiled = _evidence(content, quantization, by_split, circumstances)
         row |= _figures_of_tools(checks)
         array = name, content
         if compiled:
             array = f"{name}_vela", compiled
             files[f"{name}_vela.tflite"] = compiled
-            files |= _sources(compiled, f"{name}_vela", dataset)
-        files |= documents(content, array, row, checks, about, dataset, target)
+            files |= _sources(compiled, f"{name}_vela", description, labels)
+        files |= documents(content, array, row, checks, about, task, info, target)
     if target.c_array:
-        files |= _sources(content, name, dataset)
+        files |= _sources(content, name, description, labels)
     files[f"{name}.tflite"] = content
     publish(out_dir, files)
     _remove_stale(Path(out_dir), f"{name}_vela.*", files)
@@ -82,21 +86,21 @@ def publish_student(
 
 
 def _remove_stale(folder, pattern, files):
-    """What Vela made of an earlier file is not what it would make of this one."""
+    """Removes what Vela made of an earlier file: it is not what it would make of this one."""
     with disk_errors(folder):
         for path in folder.glob(pattern):
             if path.name not in files:
                 path.unlink()
 
 
-def _sources(content, name, dataset):
-    header, source = c_array(content, name, dataset.class_names)
+def _sources(content, name, description, labels):
+    header, source = c_array(content, name, description, labels)
     return {f"{name}.h": header.encode(), f"{name}.cc": source.encode()}
 
 
 def _evidence(content, quantization, by_split, circumstances):
     """Every check with its numbers, and the file that Vela compiled, or None."""
-    target = circumstances.target
+    task, target = circumstances.task, circumstances.target
     tensors = flatbuffer.interface(content)
     limits = {"width_multiple": target.width_multiple} | ({"max_rank": target.max_rank} if target.max_rank else {})
     checks = [
@@ -105,25 +109,25 @@ def _evidence(content, quantization, by_split, circumstances):
         {"check": "limits", "passed": True, **limits},
     ]
     for split, row in by_split.items():
-        key = f"{'val' if split == 'validation' else split}_top1"
-        checks.append(
-            {
-                **{"check": "accuracy", "split": split, "passed": True, "examples": row["examples"]},
-                **{"top1": row[key], "student_top1": row[f"student_{key}"], "agreement": row["agreement"]},
-                **{"max_error": row["max_error"]},
-                "allowed_drop": allowed_drop(circumstances.max_drop, row["examples"]),
-            }
-        )
+        prefix = "val" if split == "validation" else split
+        check = {"check": "accuracy", "split": split, "passed": True, "examples": row["examples"]}
+        for metric in task.metrics:
+            check |= {metric: row[f"{prefix}_{metric}"], f"student_{metric}": row[f"student_{prefix}_{metric}"]}
+        check |= {key: row[key] for key in ("agreement", "max_error")}
+        allowed = task.allowed_loss(task.choice, row["examples"], circumstances.max_drop)
+        checks.append({**check, "allowed_drop": allowed})
     compiled = None
     for name in target.proofs:
-        found = PROOFS[name](content, circumstances)
+        if (found := PROOFS[name](content, circumstances)) is None:
+            continue
         compiled = found.pop("content", compiled)
-        checks.append({"check": name, **found})
+        # The library is the task's; the report calls it by its name.
+        checks.append({"check": task.client.name if name == "client" else name, **found})
     return checks, compiled
 
 
 def _figures_of_tools(checks):
-    """What a report keeps of the tools: Vela's figures, and why a tool did not run."""
+    """Returns what a report keeps of the tools: Vela's figures, and why a tool did not run."""
     kept = {}
     for check in checks:
         if check["check"] == "vela" and check["passed"]:

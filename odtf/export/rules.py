@@ -1,4 +1,4 @@
-"""What a file must be before its answers are looked at: its operators, widths and tensors, held against a target."""
+"""Rules for a file before its answers are looked at: its operators, widths and tensors, held against a target."""
 
 from odtf.errors import VerificationError
 from odtf.tflite import flatbuffer
@@ -58,22 +58,24 @@ def check_limits(content, target):
             )
 
 
-def check_interface(runner, dataset, target, quantization):
+def check_interface(runner, info, task, target, quantization):
     """Refuses a file whose tensors are not the ones that a target promises.
 
     Args:
         runner: `Runner` of the file.
-        dataset: the images and classes it is for.
+        info: `odtf.data.Info` of the data it is for.
+        task: `odtf.tasks.Task`.
         target: `Target`.
         quantization: one that the target takes.
 
     Raises:
         VerificationError: naming the tensor.
     """
-    height, width, channels = dataset.image_shape
+    height, width, channels = info.image_shape
     input_type, output_type = target.tensors[quantization]
-    shapes = (1, height, width, 3 if target.rgb else channels), (1, dataset.num_classes)
-    names, kinds = ("image", target.output), (input_type, output_type)
+    answer = task.answer(info, target, quantization)
+    shapes = (1, height, width, 3 if target.rgb else channels), answer.shape
+    names, kinds = ("image", answer.name), (input_type, answer.dtype or output_type)
     for details, name, kind, shape in zip((runner.input, runner.output), names, kinds, shapes, strict=True):
         found = details["name"], details["dtype"].__name__, tuple(map(int, details["shape_signature"]))
         if found != (name, kind, shape):
@@ -89,7 +91,7 @@ def check_interface(runner, dataset, target, quantization):
 
 
 def _widths(name, input_shape, kernel_shape):
-    """What a convolution writes, and of a grouped one what each group reads and writes."""
+    """The width that a convolution writes, and of a grouped one those that each group reads and writes."""
     if name == "DEPTHWISE_CONV_2D":
         return [kernel_shape[-1]]
     groups = input_shape[-1] // kernel_shape[-1]

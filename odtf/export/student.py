@@ -10,10 +10,11 @@ from odtf.errors import UserError
 from odtf.export.aware import lowered_model
 from odtf.export.conversion import convert, fold_preprocessing
 from odtf.export.publication import publish_student
-from odtf.export.targets import find_target
 from odtf.models import deploy
 from odtf.quantization import is_aware
 from odtf.quiet import quiet
+from odtf.targets import find_target
+from odtf.tasks import Classification
 
 
 def export_student(
@@ -21,6 +22,7 @@ def export_student(
     dataset,
     out_dir,
     *,
+    task=None,
     target="soc",
     quantization="int8",
     calibration_examples=256,
@@ -33,21 +35,23 @@ def export_student(
 ):
     """Exports a student as a TFLite file that takes raw pixels, and verifies it before it appears.
 
-    `soc`, `micro`, `ethos-u55`, `ethos-u65`: `student_<quantization>.tflite`, `.h` and `.cc`, `labels.txt`; ends in
-    logits. int8 input is pixel - 128, int16 input is pixel * 128. `phone`: `student_<quantization>.tflite` with
-    metadata and labels in it, `labels.txt`; uint8 RGB input, ends in probabilities. `phone-gpu`: the same with float32
-    RGB input, pixels 0 to 255.
+    `soc`, `micro`, `ethos-u55`, `ethos-u65`: `student_<quantization>.tflite`, `.h` and `.cc`; ends in what the network
+    computes, such as logits. int8 input is pixel - 128, int16 input is pixel * 128. `phone`:
+    `student_<quantization>.tflite` with metadata in it; uint8 RGB input, ends in what an app shows, such as
+    probabilities. `phone-gpu`: the same with float32 RGB input, pixels 0 to 255. Where outputs have names, they are in
+    `labels.txt`, and in what carries metadata or C++ source.
 
     Args:
-        network: `keras.Model` from normalised images to named taps, `"logits"` among them.
-        dataset: `odtf.data.ImageDataset`, for calibration (training images), labels, normalisation and verification.
+        network: `keras.Model` from normalised images to named taps, the task's answer among them.
+        dataset: `odtf.data.ImageDataset`, for calibration (training images), names, normalisation and verification.
         out_dir: directory of the files; files of other names in it stay.
+        task: `odtf.tasks.Task`; None: classification.
         target: key of `TARGETS`, or a `Target`.
         quantization: one that the target takes.
         calibration_examples: number of training images that set the ranges of activations.
         split: split to verify on.
         max_examples: verify on that many of its first examples; None for all.
-        max_drop: largest accepted fall of accuracy, see `verify`.
+        max_drop: the accepted price of quantisation, see `verify`.
         seed: which training images calibrate.
         about: mapping for the model card, as for `publish_student`; None for no card.
         memory: dict in which conversions and answers are kept for further targets of the same network; None to keep
@@ -62,17 +66,18 @@ def export_student(
         UserError: if an argument is wrong, the target cannot take the network, the disk is full.
         VerificationError: if the file is not as good as it should be. No file has changed in any of these cases.
     """
-    target = find_target(target, quantization)
-    _check(network, dataset, calibration_examples, split, max_examples)
+    target, task = find_target(target, quantization), task or Classification()
+    _check(network, dataset, task, calibration_examples, split, max_examples)
     memory = {} if memory is None else memory
-    conversion = target.conversion(quantization)
+    conversion = *target.conversion(quantization), task.answer(dataset.info, target, quantization)
     if conversion not in memory:
-        memory[conversion] = _convert(network, dataset, target, quantization, calibration_examples, seed)
+        memory[conversion] = _convert(network, dataset, task, target, quantization, calibration_examples, seed)
     row = publish_student(
         memory[conversion],
         network,
         dataset,
         out_dir,
+        task=task,
         target=target,
         quantization=quantization,
         split=split,
@@ -84,23 +89,25 @@ def export_student(
     return {**row, "calibration": "training" if is_aware(network) else "post-training"}
 
 
-def _convert(network, dataset, target, quantization, calibration_examples, seed):
-    if is_aware(network):
-        with _float32(), quiet():
-            return convert(lowered_model(network, dataset, target, quantization), None, target, quantization)
+def _convert(network, dataset, task, target, quantization, calibration_examples, seed):
     with _float32(), quiet():
-        deployed = deploy(network, grouped=target.grouped)
-        return convert_calibrated(deployed, dataset, target, quantization, calibration_examples, seed)
+        if is_aware(network):
+            model = lowered_model(network, dataset, target, quantization, task)
+            answer = task.answer(dataset.info, target, quantization)
+            return convert(model, None, target, quantization, answer)
+        deployed = deploy(network, output=task.output, grouped=target.grouped)
+        return convert_calibrated(deployed, dataset, target, quantization, task, calibration_examples, seed)
 
 
-def convert_calibrated(deployed, dataset, target, quantization, calibration_examples, seed):
+def convert_calibrated(deployed, dataset, target, quantization, task, calibration_examples, seed):
     """Converts a float student into a file whose ranges come from training images.
 
     Args:
-        deployed: `keras.Model` of stock layers from normalised images to logits.
+        deployed: `keras.Model` of stock layers from normalised images to the task's answer.
         dataset: `odtf.data.ImageDataset`.
         target: `Target`.
         quantization: one that the target takes.
+        task: `odtf.tasks.Task`.
         calibration_examples: number of training images that set the ranges.
         seed: which ones.
 
@@ -111,11 +118,11 @@ def convert_calibrated(deployed, dataset, target, quantization, calibration_exam
         UserError: as `convert`.
     """
     with quiet():
-        model = fold_preprocessing(deployed, dataset.mean, dataset.std, target, quantization)
+        model = fold_preprocessing(deployed, dataset.mean, dataset.std, target, quantization, task)
     images = calibration_images(dataset, calibration_examples, seed)
     if model.input_shape[-1] != images.shape[-1]:
         images = np.repeat(images, model.input_shape[-1], axis=-1)
-    return convert(model, images, target, quantization)
+    return convert(model, images, target, quantization, task.answer(dataset.info, target, quantization))
 
 
 @contextlib.contextmanager
@@ -129,12 +136,12 @@ def _float32():
         keras.config.set_dtype_policy(policy)
 
 
-def _check(network, dataset, calibration_examples, split, max_examples):
+def _check(network, dataset, task, calibration_examples, split, max_examples):
     for name, value in (("calibration_examples", calibration_examples), ("max_examples", max_examples)):
         if value is not None and value < 1:
             raise UserError(f"{name} is at least 1. Received: {name}={value}")
     if split not in dataset.splits:
-        raise UserError(f"No such split: it would be one of {', '.join(dataset.splits)}. Received: split={split!r}")
+        raise UserError(f"No such split: it must be one of {', '.join(dataset.splits)}. Received: split={split!r}")
     if len(dataset.splits[split]) == 0:
         raise UserError(f"A split to verify on has examples. Received: an empty {split!r} split")
     if tuple(network.input_shape[1:]) != tuple(dataset.image_shape):
@@ -142,11 +149,8 @@ def _check(network, dataset, calibration_examples, split, max_examples):
             f"The network takes images of shape {tuple(network.input_shape[1:])}. "
             f"Received: images of shape {tuple(dataset.image_shape)} from {dataset.name}"
         )
-    classes = network.output["logits"].shape[-1]
-    if classes != dataset.num_classes:
+    if task.output not in network.output:
         raise UserError(
-            f"The network tells {classes} classes apart. Received: {dataset.num_classes} classes in {dataset.name}"
+            f"A network for {task.name} has a tap {task.output!r}. Received: the taps {', '.join(network.output)}"
         )
-    for label in dataset.class_names:
-        if not str(label).strip() or len(str(label).splitlines()) != 1:
-            raise UserError(f"A class name is one line of text, not empty. Received: {label!r}")
+    task.check(dataset.info, tuple(network.output[task.output].shape))

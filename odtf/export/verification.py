@@ -1,4 +1,4 @@
-"""The proof of an exported file: what it holds, what it answers, how fast."""
+"""The proof of an exported file: its operators and tensors, its answers, its speed."""
 
 import hashlib
 
@@ -6,6 +6,8 @@ import numpy as np
 
 from odtf.errors import VerificationError
 from odtf.export.rules import check_interface, check_limits, check_operators
+from odtf.metrics import joined_of, merged, results, sums_of
+from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
 from odtf.tflite.runner import Runner
 
@@ -15,49 +17,59 @@ _FLOAT_TOLERANCE = 1e-3
 
 
 def verify(
-    content, network, dataset, target, quantization, *, split="test", max_examples=None, max_drop=0.02, memory=None
+    content,
+    network,
+    dataset,
+    target,
+    quantization,
+    *,
+    task=None,
+    split="test",
+    max_examples=None,
+    max_drop=0.02,
+    memory=None,
 ):
     """Runs a TFLite file over a split and compares it with the Keras student on the same pixels.
 
     Args:
         content: the file's bytes.
-        network: the student, a `keras.Model` from normalised images to logits or to taps that include `"logits"`.
+        network: the student, a `keras.Model` from normalised images to the task's answer or to taps that include it.
         dataset: `odtf.data.ImageDataset`.
         target: `Target` that the file is for.
         quantization: how the file computes.
+        task: `odtf.tasks.Task`; None: classification.
         split: split to run over.
         max_examples: how many of its first examples; None for all of them.
-        max_drop: largest fall of accuracy against the student, as a fraction, that is taken as the price of
-            quantisation. The standard error of a small split is added to it.
+        max_drop: by how much the metric that chooses may be worse than the student's, in units of the metric, as the
+            price of quantisation. What the task allows for the noise of a split is added to it.
         memory: dict in which answers are kept for further targets of the same network; None to keep nothing.
 
     Returns:
-        dict with `"bytes"`, `"sha256"`, `"<split>_top1"` (fraction; the validation split's is `"val_top1"`),
-        `"student_<split>_top1"` of the Keras student, `"examples"`, `"agreement"` (fraction of equal predictions),
-        `"max_error"` (largest difference from the student's logits or probabilities), `"latency_us_p50"` (one thread)
-        and `"ops"` (dict from operator to count).
+        dict with `"bytes"`, `"sha256"`, for each of the task's metrics `"<split>_<metric>"` (the validation split's is
+        `"val_<metric>"`) and `"student_<split>_<metric>"` of the Keras student, `"examples"`, `"agreement"` (the task's
+        metric of the file's answers against the student's, None where it has none), `"max_error"` (largest difference
+        from the student's answers), `"latency_us_p50"` (one thread) and `"ops"` (dict from operator to count).
 
     Raises:
         VerificationError: if the file has an operator or a width that the target does not take, other tensors than
             the target's, or answers that do not follow from the student's.
     """
+    task = task or Classification()
     ops = flatbuffer.operators(content)
     check_operators(ops, target)
     check_limits(content, target)
     runner = Runner(content)
-    check_interface(runner, dataset, target, quantization)
+    check_interface(runner, dataset.info, task, target, quantization)
     memory, sha256 = {} if memory is None else memory, hashlib.sha256(content).hexdigest()
     count = min(len(dataset.splits[split]), max_examples or len(dataset.splits[split]))
     if (sha256, split, count) not in memory:
-        memory[sha256, split, count] = _compare(runner, network, dataset, target, split, count)
+        memory[sha256, split, count] = _compare(runner, network, dataset, task, target, split, count)
     figures = memory[sha256, split, count]
-    _check_answers(figures, quantization, max_drop)
-    key = f"{'val' if split == 'validation' else split}_top1"
+    _check_answers(figures, task, quantization, max_drop)
     return {
         "bytes": len(content),
         "sha256": sha256,
-        key: figures["top1"],
-        f"student_{key}": figures["student_top1"],
+        **by_split(figures["metrics"], figures["student_metrics"], split),
         "examples": figures["count"],
         "agreement": figures["agreement"],
         "max_error": figures["max_error"],
@@ -66,63 +78,101 @@ def verify(
     }
 
 
-def _compare(runner, network, dataset, target, split, count):
-    predict = _student(network, dataset)
-    right = student_right = agreed = 0
-    worst, largest = 0.0, 0.0
-    for start in range(0, count, _CHUNK):
-        images, labels = dataset.splits[split].take(np.arange(start, min(start + _CHUNK, count)))
-        scores, expected = runner.predict(images), predict(images)
-        if target.softmax:
-            expected = _softmax(expected)
-        if not np.all(np.isfinite(scores)):
+def by_split(values, student_values, split):
+    """Returns the metrics of a file and of its student as a row has them.
+
+    Args:
+        values: dict from a metric's name to the file's value.
+        student_values: the same of the student.
+        split: name of the split they were computed from.
+    """
+    prefix = "val" if split == "validation" else split
+    row = {}
+    for name, value in values.items():
+        row |= {f"{prefix}_{name}": value, f"student_{prefix}_{name}": student_values[name]}
+    return row
+
+
+def is_worse(task, value, reference, allowed):
+    """Whether the metric that chooses is worse than a reference by more than is allowed."""
+    limit = reference - allowed if task.metrics[task.choice].better is max else reference + allowed
+    return not task.is_better(value, limit)
+
+
+def _compare(runner, network, dataset, task, target, split, count):
+    """The metrics of a file and of its student, computed from the same pixels, and how far their answers differ."""
+    run = _Comparison(runner, network, dataset, task, target)
+    sums = run.sums(split, count)
+    # A metric may be computed against another split, as that of a search against the images searched.
+    other = next((metric.reference for metric in task.metrics.values() if metric.reference is not None), None)
+    reference = {} if other is None else run.sums(other, len(dataset.splits[other]))
+    figures = {"count": count, "agreement": None, "max_error": run.worst}
+    figures["relative_error"] = run.worst / (1.0 + run.largest)
+    for key, side in (("metrics", "file/"), ("student_metrics", "student/")):
+        figures[key] = results(_part(sums, side), task.metrics, _part(reference, side))
+    if task.agreement is not None:
+        figures["agreement"] = results(_part(sums, "both/"), {"agreement": task.agreement})["agreement"]
+    return figures
+
+
+class _Comparison:
+    """A file and its student, run over splits; the largest error and the largest answer are kept."""
+
+    def __init__(self, runner, network, dataset, task, target):
+        self._runner, self._dataset, self._task, self._target = runner, dataset, task, target
+        self._predict = _student(network, dataset, task.output)
+        self._agreement = {} if task.agreement is None else {"agreement": task.agreement}
+        self.worst = self.largest = 0.0
+
+    def sums(self, split, count):
+        """Returns the total sums of the first examples: "file/METRIC/SUM", "student/..." and "both/..."."""
+        joined = [*joined_of(self._task.metrics, "file/"), *joined_of(self._task.metrics, "student/")]
+        joined += joined_of(self._agreement, "both/")
+        return merged((self._batch(split, start, count) for start in range(0, count, _CHUNK)), joined)
+
+    def _batch(self, split, start, count):
+        images, targets = self._dataset.splits[split].take(np.arange(start, min(start + _CHUNK, count)))
+        given, expected = self._runner.predict(images), self._task.folded(self._predict(images), self._target)
+        if not np.all(np.isfinite(given)):
             raise VerificationError(f"The file gives NaN or Inf on examples {start} and after of the {split} split")
-        answer, expected_answer = scores.argmax(-1), expected.argmax(-1)
-        right += int(np.sum(answer == labels))
-        student_right += int(np.sum(expected_answer == labels))
-        agreed += int(np.sum(answer == expected_answer))
-        worst = max(worst, float(np.max(np.abs(scores - expected))))
-        largest = max(largest, float(np.max(np.abs(expected))))
-    return {
-        "top1": right / count,
-        "student_top1": student_right / count,
-        "agreement": agreed / count,
-        "max_error": worst,
-        "relative_error": worst / (1.0 + largest),
-        "count": count,
-    }
+        self.worst = max(self.worst, float(np.max(np.abs(given - expected))))
+        self.largest = max(self.largest, float(np.max(np.abs(expected))))
+        weights = np.ones(len(images), np.float32)
+        sides = {
+            "file/": sums_of(self._task.metrics, targets, given, weights),
+            "student/": sums_of(self._task.metrics, targets, expected, weights),
+            "both/": sums_of(self._agreement, expected, given, weights),
+        }
+        return {f"{side}{name}": value for side, sums in sides.items() for name, value in sums.items()}
 
 
-def allowed_drop(max_drop, count):
-    """How far accuracy on `count` examples may fall: the price of quantisation and the standard error of a split."""
-    return max_drop + count**-0.5
+def _part(sums, side):
+    return {name.removeprefix(side): value for name, value in sums.items() if name.startswith(side)}
 
 
-def _check_answers(figures, quantization, max_drop):
-    allowed = allowed_drop(max_drop, figures["count"])
-    if figures["top1"] < figures["student_top1"] - allowed:
+def _check_answers(figures, task, quantization, max_drop):
+    metric, value = task.metrics[task.choice], figures["metrics"][task.choice]
+    expected = figures["student_metrics"][task.choice]
+    allowed = task.allowed_loss(task.choice, figures["count"], max_drop)
+    if is_worse(task, value, expected, allowed):
         raise VerificationError(
-            f"The {quantization} file answers worse than its student, whose accuracy is "
-            f"{figures['student_top1']:.4f}, by more than {allowed:.4f}. Received: {figures['top1']:.4f}"
+            f"The {quantization} file answers worse than its student, whose {metric.title} is {expected:.4f}, by more "
+            f"than {allowed:.4f}. Received: {value:.4f}"
         )
     if quantization == "float32" and figures["relative_error"] > _FLOAT_TOLERANCE:
+        allowed = _FLOAT_TOLERANCE * figures["max_error"] / figures["relative_error"]
         raise VerificationError(
-            f"The float32 file equals its student up to rounding. Received: scores that differ by "
-            f"{figures['max_error']:.3g}"
+            f"The float32 file differs from its student by {figures['max_error']:.3g}; at most {allowed:.3g} was "
+            "expected."
         )
 
 
-def _student(network, dataset):
+def _student(network, dataset, output):
     mean, std = np.asarray(dataset.mean, np.float32), np.asarray(dataset.std, np.float32)
 
-    def logits(images):
+    def predict(images):
         # Called as it is: Model.predict would compile with XLA, which takes many times longer on a CPU.
         outputs = network((images / np.float32(255.0) - mean) / std, training=False)
-        return np.asarray(outputs["logits"] if isinstance(outputs, dict) else outputs)
+        return np.asarray(outputs[output] if isinstance(outputs, dict) else outputs)
 
-    return logits
-
-
-def _softmax(logits):
-    raised = np.exp(logits - logits.max(-1, keepdims=True))
-    return raised / raised.sum(-1, keepdims=True)
+    return predict

@@ -12,7 +12,7 @@ from odtf.finetune import compression
 from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
 from odtf.finetune.prune import Pruned
-from odtf.finetune.quantize import Quantized
+from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.teacher import make_teacher
 from odtf.finetune.tuned_file import aware_file, figures, is_still_there
 from odtf.finetune.tuning import Lesson, Tuning, quality
@@ -153,7 +153,7 @@ class _Tuned:
             return Clustered(twin, self._settings)
         images = calibration_images(self._dataset, self._config.export.calibration_examples, self._config.seed)
         mean, std = np.float32(self._dataset.mean), np.float32(self._dataset.std)
-        return Quantized(twin, (images / np.float32(255.0) - mean) / std, _PRESERVE.get(before))
+        return RoundedTwin(twin, (images / np.float32(255.0) - mean) / std, _PRESERVE.get(before))
 
     def _with_weights(self):
         """The deployed student with the weights of the last float stage."""
@@ -187,9 +187,7 @@ class _Tuned:
         else:
             equal = self._with_weights()
             examples, seed = self._config.export.calibration_examples, self._config.seed
-            content = export.convert_calibrated(
-                equal, self._dataset, self._target, "int8", examples, seed, task=self._task
-            )
+            content = export.convert_calibrated(equal, self._dataset, self._target, "int8", self._task, examples, seed)
         row = export.publish_student(
             content,
             equal,

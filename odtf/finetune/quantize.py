@@ -3,7 +3,7 @@
 import numpy as np
 import tf_keras
 
-from odtf.finetune.quantizers import ActivationQuantizer, LayerQuantization, Range, weight_quantizer
+from odtf.finetune.quantizers import ActivationQuantizer, LayerQuantization, SharedRange, weight_quantizer
 from odtf.finetune.stage import Stage
 from odtf.finetune.tfmot import tfmot
 from odtf.finetune.twin import is_shift
@@ -17,7 +17,7 @@ _KEEPING = {"AveragePooling2D", "Concatenate"}
 _DECAY = 0.99
 
 
-class Quantized(Stage):
+class RoundedTwin(Stage):
     """A twin that learns to be rounded.
 
     Its batch normalisations keep the statistics they have, as in the file, where they are folded; their factors and
@@ -56,7 +56,8 @@ def quantize(twin, images, preserve=None):
     ranges = _ranges(twin, written, images)
     outputs = {}
     for group in _same_scale(written):
-        shared = Range(min(ranges[layer.name][0] for layer in group), max(ranges[layer.name][1] for layer in group))
+        lows, highs = zip(*(ranges[layer.name] for layer in group), strict=True)
+        shared = SharedRange(min(lows), max(highs))
         # The range follows the tensor that holds the values of all of them.
         leader = max(reversed(group), key=lambda layer: np.ptp(ranges[layer.name]))
         for layer in group:

@@ -7,7 +7,7 @@ from odtf.finetune.tfmot import Default8BitConvWeightsQuantizer, cluster_preserv
 _BITS = 8
 
 
-class Range:
+class SharedRange:
     """The range of one or several tensors that a device keeps in one scale; a variable, so that checkpoints hold it.
 
     Args:
@@ -36,7 +36,7 @@ class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
     calibration ends.
 
     Args:
-        shared: the `Range`.
+        shared: the `SharedRange`.
         decay: of the moving average; 1 for a range that stays.
     """
 

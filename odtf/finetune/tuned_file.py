@@ -33,7 +33,7 @@ def aware_file(model, task, dataset, target):
     bare = dataclasses.replace(target, finished=False)
     answer = task.answer(dataset.info, target, "int8")
     with quiet():
-        front = export.fold_preprocessing(nothing, dataset.mean, dataset.std, bare, "int8")
+        front = export.fold_preprocessing(nothing, dataset.mean, dataset.std, bare, "int8", task)
     module = tf.Module()
     # The variables, not the model: saving that would trace every layer of it.
     module.variables_of_both = [*model.variables, *(v.value for v in front.variables)]
@@ -48,7 +48,7 @@ def aware_file(model, task, dataset, target):
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
         with quiet(), disk_errors(folder, tf.errors.OpError):
             tf.saved_model.save(module, folder, signatures={"serve": serve})
-        return export.convert_saved(folder, None, target, "int8")
+        return export.convert_saved(folder, None, target, "int8", answer)
 
 
 def figures(row, task, dataset, workdir):

@@ -52,7 +52,8 @@ class Tuning:
     """Trains a stage in a directory of its own, or goes on where an earlier run stopped.
 
     The loss is (1 - alpha) L(z, y) + alpha D(z_teacher, z), the task's supervised and distillation terms, where there
-    is a teacher: (1 - alpha) CE(z, y) + alpha T^2 KL(p_teacher || p) in classification. All of the step is one graph: teacher (Keras 3), student (tf_keras), optimizer, masks.
+    is a teacher: (1 - alpha) CE(z, y) + alpha T^2 KL(p_teacher || p) in classification. All of the step is one graph:
+    teacher (Keras 3), student (tf_keras), optimizer, masks.
 
     Args:
         directory: of the stage; its checkpoints, chosen weights and log go there.

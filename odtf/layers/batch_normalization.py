@@ -1,6 +1,7 @@
 """Batch normalisation on TensorFlow's fused kernel, compatible with Keras' own."""
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -68,3 +69,25 @@ class BatchNormalization(keras.layers.BatchNormalization):
         y = layer(x)
         layer.set_weights(self.get_weights())
         return y
+
+
+def affine(norm, backend):
+    """Finds the factor and the offset by which a batch normalisation acts in inference: y = factor * x + offset.
+
+    Args:
+        norm: `keras.layers.BatchNormalization`, or one of this package, with or without a scale and a center.
+        backend: `keras.ops` for tensors in the layer's own precision, which pass gradients to its scale and center; or
+            `numpy` for float64 arrays.
+
+    Returns:
+        Pair of tensors or arrays `[channels]`.
+    """
+
+    def value(variable):
+        return ops.convert_to_numpy(variable).astype("float64") if backend is np else ops.convert_to_tensor(variable)
+
+    variance = value(norm.moving_variance) + norm.epsilon
+    factor = variance**-0.5 if backend is np else ops.rsqrt(variance)
+    if norm.scale:
+        factor = value(norm.gamma) * factor
+    return factor, (value(norm.beta) if norm.center else 0.0) - value(norm.moving_mean) * factor

@@ -171,6 +171,27 @@ class Method(Evaluation, keras.Model):
         """Returns the answer of everything in `outputs` that has one, by name."""
         return {name: self.answer(taps) for name, taps in outputs.items() if self.task.output in taps}
 
+    # What a comparison asks -----------------------------------------------------------------------------------------
+
+    @classmethod
+    def epochs_of(cls, options, networks, epochs):
+        """Returns in which epochs of a run each of its networks learns: a dict from its name to (first, end).
+
+        A pure function of the config, so that the same network alone can be given the same epochs. Networks that do not
+        learn themselves (averages of others, or made of several) are not in it.
+
+        Args:
+            options: dict, `config.method` without its name.
+            networks: dict from the name of every peer to its specification; a list of them where it is made of several.
+            epochs: int, how many the whole run has.
+        """
+        return {name: (0, epochs) for name, network in networks.items() if not isinstance(network, list)}
+
+    @classmethod
+    def rate_of(cls, options, name, rate):
+        """Returns the learning rate of a network, where that of the run is `rate`; see `epochs_of`."""
+        return rate
+
     # The forward pass -----------------------------------------------------------------------------------------------
 
     def call(self, images, training=False):
@@ -255,7 +276,8 @@ class Method(Evaluation, keras.Model):
             loss = sum(terms.values())
             scaled_loss = loss * scale
         gradients = tape.gradient(scaled_loss, [v.value for v in self.trainable_variables])
-        self.update.apply(gradients, scale)
+        # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
+        self.update.apply(gradients, scale, forward_pass=(outputs, terms))
         self.after_step(targets, outputs)
         progress = {
             f"{who}/{name}": value

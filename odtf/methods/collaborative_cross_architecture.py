@@ -91,6 +91,11 @@ class CollaborativeCrossArchitecture(Method):
     def _uniform(self):
         return np.full(len(self.peers), 1.0 / len(self.peers), "float32")
 
+    @classmethod
+    def rate_of(cls, options, name, rate):
+        rates = options.get("rates")
+        return rate * rates[int(name.removeprefix("peer_"))] if rates else rate
+
     # Now and then, and ever more strictly ---------------------------------------------------------------------------
 
     @property

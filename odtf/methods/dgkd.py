@@ -79,6 +79,10 @@ class DGKD(TeacherChain):
             if teachers
         }
 
+    @classmethod
+    def trained(cls, options):
+        return list(chain_of(None, options.get("assistant_networks", ()), None))
+
     def terms_of(self, name, teachers, targets, outputs):
         hard = self.supervised(name, targets, outputs)
         if not teachers:

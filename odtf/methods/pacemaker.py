@@ -72,6 +72,10 @@ class Pacemaker(TeacherChain):
             **common,
         )
 
+    @classmethod
+    def trained(cls, options):
+        return ["teacher", "pacemaker", *["peer_0"] * (2 if options.get("guidance") == "sequence" else 1)]
+
     def terms_of(self, name, teachers, targets, outputs):
         hard = self.supervised(name, targets, outputs)
         if not teachers:

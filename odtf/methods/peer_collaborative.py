@@ -98,6 +98,12 @@ class PeerCollaborative(Branched):
         mean = {id(v) for part in (self.mean_trunk, *self.mean_branches.values()) for v in part.variables}
         return [v for v in super().trainable_variables if id(v) not in mean]
 
+    @classmethod
+    def epochs_of(cls, options, networks, epochs):
+        # The mean models follow the peers.
+        learning = {name: network for name, network in networks.items() if not name.startswith("mean_")}
+        return super().epochs_of(options, learning, epochs)
+
     # The forward pass -----------------------------------------------------------------------------------------------
 
     def call(self, images, training=False):

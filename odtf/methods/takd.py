@@ -55,6 +55,10 @@ class TAKD(TeacherChain):
             **common,
         )
 
+    @classmethod
+    def trained(cls, options):
+        return list(chain_of(None, options.get("assistant_networks", ()), None))
+
     def terms_of(self, name, teachers, targets, outputs):
         hard = self.supervised(name, targets, outputs)
         if not teachers:

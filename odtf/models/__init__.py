@@ -1,17 +1,18 @@
 """Networks written once, as functions of a convolution: peers, teachers and students are the same code.
 
 A network is a function in the file of its name in `odtf/models/backbones`, and an attribute of this package:
-`network(input_shape, num_classes, *, seed, name, synchronized, ...)`. It returns a functional `keras.Model` with a
-dictionary of named taps for output: "stage1", "stage2" and so on, the "embedding" that the classifier takes, and the
-float32 "logits" (no softmax).
+`network(input_shape, head, *, seed, name, synchronized, ...)`. It returns a functional `keras.Model` with a dictionary
+of named taps for output: "stage1", "stage2" and so on, and those of its head. The head is what the task wants: of a
+number of classes the taps are the "embedding" that the classifier takes, and the float32 "logits" (no softmax); others
+are in `odtf.models.heads`.
 """
 
-from odtf.models import specification
+from odtf.models import heads, specification
 from odtf.models.costs import Cost, cost
 from odtf.models.deployment import deploy
 from odtf.models.specification import build
 
-__all__ = ["Cost", "build", "cost", "deploy", *specification.names()]
+__all__ = ["Cost", "build", "cost", "deploy", "heads", *specification.names()]
 
 
 def __getattr__(name):

@@ -16,6 +16,7 @@ from odtf.layers import (
     Shift2D,
 )
 from odtf.layers.initializers import depthwise_kaiming_normal, kaiming_normal, linear_uniform
+from odtf.models import heads
 
 # Batch normalisation as in the published recipes (PyTorch's momentum 0.1), not Keras' 0.99 and 1e-3.
 MOMENTUM = 0.9
@@ -146,26 +147,28 @@ class Pieces:
             name=name,
         )(x)
 
-    def head(self, inputs, stages, num_classes, *, name, embedding=None, hidden=()):
-        """The classifier on the last stage; the network with all its taps.
+    def network(self, inputs, stages, head, *, name, embedding=None, hidden=()):
+        """The network with all its taps, once its stages stand.
 
         Args:
             inputs: the input of the network.
             stages: list of the taps "stage1" and so on.
-            num_classes: number of classes.
+            head: number of classes, or a head of `odtf.models.heads`.
             name: name of the network.
-            embedding: what the classifier takes, or None for the last stage after global average pooling.
-            hidden: widths of dense layers with ReLU between the embedding and the logits.
+            embedding: KerasTensor that the head takes, or None for the last stage after global average pooling.
+            hidden: widths of dense layers with ReLU before the logits, where `head` is a number of classes.
+
+        Returns:
+            Functional `keras.Model` from `inputs` to the stages and the head's taps.
+
+        Raises:
+            ValueError: if `head` is no head, or has a tap of a stage's name.
         """
-        if embedding is None:
-            embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(stages[-1])
-        x = embedding
-        for index, units in enumerate(hidden):
-            x = self.dense(x, units, name=f"hidden{index + 1}")
-            x = self.relu(x, name=f"hidden{index + 1}_relu")
-        logits = self.dense(x, num_classes, name="logits", dtype="float32")
         taps = {f"stage{i + 1}": stage for i, stage in enumerate(stages)}
-        return keras.Model(inputs, {**taps, "embedding": embedding, "logits": logits}, name=name)
+        answers = heads.find(head, hidden)(self, stages, embedding)
+        if taken := taps.keys() & answers.keys():
+            raise ValueError(f"The taps of a head need names that no stage has. Received: {', '.join(sorted(taken))}")
+        return keras.Model(inputs, {**taps, **answers}, name=name)
 
     def _grouped(self, x, filters, strides, *, name, use_bias=False):
         initializer = kaiming_normal(self.next_seed())

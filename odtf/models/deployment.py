@@ -4,12 +4,15 @@ import collections
 import inspect
 
 import keras
+import numpy as np
+
+from odtf.layers.batch_normalization import affine
 
 # Layers whose kernel a converter scales by the batch normalisation after them.
 _FOLDING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
 
-def deploy(model, output="logits", grouped="native"):
+def deploy(model, output=None, grouped="native"):
     """Rewrites a network into stock Keras layers with the same weights.
 
     The result needs nothing of this package: its `.keras` file loads in a process that has Keras alone. It computes in
@@ -18,7 +21,7 @@ def deploy(model, output="logits", grouped="native"):
 
     Args:
         model: functional `keras.Model` of Keras' and odtf's layers, with a dictionary of taps for output.
-        output: name of the tap that becomes the output.
+        output: name of the tap that becomes the output; None for what `answer_of` finds.
         grouped: "native" keeps a grouped convolution one layer, "split" makes it a standard convolution a group.
 
     Returns:
@@ -26,11 +29,10 @@ def deploy(model, output="logits", grouped="native"):
         not trainable.
 
     Raises:
-        ValueError: if the network has no such tap, or `grouped` is neither "native" nor "split".
+        ValueError: if the network has no such tap, or its answer must be named; if `grouped` is neither
+            "native" nor "split".
     """
-    if not isinstance(model.output, dict) or output not in model.output:
-        taps = ", ".join(model.output) if isinstance(model.output, dict) else "no named taps"
-        raise ValueError(f"The network has no tap of that name; it has {taps}. Received: output={output!r}")
+    output = answer_of(model, output)
     if grouped not in ("native", "split"):
         raise ValueError(f"Grouped convolutions are deployed 'native' or 'split'. Received: grouped={grouped!r}")
 
@@ -49,6 +51,28 @@ def deploy(model, output="logits", grouped="native"):
     deployed = _with_lone_norms_as_convolutions(deployed)
     deployed.trainable = False
     return deployed
+
+
+def answer_of(model, output=None):
+    """Returns the name of the tap that is a network's answer.
+
+    Args:
+        model: `keras.Model` with a dictionary of taps for output.
+        output: name of a tap; None for "logits" where there is such a tap, else for the only tap.
+
+    Returns:
+        Name of a tap.
+
+    Raises:
+        ValueError: if there is no such tap, or one of several must be named.
+    """
+    taps = list(model.output) if isinstance(model.output, dict) else []
+    if output is None and ("logits" in taps or len(taps) == 1):
+        return "logits" if "logits" in taps else taps[0]
+    if output not in taps:
+        problem = "The answer of the network must be named" if output is None else "The network has no tap of that name"
+        raise ValueError(f"{problem}; it has {', '.join(taps) or 'no named taps'}. Received: output={output!r}")
+    return output
 
 
 def _clone(layer):
@@ -103,7 +127,5 @@ def _is_lone_norm(layer, makers, uses):
 
 def _as_convolution(norm):
     """Kernel and bias of the 1x1 depthwise convolution that computes what a batch normalisation does."""
-    variables = norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance
-    gamma, beta, mean, variance = (keras.ops.convert_to_numpy(v).astype("float64") for v in variables)
-    scale = gamma * (variance + norm.epsilon) ** -0.5
-    return scale.reshape(1, 1, -1, 1), beta - mean * scale
+    factor, offset = affine(norm, np)
+    return factor.reshape(1, 1, -1, 1), offset

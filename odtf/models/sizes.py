@@ -3,28 +3,29 @@
 import keras
 import numpy as np
 
+from odtf.models import heads
 
-def network_input(input_shape, num_classes):
-    """The input of a network, checked.
+
+def network_input(input_shape, head):
+    """The input of a network, checked together with its head.
 
     Args:
         input_shape: `(height, width, channels)`.
-        num_classes: number of classes.
+        head: number of classes, or a head of `odtf.models.heads`.
 
     Returns:
         KerasTensor `[batch, height, width, channels]`.
 
     Raises:
-        ValueError: if the shape is not three positive integers, the image smaller than 4x4, or there are fewer than
-            two classes.
+        ValueError: if the shape is not three positive integers, the image smaller than 4x4, there are fewer than
+            two classes, or `head` is no head.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
         raise ValueError(f"An input shape is (height, width, channels), all known. Received: input_shape={shape}")
     if min(shape[:2]) < 4:
         raise ValueError(f"Images must be at least 4x4: every network halves them. Received: input_shape={shape}")
-    if not isinstance(num_classes, (int, np.integer)) or num_classes < 2:
-        raise ValueError(f"A classifier needs at least 2 classes. Received: num_classes={num_classes}")
+    heads.find(head)
     return keras.layers.Input(tuple(int(n) for n in shape), name="image")
 
 

@@ -9,7 +9,7 @@ import pkgutil
 from odtf.models import backbones
 
 # What the caller of `build` supplies itself, so that a specification cannot.
-_RESERVED = ("input_shape", "num_classes", "seed", "name", "synchronized")
+_RESERVED = ("input_shape", "head", "seed", "name", "synchronized")
 
 _KINDS = {
     bool: (bool, "True or False"),
@@ -20,7 +20,7 @@ _KINDS = {
 }
 
 
-def build(spec, input_shape, num_classes, *, seed, name="network", synchronized=False):
+def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
     """Builds the network that a specification names.
 
     A new network needs no entry anywhere: it is the function of the file of its name in `odtf/models/backbones`.
@@ -29,7 +29,7 @@ def build(spec, input_shape, num_classes, *, seed, name="network", synchronized=
         spec: mapping with the "name" of the network and further arguments of its function, such as
             `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`.
         input_shape: `(height, width, channels)`.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         seed: integer that every random weight follows from.
         name: name of the `keras.Model`.
         synchronized: whether batch normalisations take their statistics over all replicas.
@@ -50,7 +50,7 @@ def build(spec, input_shape, num_classes, *, seed, name="network", synchronized=
         if argument not in known:
             raise ValueError(f"{wanted} has no argument {argument!r}; it has {', '.join(known)}")
     try:
-        return network(input_shape, num_classes, **arguments, seed=seed, name=name, synchronized=synchronized)
+        return network(input_shape, head, **arguments, seed=seed, name=name, synchronized=synchronized)
     except TypeError:
         check_kinds(network, arguments)  # The network's own words come first, where it has any.
         raise

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from odtf.layers import Shift2D
+from odtf.models.deployment import answer_of
 from odtf.quantization.quantized import Quantized
 from odtf.quantization.quantized_convolution import QuantizedConvolution
 from odtf.quantization.range import Range
@@ -38,13 +39,24 @@ def is_aware(network):
     return any(isinstance(layer, _AWARE) for layer in network.layers)
 
 
-def unquantized(network, output="logits"):
-    """Returns the names of the layers on the way to a tap that are not trained quantised: `lower` refuses them."""
-    layers = keras.Model(network.input, network.output[output]).layers
+def unquantized(network, output=None):
+    """Lists the layers on the way to a tap that are not trained quantised: `lower` refuses them.
+
+    Args:
+        network: functional `keras.Model` with named taps.
+        output: name of the tap, as for `odtf.models.deploy`.
+
+    Returns:
+        List of names.
+
+    Raises:
+        ValueError: if there is no such tap, or the answer must be named.
+    """
+    layers = keras.Model(network.input, network.output[answer_of(network, output)]).layers
     return [layer.name for layer in layers if not isinstance(layer, (*_AWARE, *MOVING))]
 
 
-def lower(network, output="logits", grouped="native"):
+def lower(network, output=None, grouped="native"):
     """Rewrites a network that was trained quantised into stock layers with rounded weights, and fixed ranges.
 
     Weights are constants on the levels that a converter finds for them, rounded before anything splits them. Where the
@@ -52,15 +64,17 @@ def lower(network, output="logits", grouped="native"):
 
     Args:
         network: what `quantization_aware` returned, trained.
-        output: name of the tap that becomes the output.
+        output: name of the tap that becomes the output, as for `odtf.models.deploy`.
         grouped: "native" keeps a grouped convolution one layer, "split" makes it a standard convolution a group.
 
     Returns:
         Functional `keras.Model` from normalised pixels to the tap, which computes what `network` does in inference.
 
     Raises:
-        ValueError: if a layer on the way to the tap is not quantised, or its range was never observed.
+        ValueError: if there is no such tap or the answer must be named; if a layer on the way to it is not quantised,
+            or its range was never observed.
     """
+    output = answer_of(network, output)
     if names := unquantized(network, output):
         raise ValueError(f"Every layer must have been trained quantised. Received: layer {names[0]!r}")
     network = keras.Model(network.input, network.output[output], name=network.name)

@@ -59,14 +59,6 @@ def scale_of(x):
     return scale_of(layer._inbound_nodes[node].input_tensors[0])  # The layer moves values.
 
 
-def affine(norm):
-    """Returns the factor and the bias by which a batch normalisation acts in inference, float tensors `[channels]`."""
-    factor = ops.rsqrt(norm.moving_variance + norm.epsilon)
-    if norm.scale:
-        factor = norm.gamma * factor
-    return factor, (norm.beta if norm.center else 0.0) - norm.moving_mean * factor
-
-
 def rounded(x, scale):
     """Rounds to multiples of a scale; gradients take it for the identity.
 

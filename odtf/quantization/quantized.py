@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from odtf.quantization.parts import Parts, affine, kept_alive, rounded
+from odtf.layers.batch_normalization import affine
+from odtf.quantization.parts import Parts, kept_alive, rounded
 
 
 class Quantized(Parts):
@@ -42,7 +43,7 @@ class Quantized(Parts):
     def _normalized(self, inputs, training):
         if training or not self.schedule.quantizes:
             return self.layer(inputs, training=training)
-        factor, bias = affine(self.layer)
+        factor, bias = affine(self.layer, ops)
         # The one weight of a channel is 127 levels of it.
         return inputs * factor + rounded(bias, self.input_scale() * ops.abs(factor) / 127.0)
 
@@ -96,7 +97,7 @@ def as_convolution(norm, input_shape, scale):
     """
     layer = keras.layers.DepthwiseConv2D(1, dtype="float32", name=norm.name)
     layer.build(input_shape)
-    factor, bias = affine(norm)
+    factor, bias = affine(norm, ops)
     kernel, bias = ops.convert_to_numpy(ops.reshape(factor, (1, 1, -1, 1))), ops.convert_to_numpy(bias)
     layer.set_weights([kept_alive(kernel, bias, scale), bias])
     return layer

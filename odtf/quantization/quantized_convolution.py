@@ -5,7 +5,8 @@ import inspect
 import keras
 from keras import ops
 
-from odtf.quantization.parts import Parts, affine, kept_alive, rounded
+from odtf.layers.batch_normalization import affine
+from odtf.quantization.parts import Parts, kept_alive, rounded
 
 # A factor of the batch normalisation that is nearer to zero would not survive the division by it.
 _SMALLEST_FACTOR = 1e-6
@@ -55,7 +56,7 @@ class QuantizedConvolution(Parts):
         if self.norm is None or not training or self.schedule.freezes or not self.norm.trainable:
             kernel, bias = self.folded()
             return self._convolve(inputs, kernel) + bias
-        factor, _ = affine(self.norm)
+        factor, _ = affine(self.norm, ops)
         factor = ops.where(ops.abs(factor) < _SMALLEST_FACTOR, _SMALLEST_FACTOR, factor)
         # Constant here: the factor cancels but for the rounding, whose gradient would be noise over its square.
         factor = ops.stop_gradient(factor)
@@ -71,7 +72,7 @@ class QuantizedConvolution(Parts):
         kernel = ops.convert_to_tensor(layer.kernel)
         bias = ops.convert_to_tensor(layer.bias) if layer.use_bias else ops.zeros([self._filters])
         if self.norm is not None:
-            factor, shift = affine(self.norm)
+            factor, shift = affine(self.norm, ops)
             kernel, bias = self._scaled(factor), bias * factor + shift
         scales = self._scales(kernel)
         # The bias is an int32, which counts products of an input and a weight.

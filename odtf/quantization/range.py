@@ -82,7 +82,11 @@ class Range(keras.layers.Layer):
         """
         low, high = ops.convert_to_numpy(self.bounds)
         if low == high:
-            raise ValueError(f"A network is quantised after training with quantisation. Received: {self.path} is empty")
+            name = self.name.removesuffix("_range")
+            raise ValueError(
+                f"The range of {name} was never observed: train at least one quantised step first. "
+                f"Received: bounds ({low:g}, {high:g})"
+            )
         low, high = nudged(low, high, np)
         scale = (float(high) - float(low)) / _LEVELS
         return scale, round(-float(low) / scale)

@@ -8,11 +8,11 @@ persistent structures of tensors and operators, 8 bytes of multiplier and shift 
 convolution, and the scratch buffers of optimised kernels such as CMSIS-NN's.
 """
 
-import dataclasses
 import math
 
 from ai_edge_litert import schema_py_generated as schema
 
+from odtf.lifetimes import Lifetime, peak
 from odtf.tflite import flatbuffer
 
 ALIGNMENT = 16
@@ -27,21 +27,6 @@ _BITS = {
 _TYPE_BITS = {
     getattr(schema.TensorType, name): bits for name, bits in _BITS.items() if hasattr(schema.TensorType, name)
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Activation:
-    """A tensor that lives in the arena.
-
-    Attributes:
-        size: bytes, a multiple of the alignment where a file was read.
-        first: number of the operator that writes it; 0 for inputs of the graph, operators count from 1.
-        last: number of the last operator that reads it.
-    """
-
-    size: int
-    first: int
-    last: int
 
 
 def arena(content):
@@ -62,7 +47,18 @@ def arena(content):
 
 
 def activations(content):
-    """Returns the list of `Activation` of a TFLite file, in the order of its tensors; arguments as for `arena`."""
+    """Lists the tensors of a TFLite file that live in the arena.
+
+    Args:
+        content: as for `arena`.
+
+    Returns:
+        List of `Lifetime` in the order of the file's tensors. Sizes are multiples of the alignment; operators count
+        from 1, and inputs of the graph are written by number 0.
+
+    Raises:
+        ValueError: as `arena`.
+    """
     model = flatbuffer.unpack(content)
     if len(model.subgraphs) != 1:
         raise ValueError(f"An arena is planned for one subgraph. Received: {len(model.subgraphs)} subgraphs")
@@ -76,14 +72,14 @@ def activations(content):
         # An input that is left out has the index -1; one that nothing has written is a constant of the file.
         last.update((int(index), number) for index in operator.inputs if int(index) in first)
     last.update((int(index), len(graph.operators)) for index in graph.outputs if int(index) in first)
-    return [Activation(_aligned(_bytes(graph.tensors[index])), first[index], last[index]) for index in sorted(first)]
+    return [Lifetime(_aligned(_bytes(graph.tensors[index])), first[index], last[index]) for index in sorted(first)]
 
 
 def plan(tensors):
     """Places tensors as TFLite Micro's GreedyMemoryPlanner does.
 
     Args:
-        tensors: list of `Activation`.
+        tensors: list of `Lifetime`.
 
     Returns:
         (offsets, size): the offset of each tensor, and the bytes that all of them take.
@@ -101,12 +97,6 @@ def plan(tensors):
         offsets[index] = offset
         placed.append(index)
     return offsets, max((offsets[i] + tensors[i].size for i in placed), default=0)
-
-
-def peak(tensors):
-    """Returns the most bytes of a list of `Activation` that are alive at once."""
-    numbers = {tensor.first for tensor in tensors}
-    return max((sum(t.size for t in tensors if t.first <= n <= t.last) for n in numbers), default=0)
 
 
 def _aligned(size):

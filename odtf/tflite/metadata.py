@@ -1,4 +1,4 @@
-"""TFLite metadata: what a mobile task library reads from the file besides the network.
+"""TFLite metadata, which a mobile task library reads from the file besides the network.
 
 Written with `flatbuffers` alone. The slot numbers are the positions of the fields in metadata_schema.fbs of
 tflite-support (github.com/tensorflow/tflite-support); a union takes two slots, its type and its value.
@@ -21,35 +21,37 @@ _RGB, _GRAYSCALE = 1, 2
 TENSOR_AXIS_LABELS = 2
 
 
-def attach(content, labels, *, name, description, version, author="odtf"):
-    """Adds metadata and label names to an image classifier that takes raw pixels.
+def attach(content, labels=(), *, name, description, version, author="odtf"):
+    """Adds metadata, and the names of its outputs, to a file that takes raw pixels.
 
     Args:
         content: bytes of a TFLite file with one image input `[1, height, width, channels]` and one output.
-        labels: label names in the order of the output.
+        labels: names in the order of the output, whose values are scores in [0, 1]; empty for another output.
         name: what the model is called.
         description: one line of text.
         version: version string of the model.
         author: who made it.
 
     Returns:
-        bytes of the new file; `labels.txt` is stored in it as a zip member.
+        bytes of the new file; with labels, `labels.txt` is stored in it as a zip member.
 
     Reference:
         "Adding metadata to LiteRT models", https://ai.google.dev/edge/litert/models/metadata.
     """
     model = flatbuffer.unpack(content)
     graph = model.subgraphs[0]
-    image, scores = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    built = _build(
-        name, description, version, author, image.name.decode(), tuple(map(int, image.shape)), scores.name.decode()
-    )
-    flatbuffer.add_metadata(model, ENTRY, built)
-    return _append(flatbuffer.pack(model), LABELS, labels_text(labels))
+    image, output = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    b = flatbuffers.Builder(1024)
+    inputs = _tables(b, [_image(b, image.name.decode(), tuple(map(int, image.shape)))])
+    outputs = _tables(b, [(_scores if len(labels) else _values)(b, output.name.decode())])
+    _finish(b, _table(b, 12, {2: inputs, 3: outputs}), name, description, version, author)
+    flatbuffer.add_metadata(model, ENTRY, bytes(b.Output()))
+    content = flatbuffer.pack(model)
+    return _append(content, LABELS, labels_text(labels)) if len(labels) else content
 
 
 def labels_text(labels):
-    """The content of labels.txt, bytes: one label a line."""
+    """Returns the content of labels.txt, bytes: one label per line."""
     return "".join(f"{label}\n" for label in labels).encode()
 
 
@@ -62,11 +64,7 @@ def _append(content, name, data):
     return file.getvalue()
 
 
-def _build(name, description, version, author, image_name, image_shape, output_name):
-    b = flatbuffers.Builder(1024)
-    graph = _table(
-        b, 12, {2: _tables(b, [_image(b, image_name, image_shape)]), 3: _tables(b, [_scores(b, output_name)])}
-    )
+def _finish(b, graph, name, description, version, author):
     root = _table(
         b,
         8,
@@ -80,7 +78,6 @@ def _build(name, description, version, author, image_name, image_shape, output_n
         },
     )
     b.Finish(root, _IDENTIFIER)
-    return bytes(b.Output())
 
 
 def _image(b, name, shape):
@@ -94,6 +91,11 @@ def _image(b, name, shape):
     unit = _table(b, 2, {1: options}, {0: ("Uint8", NORMALIZATION_OPTIONS)})
     stats = _table(b, 2, {0: _floats(b, [255.0] * channels), 1: _floats(b, [0.0] * channels)})
     return _table(b, 7, {0: b.CreateString(name), 3: content, 4: _tables(b, [unit]), 5: stats})
+
+
+def _values(b, name):
+    content = _table(b, 3, {1: _table(b, 0)}, {0: ("Uint8", _FEATURE_PROPERTIES)})
+    return _table(b, 7, {0: b.CreateString(name), 3: content})
 
 
 def _scores(b, name):

@@ -1,4 +1,4 @@
-"""What the TFLite metadata of a classifier say: how to normalise its input, and the names of its classes.
+"""TFLite metadata as they are read: how to normalise the input, and the names of the outputs.
 
 The slot numbers are those of `odtf.tflite.metadata`, which writes them.
 """
@@ -24,7 +24,7 @@ def read(content):
         `(normalization, labels)`: (means, deviations) of pixels 0..255 or None, and a list of str or None.
 
     Raises:
-        UserError: if the metadata are damaged.
+        UserError: if the metadata are corrupt.
     """
     stored = flatbuffer.read_metadata(flatbuffer.unpack(content), ENTRY)
     if stored is None:
@@ -36,9 +36,7 @@ def read(content):
         outputs = [tensor for part in graph for tensor in _children(part, 3)]
         return _normalization(inputs), _labels(outputs, content)
     except (struct.error, IndexError, KeyError, TypeError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"The file's metadata are damaged: written anew they would be right. Received: {error}."
-        ) from error
+        raise UserError(f"The TFLite metadata are corrupt; export the file again. Received: {error}.") from error
 
 
 def _normalization(inputs):

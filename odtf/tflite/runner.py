@@ -47,7 +47,7 @@ class Runner:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ValueError(
-                f"A classifier has one input and one output. Received: {len(inputs)} inputs, {len(outputs)} outputs"
+                f"One input and one output are needed. Received: {len(inputs)} inputs, {len(outputs)} outputs"
             )
         self.input, self.output = inputs[0], outputs[0]
 

@@ -30,6 +30,8 @@ def make_task(config):
     """
     options = config.task.to_dict()
     name = options.pop("name")
+    if name not in tasks.names():
+        raise UserError(f"config.task.name must be one of {', '.join(tasks.names())}. Received: {name!r}.")
     try:
         task = tasks.find(name)
         known = list(inspect.signature(task).parameters)

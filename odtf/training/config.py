@@ -11,6 +11,10 @@ from odtf.errors import UserError
 RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export")
 
 
+# Parts whose keys are the arguments of the builder that they name.
+FREE = ("task", "network", "method", "optimizer", "data.augment")
+
+
 def default_config():
     """Returns the configuration with every key and its default, locked against new top-level keys.
 
@@ -180,7 +184,7 @@ def from_json(data):
 
 
 def _with_defaults(data, defaults):
-    free = ("task", "network", "method", "optimizer", "augment")
+    free = [part.rpartition(".")[2] for part in FREE]
     return defaults | {
         key: _with_defaults(value, defaults[key])
         if key not in free and isinstance(value, dict) and isinstance(defaults.get(key), dict)

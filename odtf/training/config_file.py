@@ -4,6 +4,9 @@ ml_collections does the work; here its errors become one clear line, and a bug i
 Nothing here imports TensorFlow.
 """
 
+import ast
+import contextlib
+import functools
 import inspect
 import pathlib
 import re
@@ -16,6 +19,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from odtf.errors import UserError
+from odtf.training.config import FREE
 
 # The flag belongs to the module that calls `define`.
 flags.disclaim_key_flags()
@@ -71,7 +75,8 @@ class _Parser(flags.ArgumentParser):
     def parse(self, text):
         config = load(text, self.name)
         for argument in sys.argv[1:]:
-            if override := re.match(rf"--?(?:no)?{self.name}\.([\w.]+)", argument):
+            if override := re.match(rf"--?(?:no)?{self.name}\.([\w.]+)(?:=(.*))?", argument, re.DOTALL):
+                _add_argument(override[1], override[2], config)
                 _check_override(f"{self.name}.{override[1]}", config)
         return config
 
@@ -94,6 +99,22 @@ def _retell(error, path):
 def _reason(error):
     """Returns the first sentence of an error of ml_collections, which may go on with the whole config."""
     return re.split(r"\.? Other fields present|\n", str(error.args[0] if error.args else error))[0].strip("'\"")
+
+
+def _add_argument(path, text, config):
+    """Adds a key that a part of the config leaves out, if the keys of that part are some builder's arguments.
+
+    The builder judges name and value; here the value only gets the type that it looks like.
+    """
+    where, _, key = path.rpartition(".")
+    if where not in FREE or text is None:
+        return
+    part = functools.reduce(lambda outer, name: outer[name], where.split("."), config)
+    if key not in part:
+        with contextlib.suppress(ValueError, SyntaxError):
+            text = ast.literal_eval(text)
+        with part.unlocked():
+            part[key] = text
 
 
 def _check_override(path, config):

@@ -14,7 +14,7 @@ def make_dataset(count=40, shape=(6, 5, 3), mean=None, std=None):
     """A data set in memory; the first pixel of image i is (i, i, i), so that batches tell which images they hold."""
     images = np.random.RandomState(0).randint(0, 256, (count, *shape)).astype(np.uint8)
     images[:, 0, 0, :] = np.arange(count)[:, np.newaxis]
-    train = data.Split(MemoryStore(images, np.arange(count) % 3))
+    train = data.Split(MemoryStore(images, {"label": np.arange(count) % 3}))
     channels = shape[2]
     return data.ImageDataset(
         "made", CLASSES, shape, mean or (0.0,) * channels, std or (1.0 / 255.0,) * channels, {"train": train}

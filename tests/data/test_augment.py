@@ -46,7 +46,7 @@ def test_equals_the_oracle(config):
     images = random.randint(0, 256, (64, 7, 5, 3)).astype(np.uint8)
     draws = random.rand(64, NUM_DRAWS).astype(np.float32)
     spec = Augmentation.from_config(config, images.shape[1:])
-    got = augment(images, draws, spec, MEAN, STD).numpy()
+    got = augment(images, draws, spec, MEAN, STD)[0].numpy()
     want = np.stack([oracle(i, d, spec) for i, d in zip(images, draws, strict=True)])
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, want, atol=1e-5)
@@ -57,6 +57,6 @@ def test_extreme_draws_stay_inside():
     images = np.arange(2 * 5 * 5, dtype=np.uint8).reshape(2, 5, 5, 1)
     draws = np.full((2, NUM_DRAWS), np.nextafter(np.float32(1), np.float32(0)))
     spec = Augmentation.from_config({"pad": 2, "pad_mode": "reflect"}, (5, 5, 1))
-    got = augment(images, draws, spec, (0.0,), (1 / 255,)).numpy()
+    got = augment(images, draws, spec, (0.0,), (1 / 255,))[0].numpy()
     want = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")[:, 4:, 4:]
     np.testing.assert_allclose(got, want, atol=1e-4)

@@ -16,7 +16,7 @@ from tests.data.conftest import CLASSES, write_images
 
 
 def counts(dataset):
-    return {name: np.bincount(split.labels, minlength=3).tolist() for name, split in dataset.splits.items()}
+    return {name: np.bincount(split.targets, minlength=3).tolist() for name, split in dataset.splits.items()}
 
 
 def test_a_folder_is_split_by_class(image_folder):
@@ -35,7 +35,7 @@ def test_pixels_and_labels_are_those_of_the_files(image_folder):
     }
     got = {}
     for split in dataset.splits.values():
-        got.update({image.tobytes(): label for image, label in zip(split.images, split.labels, strict=True)})
+        got.update({image.tobytes(): label for image, label in zip(split.images, split.targets, strict=True)})
     assert got == want
 
 
@@ -59,6 +59,13 @@ def test_classes_may_be_called_like_splits(tmp_path):
     assert dataset.names == ("bus", "train")
     write_images(tmp_path / "both", classes=("test", "train"))
     assert data.load(f"folder:{tmp_path / 'both'}").names == ("test", "train")
+
+
+def test_classes_are_in_the_order_of_their_characters(tmp_path):
+    """Capitals first, as in Python and TFDS: it is the same on every system, and an index keeps its meaning."""
+    root = write_images(tmp_path, classes=("ash", "Birch", "cedar", "9", "Zelkova", "10"))
+    dataset = data.load(f"folder:{root}")
+    assert dataset.class_names == ("10", "9", "Birch", "Zelkova", "ash", "cedar")
 
 
 def test_every_kind_of_image_becomes_rgb(tmp_path):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from odtf import data
+from odtf.data.dataset import channel_statistics
+from odtf.data.stores import MemoryStore
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +22,13 @@ def test_digits(digits):
     assert digits.names == tuple("0123456789")
     assert sum(map(len, digits.splits.values())) == 1797
     assert list(digits.splits) == ["train", "validation", "test"]
-    images, labels = digits.splits["test"].images, digits.splits["test"].labels
+    images, labels = digits.splits["test"].images, digits.splits["test"].targets
     assert images.dtype == np.uint8 and images.max() == 255 and images.min() == 0
     assert labels.dtype == np.int32
     # 20 % for the test, 10 % of the rest for validation, and of every class.
     assert len(labels) == pytest.approx(359, abs=5)
     assert np.bincount(labels).min() >= 34
-    assert np.bincount(digits.splits["validation"].labels).min() >= 13
+    assert np.bincount(digits.splits["validation"].targets).min() >= 13
 
 
 def test_splits_are_disjoint(digits):
@@ -55,6 +57,18 @@ def test_statistics_are_those_of_the_training_split(digits):
     np.testing.assert_allclose(digits.std, pixels.std(axis=(0, 1, 2)), atol=1e-9)
 
 
+def test_a_channel_that_never_varies_is_divided_by_one():
+    images = np.random.RandomState(0).randint(0, 256, (20, 4, 4, 3)).astype(np.uint8)
+    images[..., 1] = 77
+    mean, std = channel_statistics(data.Split(MemoryStore(images, np.zeros(20, int))), 0)
+    np.testing.assert_allclose(mean, images.mean((0, 1, 2)) / 255.0, rtol=1e-9)
+    assert std[1] == 1.0
+    np.testing.assert_allclose(std[::2], images.std((0, 1, 2))[::2] / 255.0, rtol=1e-9)
+    # One pixel that differs by a level is a variation all the same.
+    images[0, 0, 0, 1] = 78
+    assert 0.0 < channel_statistics(data.Split(MemoryStore(images, np.zeros(20, int))), 0)[1][1] < 1e-3
+
+
 def test_statistics_may_be_given():
     dataset = data.load("digits", mean=(0.25,), std=0.5)
     assert dataset.mean == (0.25,) and dataset.std == (0.5,)
@@ -71,7 +85,7 @@ def test_take(digits):
     train = digits.splits["train"]
     images, labels = train.take([5, 0])
     np.testing.assert_array_equal(images, train.images[[5, 0]])
-    np.testing.assert_array_equal(labels, train.labels[[5, 0]])
+    np.testing.assert_array_equal(labels, train.targets[[5, 0]])
 
 
 def test_calibration_images_are_a_seeded_choice_of_training_images(digits):
@@ -97,7 +111,7 @@ def test_streaming_changes_nothing(source):
     assert "in memory" in held.describe() and "streamed" in streamed.describe()
     assert contents(held) == contents(streamed)
     for name in held.splits:
-        np.testing.assert_array_equal(held.splits[name].labels, streamed.splits[name].labels)
+        np.testing.assert_array_equal(held.splits[name].targets, streamed.splits[name].targets)
     assert held.mean == streamed.mean and held.std == streamed.std
     a, b = (
         data.TrainPipeline(d, batch_size=4, seed=1, augment={"pad": 1, "flip": True}, num_views=2)

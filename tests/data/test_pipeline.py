@@ -111,7 +111,9 @@ def test_crops_and_flips_are_even():
     """Each of 3 x 3 crops and both directions about equally often (1,800 draws, 5 sigma)."""
     size = 1800
     store = data.Split(
-        data.stores.MemoryStore(np.arange(25, dtype=np.uint8).reshape(1, 5, 5, 1).repeat(size, 0), [0] * size)
+        data.stores.MemoryStore(
+            np.arange(25, dtype=np.uint8).reshape(1, 5, 5, 1).repeat(size, 0), {"label": [0] * size}
+        )
     )
     dataset = data.ImageDataset("made", ("a", "b"), (5, 5, 1), (0.0,), (1 / 255,), {"train": store})
     images, _ = pipeline(dataset, batch_size=size, augment={"pad": 1, "flip": True}).batch(0)
@@ -148,7 +150,7 @@ def test_evaluation_sees_every_image_once_and_in_order():
     images, labels, weights = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     np.testing.assert_array_equal(weights, [1] * 11 + [0])
     np.testing.assert_array_equal(image_ids(images[:11]), np.arange(11))
-    np.testing.assert_array_equal(labels[:11], split.labels)
+    np.testing.assert_array_equal(labels[:11], split.targets)
     assert weights.dtype == np.float32
 
 

@@ -15,7 +15,7 @@ def test_a_prepared_set(tiny_tfds):
     assert dataset.names == CLASSES and dataset.image_shape == (6, 5, 3)
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 22, "validation": 2, "test": 6}
     colours = np.concatenate([split.images[:, 0, 0, 0] for split in dataset.splits.values()])
-    labels = np.concatenate([split.labels for split in dataset.splits.values()])
+    labels = np.concatenate([split.targets for split in dataset.splits.values()])
     assert sorted(colours) == list(range(30))
     np.testing.assert_array_equal(labels, colours % 3)
 
@@ -37,7 +37,7 @@ def test_array_record_files_hold_the_same(tmp_path):
     dataset = data.load("tiny", data_dir=tmp_path, memory_budget_mb=0)
     colours = np.concatenate([split.images[:, 0, 0, 0] for split in dataset.splits.values()])
     assert sorted(colours) == list(range(30))
-    np.testing.assert_array_equal(dataset.splits["train"].labels, dataset.splits["train"].images[:, 0, 0, 0] % 3)
+    np.testing.assert_array_equal(dataset.splits["train"].targets, dataset.splits["train"].images[:, 0, 0, 0] % 3)
 
 
 def test_given_splits_and_sizes(tmp_path):
@@ -122,7 +122,7 @@ def test_cifar10(cifar_data_dir):
     }
     assert dataset.image_shape == (32, 32, 3)
     assert dataset.names[:3] == ("airplane", "automobile", "bird")
-    assert np.bincount(dataset.splits["test"].labels).tolist() == [1000] * 10
+    assert np.bincount(dataset.splits["test"].targets).tolist() == [1000] * 10
     # The constants in use for CIFAR-10 (OKDDip, PCL).
     np.testing.assert_allclose(dataset.mean, (0.4914, 0.4822, 0.4465), atol=1e-3)
     np.testing.assert_allclose(dataset.std, (0.2470, 0.2435, 0.2616), atol=1e-3)

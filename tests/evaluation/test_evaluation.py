@@ -6,17 +6,18 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from odtf import data
+from odtf.data import Info
 from odtf.errors import UserError
-from odtf.evaluation import evaluator, figures, pixels, presentation
-from odtf.evaluation.classifier import Classifier
-from odtf.quiet import quiet
+from odtf.evaluation import evaluator, pixels, presentation
+from odtf.evaluation.image_file import ImageFile
+from odtf.tasks import Classification
 from odtf.tflite import metadata as metadata_writer
 from odtf.tflite import metadata_reader
 from tests import processes
+from tests.converting import convert
 
 # Neither the size nor the number of channels of the digits.
 SIZE = (12, 10)
@@ -48,21 +49,6 @@ def foreign(digits):
     return model
 
 
-def convert(model, folder, calibration=None):
-    """The converter as anybody would use it; the batch is left open, and the tensors keep Keras' names."""
-    with quiet():
-        model.export(folder / "saved", verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"))
-        if calibration is not None:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: ([image[np.newaxis]] for image in calibration)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = tf.int8
-        path = folder / "model.tflite"
-        path.write_bytes(converter.convert())
-    return path
-
-
 @pytest.fixture(scope="module")
 def float_file(foreign, tmp_path_factory):
     return convert(foreign, tmp_path_factory.mktemp("float"))
@@ -81,17 +67,26 @@ def expected(foreign, digits):
     return foreign.predict((resized(images) / 127.5 - 1.0).astype("float32"), verbose=0), labels
 
 
+DIGITS = Info("digits", (8, 8, 1), tuple("0123456789"))
 MINUS_ONE = pixels.from_flags("-1..1")
+
+
+def evaluate(file, name="digits", **kwargs):
+    """Returns the result and the confusion matrix."""
+    result, study = evaluator.evaluate(file, name, Classification(), **kwargs)
+    return result, study.confusion()
 
 
 def test_a_foreign_float_file_answers_as_keras_does(float_file, int8_file, expected, tmp_path):
     probabilities, labels = expected
     answers = probabilities.argmax(axis=1)
-    first, second = Classifier(float_file, given=MINUS_ONE), Classifier(int8_file, num_threads=2)
-    assert (first.image_size, first.channels, first.scores) == (SIZE, 3, "probabilities")
+    first, second = ImageFile(float_file, MINUS_ONE), ImageFile(int8_file, num_threads=2)
+    assert (first.image_size, first.channels, first.bytes) == (SIZE, 3, float_file.stat().st_size)
     assert not first.says_pixels
     assert second.pixels.source == "int8 input of the range -1..1"
-    result, matrix = evaluator.evaluate(first, "digits", against=second)
+    result, study = evaluator.evaluate(first, "digits", Classification(), against=second)
+    matrix = study.confusion()
+    assert (result["file"]["classes"], result["file"]["scores"]) == (10, "probabilities")
     assert result["examples"] == len(labels) == matrix.sum()
     assert result["top1"] == pytest.approx(np.mean(answers == labels)) and result["top1"] > 0.85
     ranks = (-probabilities).argsort(axis=1)
@@ -105,8 +100,8 @@ def test_a_foreign_float_file_answers_as_keras_does(float_file, int8_file, expec
     difference = result["against"]["only_file_right"] - result["against"]["only_other_right"]
     assert difference == round((result["top1"] - result["against"]["top1"]) * len(labels))
 
-    assert "agreement" in presentation.render(result)
-    assert "x.csv" in presentation.write(result, matrix, tmp_path / "new" / "x.json")
+    assert "agreement" in presentation.render(result, study)
+    assert "x.csv" in presentation.write(result, study, tmp_path / "new" / "x.json")
     assert json.loads((tmp_path / "new" / "x.json").read_text()) == result
     with open(tmp_path / "new" / "x.csv", newline="") as file:
         rows = list(csv.reader(file))
@@ -119,7 +114,7 @@ def test_the_command_line_says_the_same(int8_file, float_file, tmp_path):
     flags = (str(int8_file), "--data=digits", "--max_examples=50", f"--json={tmp_path / 'x.json'}")
     status, out, err = processes.run(*flags, f"--against={float_file}", "--pixels=-1..1", program="evaluate")
     assert status == 0, err
-    expected, _ = evaluator.evaluate(Classifier(int8_file), "digits", max_examples=50)
+    expected, _ = evaluate(ImageFile(int8_file), max_examples=50)
     written = json.loads((tmp_path / "x.json").read_text())
     assert written.pop("against")["file"]["pixels"] == "--pixels=-1..1"
     assert written == expected
@@ -128,20 +123,18 @@ def test_the_command_line_says_the_same(int8_file, float_file, tmp_path):
 
 
 def test_a_part_of_a_split_is_a_choice_of_its_own_size(int8_file):
-    result, matrix = evaluator.evaluate(Classifier(int8_file), "digits", split="validation", max_examples=40)
+    result, matrix = evaluate(ImageFile(int8_file), split="validation", max_examples=40)
     assert result["examples"] == matrix.sum() == 40
 
 
 def test_wrong_pixels_are_worse_and_nothing_is_guessed(float_file, expected):
     with pytest.raises(UserError, match=r"--pixels=0\.\.255, 0\.\.1, -1\.\.1, or --mean and --std.*a float32 input"):
-        Classifier(float_file)
-    wrong, _ = evaluator.evaluate(Classifier(float_file, given=pixels.from_flags("0..255")), "digits", max_examples=100)
-    right, _ = evaluator.evaluate(
-        Classifier(float_file, given=pixels.from_flags(None, ["0.5"] * 3, ["0.5"] * 3)), "digits", max_examples=100
-    )
+        ImageFile(float_file)
+    wrong, _ = evaluate(ImageFile(float_file, pixels.from_flags("0..255")), max_examples=100)
+    right, _ = evaluate(ImageFile(float_file, pixels.from_flags(None, ["0.5"] * 3, ["0.5"] * 3)), max_examples=100)
     assert right["calibration"]["nll"] < wrong["calibration"]["nll"]
     with pytest.raises(UserError, match=r"takes images of 3 channels\. Received: --mean=0\.5,0\.5"):
-        Classifier(float_file, given=pixels.from_flags(None, ["0.5"] * 2, ["0.5"] * 2))
+        ImageFile(float_file, pixels.from_flags(None, ["0.5"] * 2, ["0.5"] * 2))
 
 
 def attached(path, folder, labels, monkeypatch, numbers=None):
@@ -160,34 +153,25 @@ def test_metadata_say_how_pixels_enter_and_which_output_is_which_class(
     order = [3, 1, 4, 0, 5, 9, 2, 6, 8, 7]
     path = attached(float_file, tmp_path, [str(i) for i in order], monkeypatch, {0.0: 127.5, 1.0: 127.5})
     assert metadata_reader.read(path.read_bytes()) == (([127.5], [127.5]), [str(i) for i in order])
-    classifier = Classifier(path)
-    assert classifier.says_pixels
-    assert classifier.pixels(np.array([0, 255], np.uint8)) == pytest.approx([-1.0, 1.0])
-    assert [order[i] for i in classifier.columns([str(i) for i in range(10)])] == list(range(10))
-    # Names that are none of the data's say nothing.
-    assert classifier.columns([f"n{i}" for i in range(10)]).tolist() == list(range(10))
-    plain = Classifier(float_file, given=MINUS_ONE)
+    file = ImageFile(path)
+    assert file.says_pixels
+    assert file.pixels(np.array([0, 255], np.uint8)) == pytest.approx([-1.0, 1.0])
+    assert file.names == [str(i) for i in order]
+    assert [order[i] for i in Classification().reader(file, DIGITS).columns] == list(range(10))
+    plain = ImageFile(float_file, MINUS_ONE)
     images = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3)).astype(np.uint8)
-    assert classifier.probabilities(images) == pytest.approx(plain.probabilities(images))
+    assert np.array_equal(file.answers(images), plain.answers(images))
 
 
-def test_metadata_of_a_uint8_input_are_not_for_its_pixels():
-    said = ([127.5], [127.5])
-    details = {"dtype": np.uint8, "quantization": (1.0, 0)}
-    corners = np.array([0, 255], np.uint8)
-    assert pixels.from_file(said, details)(corners) == pytest.approx([0.0, 255.0])
-    scaled = pixels.from_file(said, {"dtype": np.uint8, "quantization": (2 / 255, 128)})(corners)
-    assert scaled / (2 / 255) + 128 == pytest.approx([0.0, 255.0])  # What the runner stores.
-    assert pixels.from_file(said, {"dtype": np.float32, "quantization": (0.0, 0)})(corners) == pytest.approx([-1, 1])
-
-
-def test_other_numbers_of_classes_are_refused_or_shifted(int8_file):
-    classifier = Classifier(int8_file)
-    assert classifier.columns(list("abcdefghi"), label_offset=1).tolist() == list(range(1, 10))
-    with pytest.raises(UserError, match=r"tells 9 classes apart\. One more may be a background.*with 10"):
-        classifier.columns(list("abcdefghi"))
-    with pytest.raises(UserError, match=r"tells 2 classes apart\. Received: .*with 10"):
-        classifier.columns(["ash", "birch"])
+def test_flags_of_the_task_are_for_the_first_file(float_file, expected):
+    """Its probabilities taken for logits are nearly uniform; the other file's are not taken for that."""
+    file = ImageFile(float_file, MINUS_ONE)
+    result, _ = evaluate(file, against=ImageFile(float_file, MINUS_ONE), options={"scores": "logits"})
+    assert (result["file"]["scores"], result["against"]["file"]["scores"]) == ("logits", "probabilities")
+    assert result["calibration"]["mean_confidence"] < 0.25
+    assert result["against"]["agreement"] == 1.0
+    with pytest.raises(UserError, match="tells 11 classes apart"):
+        evaluate(file, options={"label_offset": 1})
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", None])
@@ -195,13 +179,14 @@ def test_one_score_is_the_second_class(activation, tmp_path):
     image = keras.Input((4, 4, 1))
     output = keras.layers.Dense(1, activation=activation)(keras.layers.Flatten()(image))
     model = keras.Model(image, output)
-    classifier = Classifier(convert(model, tmp_path), given=pixels.from_flags("0..1"))
-    assert (classifier.num_outputs, classifier.scores) == (2, "probabilities" if activation else "logits")
+    file = ImageFile(convert(model, tmp_path), pixels.from_flags("0..1"))
+    reader = Classification().reader(file, Info("x", (4, 4, 1), ("ash", "birch")))
+    assert reader.facts == {"classes": 2, "scores": "probabilities" if activation else "logits"}
     colour = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype(np.uint8)
     grey = [Image.fromarray(one).convert("L").resize((4, 4), Image.Resampling.BILINEAR) for one in colour]
     score = np.asarray(model(np.stack([np.asarray(one) for one in grey])[..., None] / np.float32(255)))[:, 0]
     wanted = score if activation else 1 / (1 + np.exp(-score))
-    assert classifier.probabilities(colour)[:, 1] == pytest.approx(wanted, abs=1e-5)
+    assert reader(file.answers(colour))[:, 1] == pytest.approx(wanted, abs=1e-5)
 
     # Two folders, one for each class, of images of any size.
     for name, size in (("ash", 8), ("birch", 9)):
@@ -212,83 +197,21 @@ def test_one_score_is_the_second_class(activation, tmp_path):
                 Image.fromarray(colour[i % 3, :, ::-1]).resize((size, 7)).save(
                     tmp_path / "photos" / split / name / f"{i}.png"
                 )
-    result, matrix = evaluator.evaluate(classifier, f"folder:{tmp_path / 'photos'}")
+    result, matrix = evaluate(file, f"folder:{tmp_path / 'photos'}")
     assert matrix.sum(axis=1).tolist() == [4, 4]
     assert [row["name"] for row in result["classes"]] == ["ash", "birch"]
     assert "top5" not in result
 
 
-@pytest.mark.parametrize(
-    ("kind", "scale", "zero_point", "wanted"),
-    [
-        ("int8", 1.0, -128, "0..255"),
-        ("uint8", 1.0, 0, "0..255"),
-        ("uint8", 0.0, 0, "0..255"),
-        ("int16", 1 / 128, 0, "0..255"),
-        ("int8", 1 / 255, -128, "0..1"),
-        ("uint8", 1 / 128, 128, "-1..1"),
-        ("uint8", 2 / 255, 127, "-1..1"),
-        ("int16", 1 / 32767, 0, None),  # 0..1 or -1..1
-        ("int8", 0.0186, -14, None),  # mean and deviation of a data set
-        ("int8", 0.5, -128, None),  # calibrated on dark images
-        ("int8", 0.0, 0, None),
-        ("float32", 0.0, 0, None),
-    ],
-)
-def test_what_an_input_tensor_says_of_pixels(kind, scale, zero_point, wanted):
-    found = pixels.from_input({"dtype": np.dtype(kind).type, "quantization": (scale, zero_point)})
-    if wanted is None:
-        assert found is None
-    else:
-        assert found(np.array([0, 255], np.uint8)) == pytest.approx(pixels.RANGES[wanted])
-
-
-def test_flags_say_the_same_in_two_ways():
-    image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
-    assert pixels.from_flags() is None
-    assert pixels.from_flags("-1..1")(image) == pytest.approx(image / 127.5 - 1)
-    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-    assert pixels.from_flags(None, mean, std)(image) == pytest.approx((image / 255 - mean) / std, abs=1e-6)
-
-
-def test_rank_counts_what_stands_before_the_true_class():
-    scores = np.array([[0.1, 0.2, 0.4, 0.3], [0.25, 0.25, 0.25, 0.25], [0.0, 0.5, 0.5, 0.0]])
-    assert figures.rank(scores, np.array([2, 3, 1])).tolist() == [0, 3, 0]
-    assert figures.rank(scores, np.array([0, 0, 2])).tolist() == [3, 0, 1]
-
-
-def test_calibration_error_by_hand():
-    # Bins of 0.2: (0.6, 0.8] holds 0.7 and 0.8, (0.8, 1] holds 0.9; 0.8 belongs to the lower one.
-    probabilities = np.array([[0.7, 0.3], [0.2, 0.8], [0.9, 0.1], [0.6, 0.4]])
-    found = figures.calibration(probabilities, np.array([0, 0, 0, 1]), bins=5)
-    assert [row["examples"] for row in found["bins"]] == [0, 0, 1, 2, 1]
-    assert found["ece"] == pytest.approx((abs(0 - 0.6) + 2 * abs(0.5 - 0.75) + abs(1 - 0.9)) / 4)
-    assert found["nll"] == pytest.approx(-np.mean(np.log([0.7, 0.2, 0.9, 0.4])))
-    assert found["bins"][0]["accuracy"] is None
-    assert found["mean_confidence"] == pytest.approx(0.75)
-
-
-def test_calibrated_answers_have_no_calibration_error():
-    random = np.random.default_rng(0)
-    confidence = random.uniform(0.5, 1.0, 50_000)
-    labels = (random.uniform(size=50_000) > confidence).astype(int)
-    probabilities = np.stack([confidence, 1 - confidence], axis=1)
-    assert figures.calibration(probabilities, labels)["ece"] < 0.01
-    assert figures.calibration(probabilities, 1 - labels)["ece"] > 0.4
-
-
-def test_confusion_of_a_class_without_images():
-    matrix, rows = figures.confusion(np.array([0, 0, 1]), np.array([0, 2, 2]), ["a", "b", "c"])
-    assert matrix.tolist() == [[1, 0, 1], [0, 0, 1], [0, 0, 0]]
-    assert rows[0] == {"name": "a", "examples": 2, "recall": 0.5, "precision": 1.0, "taken_for": "c"}
-    assert (rows[1]["precision"], rows[2]["recall"], rows[2]["precision"]) == (None, None, 0.0)
-
-
-def test_files_that_are_no_classifiers_of_images(tmp_path):
+def test_files_that_take_no_image_or_answer_nothing_finite(tmp_path):
     image = keras.Input((3, 6, 5))
     model = keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image)))
     with pytest.raises(UserError, match=r"\[1, height, width, 1 or 3\].*float32 \[-1, 3, 6, 5\]"):
-        Classifier(convert(model, tmp_path), given=MINUS_ONE)
+        ImageFile(convert(model, tmp_path), MINUS_ONE)
     (tmp_path / "text.tflite").write_text("no model")
-    with pytest.raises(UserError, match="A TFLite classifier is needed"):
-        Classifier(tmp_path / "text.tflite")
+    with pytest.raises(UserError, match="A TFLite file is needed, one image input and one output"):
+        ImageFile(tmp_path / "text.tflite")
+    image = keras.Input((2, 2, 1))
+    model = keras.Model(image, keras.ops.log(keras.layers.Flatten()(image)))
+    with pytest.raises(UserError, match=r"answers finite numbers\. Received: NaN or Inf from .*model\.tflite"):
+        ImageFile(convert(model, tmp_path), pixels.from_flags("0..1")).answers(np.zeros((1, 2, 2, 1), np.uint8))

@@ -1,13 +1,15 @@
 """One command for every target: what a workdir gets, and what it says of the targets that refuse."""
 
+import contextlib
 import json
 import types
 
 import pytest
 
-from odtf import workdir
+from odtf import export_student, workdir
 from odtf.errors import UserError
 from odtf.export import TARGETS
+from odtf.training import report as report_lib
 from odtf.training.config import default_config, load_config, to_json
 
 
@@ -72,6 +74,34 @@ def test_refusals_stop_nobody_else(run):
     written = [(row["target"], row["quantization"]) for row in report["exports"]]
     # The row that was there is replaced, since its file is.
     assert written == [(name, "int16x8") for name in ("soc", "phone", "ethos-u55", "ethos-u65")]
+
+
+@pytest.mark.parametrize(
+    ("refusing", "wanted"),
+    [
+        (
+            ("phone-gpu", "micro"),
+            r"^2 of 6 targets .*; the others are written\. Received: phone-gpu, micro\.$",
+        ),
+        (tuple(TARGETS), r"^6 of 6 targets have no new file, for the reasons above\. Received: soc, "),
+        ((), None),
+    ],
+)
+def test_the_command_fails_where_a_target_refuses(refusing, wanted, run, monkeypatch, capsys):
+    """With UserError, that is: every command line answers it with status 2."""
+    run.refusing = refusing
+    monkeypatch.setattr(report_lib, "render", lambda report: "table")
+    given = {"workdir": str(run.path), "target": "all"}
+    for name in ("workdir", "target", "peer", "quantization", "budget"):
+        flag = types.SimpleNamespace(name=name, value=given.get(name))
+        monkeypatch.setattr(export_student, f"_{name.upper()}", flag)
+    with pytest.raises(UserError, match=wanted) if wanted else contextlib.nullcontext():
+        export_student._main(["odtf-export"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["", "table"]
+    assert [line for line in lines if "refused" in line] == [
+        f"{target}: refused. The {target} target does not run OWL" for target in TARGETS if target in refusing
+    ]
 
 
 def test_one_target_that_refuses_is_an_error_and_changes_nothing(run):

@@ -71,7 +71,7 @@ def test_equal_vectors_are_stored_once(soc):
 
 
 def test_labels_are_a_zip_member_and_a_file_beside(phone, digits):
-    names = [str(name) for name in digits.class_names]
+    names = [str(name) for name in digits.names]
     with zipfile.ZipFile(phone) as archive:
         assert archive.namelist() == ["labels.txt"]
         assert archive.testzip() is None
@@ -89,8 +89,10 @@ def test_metadata_marks_itself(phone):
     assert built[4:8] == b"M001"
 
 
+@pytest.mark.needs(package="mediapipe")
 def test_metadata_reads_back_through_the_official_schema(phone):
-    schema = pytest.importorskip("mediapipe.tasks.metadata.metadata_schema_py_generated")
+    from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
+
     built = flatbuffer.read_metadata(flatbuffer.unpack(phone.read_bytes()), metadata.ENTRY)
     read = schema.ModelMetadataT.InitFromPackedBuf(bytearray(built), 0)
     assert (read.name, read.author, read.minParserVersion) == (b"peer", b"odtf", b"1.0.0")
@@ -147,7 +149,7 @@ def test_resolver_names(operator, method):
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_c_array_compiles_to_the_file(soc, tmp_path):
-    header, source = c_array(soc.read_bytes(), "net", LABELS)
+    header, source = c_array(soc.read_bytes(), "net", "a network", LABELS)
     (tmp_path / "net.h").write_text(header)
     (tmp_path / "net.cc").write_text(source)
     (tmp_path / "main.cc").write_text(

@@ -12,7 +12,7 @@ from odtf.tflite.arena import arena
 from tests.export.conftest import KINDS, normalized
 
 # A phone file that ends in logits, to be compared where differences show.
-_LOGITS = dataclasses.replace(PHONE, output="logits", softmax=False)
+_LOGITS = dataclasses.replace(PHONE, finished=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)

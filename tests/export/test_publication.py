@@ -8,16 +8,17 @@ import keras
 import numpy as np
 import pytest
 
-from odtf import export
+from odtf import export, tasks
 from odtf.export import PHONE, TARGETS, VerificationError, proofs, publish_student
 from odtf.export import student as student_module
 from odtf.export.c_array import resolver_name
 from odtf.export.rules import check_limits
-from odtf.export.targets import PHONE_GPU
+from odtf.tasks import Answer, Classification, clients
 from odtf.tflite import flatbuffer
 from odtf.tflite.arena import arena
 
 KIND = "od_cheap depthwise"
+PHONE_GPU = TARGETS["phone-gpu"]
 ABOUT = {"name": "peer_3", "training": {"method": "mutual learning of 4", "seed": 7}, "cost": "13,802 parameters"}
 NPU = {"accelerator": "ethos-u55-128", "cycles": 32_504, "macs": 217_536}
 NPU |= {"sram_bytes": 5_344, "flash_bytes": 20_288, "dram_bytes": 0}
@@ -91,8 +92,8 @@ class _Broken(export.Runner):
         return self._sign * super().predict(images)
 
 
+@pytest.mark.needs(package="ethosu")
 def test_vela_compiles_what_firmware_embeds(published):
-    pytest.importorskip("ethosu.vela")
     row, folder, report = published("ethos-u65")
     compiled = (folder / "student_int8_vela.tflite").read_bytes()
     assert flatbuffer.operators(compiled) == {"CUSTOM:ethos-u": 1}
@@ -122,7 +123,7 @@ def test_operators_on_the_cpu_are_named_and_nothing_appears(published, monkeypat
 
 def test_missing_tools_are_said_and_not_pretended(published, monkeypatch):
     monkeypatch.setattr(proofs.vela, "available", lambda: False)
-    monkeypatch.setattr(proofs, "find_spec", lambda name: None)
+    monkeypatch.setattr(clients, "find_spec", lambda name: None)
     row, folder, report = published("ethos-u55")
     assert "vela" not in row
     assert row["notes"] == ["vela not compiled: Vela is not installed (pip install odtf[soc])"]
@@ -145,23 +146,23 @@ def test_what_vela_made_before_does_not_outlive_its_model(published, monkeypatch
     assert not [path.name for path in folder.iterdir() if "vela" in path.name]
 
 
+@pytest.mark.needs(package="mediapipe")
 def test_mediapipe_reads_the_labels(published, monkeypatch):
-    pytest.importorskip("mediapipe")
     _, folder, report = published("phone", ("phone", "int8"))
     found = _checks(report)["mediapipe", None]
     assert found["examples"] == 16
     assert found["agreement"] >= 0.9
     assert found["right"] >= 10
     assert "Delegate.CPU" in (folder / "MODEL_CARD.md").read_text()
-    monkeypatch.setattr(proofs, "classify_with_mediapipe", lambda file, images: [("owl", 0.9)] * len(images))
-    with pytest.raises(VerificationError, match=r"labels of the data set\. Received: 'owl'"):
+    monkeypatch.setattr(Classification.client, "classify", lambda file, images: [("owl", 0.9)] * len(images))
+    with pytest.raises(VerificationError, match=r"label 'owl', which the data set does not have"):
         published("phone", ("phone", "int8"))
 
 
 def test_targets_share_conversions(student, digits, converted, tmp_path, monkeypatch):
     calls = []
     content = converted(KIND, "soc", "int8")
-    monkeypatch.setattr(student_module, "_convert", lambda *given: calls.append(given[2].name) or content)
+    monkeypatch.setattr(student_module, "_convert", lambda *given: calls.append(given[3].name) or content)
     memory = {}
     rows = [
         export.export_student(student(KIND), digits, tmp_path / name, target=name, memory=memory)
@@ -175,10 +176,12 @@ def test_targets_share_conversions(student, digits, converted, tmp_path, monkeyp
 def _file(layers, target, quantization):
     image = keras.Input((8, 8, 3), batch_size=1)
     outputs = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(layers(image)))
-    if target.softmax:
+    if target.finished:
         outputs = keras.layers.Softmax()(outputs)
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
-    return export.lean(export.convert(keras.Model(image, outputs), images, target, quantization))
+    return export.lean(
+        export.convert(keras.Model(image, outputs), images, target, quantization, Answer("output", (1, 10)))
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,7 +211,7 @@ def test_widths_and_ranks_that_a_gpu_does_not_take(layers, message):
 def test_no_stage_asks_which_target_it_works_for():
     """Names of targets occur where they are described, and in no comparison."""
     names = set(TARGETS) | {target.title for target in TARGETS.values()}
-    for path in Path(export.__file__).parent.glob("*.py"):
+    for path in [*Path(export.__file__).parent.glob("*.py"), *Path(tasks.__file__).parent.rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Compare | ast.MatchValue):
                 asked = {leaf.value for leaf in ast.walk(node) if isinstance(leaf, ast.Constant)}
@@ -217,7 +220,3 @@ def test_no_stage_asks_which_target_it_works_for():
                     isinstance(leaf, ast.Attribute) and leaf.attr == "name" and ast.unparse(leaf.value) == "target"
                     for leaf in ast.walk(node)
                 ), path.name
-
-
-def test_the_command_line_knows_the_targets():
-    assert list(TARGETS) == export._TARGETS

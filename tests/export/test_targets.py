@@ -11,11 +11,13 @@ from PIL import Image
 
 from odtf.export import PHONE, SOC, Runner, export_student, measure, operators
 from odtf.export.conversion import fold_preprocessing
-from odtf.export.targets import PHONE_GPU
+from odtf.targets import TARGETS
+from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
 from odtf.tflite.lean import lean
 from tests.export.conftest import normalized
 
+PHONE_GPU = TARGETS["phone-gpu"]
 KIND = "od_cheap depthwise"
 # The others convert as soc does.
 CASES = [(target, quantization) for target in (SOC, PHONE, PHONE_GPU) for quantization in target.tensors]
@@ -66,7 +68,7 @@ def test_scores(case, digits):
     target, _, row = case
     images, _ = digits.splits["test"].take(np.arange(32))
     scores = Runner(row["path"]).predict(images)
-    if target.softmax:
+    if target.finished:
         np.testing.assert_allclose(scores.sum(-1), 1.0, atol=0.02)
         assert scores.min() >= 0.0
     else:
@@ -92,6 +94,21 @@ def test_lean_file(case, converted, digits, monkeypatch):
         np.testing.assert_array_equal(Runner(row["path"], xnnpack=xnnpack).predict(images), expected)
     monkeypatch.setattr(flatbuffer, "SharingBuilder", flatbuffers.Builder)
     assert len(small) < len(flatbuffer.pack(flatbuffer.unpack(content))) * (1.0 - _SAVED[quantization])
+
+
+def test_a_lean_file_keeps_all_metadata_but_the_converters_notes(converted):
+    def entries(model):
+        return {entry.name.decode(): flatbuffer.read_metadata(model, entry.name.decode()) for entry in model.metadata}
+
+    model = flatbuffer.unpack(converted(KIND, "soc", "int8"))
+    before = entries(model)
+    assert before.keys() == {"min_runtime_version", "CONVERSION_METADATA"}
+    flatbuffer.add_metadata(model, "owl", b"hoot")
+    after = entries(flatbuffer.unpack(lean(flatbuffer.pack(model))))
+    assert after == {"min_runtime_version": before["min_runtime_version"], "owl": b"hoot"}
+    assert after["min_runtime_version"].rstrip(b"\0")
+    model.metadata = None
+    assert flatbuffer.unpack(lean(flatbuffer.pack(model))).metadata is None
 
 
 @pytest.mark.parametrize(
@@ -150,8 +167,8 @@ def test_grey_conversion_is_pillows(quantization, tolerance):
 
     image = keras.Input((1, 1, 1))
     student = keras.Model(image, keras.layers.Flatten()(image))
-    linear = dataclasses.replace(PHONE, softmax=False)
-    model = fold_preprocessing(student, (0.0,), (1.0 / 255.0,), linear, quantization)
+    linear = dataclasses.replace(PHONE, finished=False)
+    model = fold_preprocessing(student, (0.0,), (1.0 / 255.0,), linear, quantization, Classification())
     colours = np.random.default_rng(0).integers(0, 256, (200, 3), np.uint8)
     ours = np.array([model(colour.reshape(1, 1, 1, 3).astype("float32"))[0, 0] for colour in colours])
     pillows = np.asarray(Image.fromarray(colours[np.newaxis]).convert("L"))[0]
@@ -166,7 +183,7 @@ def test_normalization_of_each_colour():
     image = keras.Input((1, 1, 3))
     student = keras.Model(image, keras.layers.Flatten()(image))
     mean, std = (0.1, 0.5, 0.9), (0.2, 0.25, 0.3)
-    model = fold_preprocessing(student, mean, std, SOC, "int8")
+    model = fold_preprocessing(student, mean, std, SOC, "int8", Classification())
     pixels = np.array([10.0, 128.0, 250.0], "float32")
     expected = (pixels / 255.0 - mean) / std
     np.testing.assert_allclose(model(pixels.reshape(1, 1, 1, 3))[0], expected, rtol=1e-5)

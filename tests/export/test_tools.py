@@ -8,12 +8,14 @@ from odtf.export import compile_with_vela
 from odtf.tflite import vela
 from tests.export.conftest import KINDS, normalized
 
+needs_vela = pytest.mark.needs(package="ethosu")
 
+
+@needs_vela
 @pytest.mark.parametrize(
     ("kind", "quantization"), [*((kind, "int8") for kind in KINDS), ("od_cheap depthwise", "int16x8")]
 )
 def test_vela_leaves_nothing_on_the_cpu(kind, quantization, exported):
-    pytest.importorskip("ethosu.vela")
     figures = compile_with_vela(exported(kind, "soc", quantization)["path"])
     assert figures["cpu_operators"] == []
     assert figures["npu_operators"] > 10
@@ -24,22 +26,22 @@ def test_vela_leaves_nothing_on_the_cpu(kind, quantization, exported):
     assert figures["dram_bytes"] == 0
 
 
+@needs_vela
 def test_vela_sees_the_same_network_in_a_lean_file(converted, exported, tmp_path):
-    pytest.importorskip("ethosu.vela")
     case = ("od_cheap depthwise", "soc", "int8")
     (tmp_path / "before.tflite").write_bytes(converted(*case))
     assert compile_with_vela(tmp_path / "before.tflite") == compile_with_vela(exported(*case)["path"])
 
 
+@needs_vela
 def test_vela_names_what_the_cpu_would_do(exported):
-    pytest.importorskip("ethosu.vela")
     row = exported("od_cheap depthwise", "phone", "float32")
     figures = compile_with_vela(row["path"])
     assert {"CONV_2D", "SOFTMAX"} <= set(figures["cpu_operators"])
 
 
+@needs_vela
 def test_vela_on_something_else(tmp_path):
-    pytest.importorskip("ethosu.vela")
     (tmp_path / "no.tflite").write_bytes(b"no model")
     with pytest.raises(UserError, match=r"Vela cannot compile .*no\.tflite"):
         compile_with_vela(tmp_path / "no.tflite")
@@ -51,9 +53,10 @@ def test_missing_vela_names_the_extra(monkeypatch):
         compile_with_vela("model.tflite")
 
 
+@pytest.mark.needs(package="mediapipe")
 @pytest.mark.parametrize("quantization", ["int8", "int16x8", "float16", "dynamic", "float32"])
 def test_mediapipe_names_the_labels(quantization, exported, student, digits):
-    mediapipe = pytest.importorskip("mediapipe")
+    import mediapipe
     from mediapipe.tasks.python import BaseOptions, vision
 
     path = exported("od_cheap depthwise", "phone", quantization)["path"]
@@ -67,8 +70,8 @@ def test_mediapipe_names_the_labels(quantization, exported, student, digits):
                 image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(np.repeat(image, 3, -1))
             )
             found = classifier.classify(picture).classifications[0].categories
-            assert {category.category_name for category in found} == set(digits.class_names)
-            assert all(digits.class_names[category.index] == category.category_name for category in found)
+            assert {category.category_name for category in found} == set(digits.names)
+            assert all(digits.names[category.index] == category.category_name for category in found)
             assert sum(category.score for category in found) == pytest.approx(1.0, abs=0.02)
-            agreed += found[0].category_name == digits.class_names[row.argmax()]
+            agreed += found[0].category_name == digits.names[row.argmax()]
     assert agreed >= 19

@@ -2,17 +2,28 @@
 
 import functools
 import pathlib
-from importlib.util import find_spec
 
 import pytest
 
-from odtf import data
+from odtf import data, runs
 from odtf.finetune.settings import Settings
 from odtf.training import config as config_lib
-from odtf.training import experiment, strategy
+from odtf.training import strategy
+from tests.conftest import require
 
-# Without the extra `finetune` there is nothing to test here.
-collect_ignore_glob = [] if find_spec("tensorflow_model_optimization") else ["test_*.py"]
+
+class _NeedsTfmot(pytest.Module):
+    """A file of tests that cannot even be imported without TFMOT: the whole of it is one skip then."""
+
+    def collect(self):
+        require("tensorflow_model_optimization")
+        return super().collect()
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    """Makes the modules of this folder."""
+    return _NeedsTfmot.from_parent(parent, path=module_path)
+
 
 # The pattern and the number of clusters that the tests look for in the files.
 OPTIONS = {
@@ -38,7 +49,7 @@ def workdir(tmp_path_factory):
     config.method = config_lib.free({"name": "OnlineDistillationCheap", "num_peers": 2})
     config.export.targets, config.export.calibration_examples = (), 64
     directory = tmp_path_factory.mktemp("run")
-    experiment.run(config, directory, strategy.make_placement())
+    runs.train(config, directory, strategy.make_placement())
     return pathlib.Path(directory)
 
 

@@ -15,10 +15,11 @@ from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
 from odtf.finetune.finetuning import finetune
 from odtf.finetune.prune import Pruned
-from odtf.finetune.quantize import Quantized
+from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.settings import Settings
 from odtf.finetune.tuning import Lesson, Tuning
 from odtf.finetune.twin import twin_of
+from odtf.tasks import Classification
 from odtf.training.experiment import Stopped
 from tests.methods.tiny import tiny
 
@@ -47,12 +48,13 @@ def make_stage(kind, digits, steps):
     if kind == "cluster":
         return Clustered(twin, settings)
     images = data.calibration_images(digits, 64, 0).astype("float32") / 255.0
-    return Quantized(twin, images)
+    return RoundedTwin(twin, images)
 
 
 def make_lesson(digits, **changes):
     options = {"pad": 1, "flip": False, "pad_mode": "zero", "cutout": 0}
     lesson = Lesson(
+        task=Classification(),
         dataset=digits,
         pipeline=data.TrainPipeline(digits, batch_size=256, seed=0, augment=options),
         teacher=lambda images: tf.reduce_mean(images, (1, 2)) * tf.range(10.0),
@@ -61,7 +63,6 @@ def make_lesson(digits, **changes):
         temperature=2.0,
         learning_rate=0.01,
         weight_decay=1e-3,
-        label_smoothing=0.0,
         epochs=EPOCHS,
     )
     return lesson._replace(**changes)
@@ -91,9 +92,10 @@ def test_a_stopped_stage_goes_on_bit_by_bit(kind, digits, tmp_path):
         assert chosen["epoch"] == EPOCHS, "no epoch is chosen before the zeros are there"
 
 
-def test_the_loss_is_what_it_says(digits, tmp_path):
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_the_loss_is_what_it_says(label_smoothing, digits, tmp_path):
     stage = make_stage("prune", digits, 100)
-    lesson = make_lesson(digits)
+    lesson = make_lesson(digits, label_smoothing=label_smoothing)
     images, labels = next(iter(lesson.pipeline.dataset(0)))
     z, t = np.asarray(stage.model(images, training=True), "float64"), np.asarray(lesson.teacher(images), "float64")
     values = Tuning(tmp_path / "stage", stage, lesson)._step(images, labels)
@@ -101,10 +103,11 @@ def test_the_loss_is_what_it_says(digits, tmp_path):
     def log_softmax(x):
         return x - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1, keepdims=True)) - x.max(-1, keepdims=True)
 
-    cross_entropy = -np.mean(log_softmax(z)[np.arange(len(z)), labels])
+    target = (1.0 - label_smoothing) * np.eye(10)[labels] + label_smoothing / 10
+    cross_entropy = -np.mean(np.sum(target * log_softmax(z), -1))
     p, q = log_softmax(t / 2.0), log_softmax(z / 2.0)
     distillation = 4.0 * np.mean(np.sum(np.exp(p) * (p - q), -1))
-    want = {"cross_entropy": cross_entropy, "distillation": distillation}
+    want = {"supervised": cross_entropy, "distillation": distillation}
     want["loss"] = 0.7 * cross_entropy + 0.3 * distillation
     for name, value in want.items():
         assert float(values[name]) == pytest.approx(value, rel=1e-4), name

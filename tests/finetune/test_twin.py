@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from odtf import export, layers, models
-from odtf.finetune.quantize import Quantized
+from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.tuned_file import aware_file
 from odtf.finetune.twin import is_shift, twin_of
 from odtf.tflite import flatbuffer
@@ -74,7 +74,7 @@ def taught(grouped):
     deployed = models.deploy(randomized(every_convolution()), grouped=grouped)
     twin = twin_of(deployed)
     np.testing.assert_allclose(twin(images((9, 8, 1))), deployed(images((9, 8, 1))), rtol=1e-5, atol=1e-5)
-    return Quantized(twin, images((9, 8, 1), 64))
+    return RoundedTwin(twin, images((9, 8, 1), 64))
 
 
 class Pixels:

@@ -73,6 +73,27 @@ def test_terms_are_per_example_and_the_loss_is_their_sum(name, batch, sgd):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_label_smoothing_reaches_every_cross_entropy_and_nothing_else(name, batch, sgd):
+    method = make_method(name, label_smoothing=0.3)
+    assert method.label_smoothing == pytest.approx(0.3)
+    method.compile(sgd, steps_per_epoch=1)
+    labels, outputs = tf.constant(batch[1]), method(batch[0], training=True)
+    smooth = method.loss_terms(labels, outputs)
+    method.label_smoothing = 0.0
+    plain = method.loss_terms(labels, outputs)
+    assert smooth.keys() == plain.keys()
+    for term in smooth:
+        network, _, kind = term.partition("/")
+        expected = plain[term].numpy()
+        if kind == "cross_entropy":
+            # Whatever a method multiplies it by.
+            log_p = tf.nn.log_softmax(outputs[network]["logits"]).numpy()
+            hit = log_p[np.arange(16), batch[1]]
+            expected = expected * (0.7 * hit + 0.3 * log_p.mean(-1)) / hit
+        np.testing.assert_allclose(smooth[term], expected, rtol=1e-4, err_msg=term)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_peers_that_start_different_stay_different(name, batch, sgd):
     method = make_method(name)
     method.compile(sgd, steps_per_epoch=1)

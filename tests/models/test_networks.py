@@ -167,7 +167,7 @@ def test_synchronized_reaches_every_batch_normalisation():
         ({"name": "resnet8", "conv": ["line", "line", "x"]}, (8, 8, 1), 10, "Unknown convolution.*'x'"),
         ({"name": "resnet8"}, (3, 8, 1), 10, "at least 4x4.*\\(3, 8, 1\\)"),
         ({"name": "resnet8"}, (None, 8, 1), 10, "all known.*None"),
-        ({"name": "resnet8"}, (8, 8, 1), 1, "at least 2 classes.*num_classes=1"),
+        ({"name": "resnet8"}, (8, 8, 1), 1, "at least 2 classes.*head=1"),
     ],
     ids=str,
 )

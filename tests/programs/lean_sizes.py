@@ -27,6 +27,8 @@ NETWORKS = {
 def sizes(spec):
     """Returns (bytes as converted, bytes as published) of a network."""
     from odtf import export, models
+    from odtf.data import Info
+    from odtf.tasks import Classification
     from odtf.tflite import flatbuffer
 
     generator = np.random.default_rng(0)
@@ -34,9 +36,10 @@ def sizes(spec):
     # Random moving statistics, since biases of zero are equal and would be stored once.
     for _ in range(2):
         network(generator.normal(size=(8, 32, 32, 3)).astype("float32"), training=True)
-    model = export.fold_preprocessing(models.deploy(network), (0.5,) * 3, (0.25,) * 3, export.SOC, "int8")
+    task, info = Classification(), Info("noise", (32, 32, 3), tuple("0123456789"))
+    model = export.fold_preprocessing(models.deploy(network), (0.5,) * 3, (0.25,) * 3, export.SOC, "int8", task)
     images = generator.integers(0, 256, (4, 32, 32, 3), np.uint8)
-    content = export.convert(model, images, export.SOC, "int8")
+    content = export.convert(model, images, export.SOC, "int8", task.answer(info, export.SOC, "int8"))
     sharing = flatbuffer.SharingBuilder
     try:
         flatbuffer.SharingBuilder = flatbuffers.Builder

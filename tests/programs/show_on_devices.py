@@ -80,16 +80,17 @@ def main(argv):
     from odtf.quiet import import_tensorflow
 
     import_tensorflow()
+    from odtf import runs
+    from odtf.run_exports import export_everywhere
     from odtf.tables import table
-    from odtf.training import experiment, strategy
-    from odtf.workdir import export_everywhere
+    from odtf.training import strategy
 
     header = ("student", "target", "as", "bytes", "top-1", "Vela's cycles", "on the CPU", "MediaPipe right, as LiteRT")
     rows, failures = [(*header, "same without XNNPACK", "largest difference", "top-1 with/without")], []
     placement = strategy.make_placement("one", [])
     for name in _ONLY.value or NETWORKS:
         workdir = pathlib.Path(_WORKDIR.value) / name
-        experiment.run(make_config(name), workdir, placement)
+        runs.train(make_config(name), workdir, placement)
         report, refused = export_everywhere(workdir)
         failures += [f"{name}, {target}: {error}" for target, error in refused.items()]
         failures += [f"{name}, {row['target']}: {note}" for row in report["exports"] for note in row.get("notes", ())]

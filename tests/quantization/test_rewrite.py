@@ -205,7 +205,7 @@ def test_a_pooling_before_a_concatenation_has_a_range_of_its_own():
 
 
 def test_only_a_network_that_was_trained_quantised_is_lowered():
-    with pytest.raises(ValueError, match="after training"):
+    with pytest.raises(ValueError, match="never observed"):
         quantization.lower(quantization_aware(small(), Schedule()))
     with pytest.raises(ValueError, match="trained quantised"):
         quantization.lower(small())

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import data, export, methods, models, quantization, workdir
+from odtf import data, export, methods, models, quantization, run_exports, runs
 from odtf.errors import UserError
-from odtf.training import cohorts, config_checks, experiment
+from odtf.training import config_checks, experiment
 from odtf.training.config import default_config, free
 from tests.quantization.conftest import aware, randomized
 from tests.training.test_experiment import assert_same_weights, last_weights, log_of, train
@@ -62,17 +62,16 @@ def test_the_student_is_chosen_among_quantised_epochs(whole):
 def test_a_finished_run_is_exported_with_the_ranges_of_training(whole, monkeypatch):
     folder, report = whole
     monkeypatch.setattr("odtf.export.student.calibration_images", None)
-    dataset = cohorts.load_dataset(config_of())
-    _, network = cohorts.load_peer(folder, dataset.image_shape, dataset.num_classes)
+    dataset, network = runs.Run(folder).dataset, runs.Run(folder).network()
     bounds = network.layers[1].bounds.numpy()
     np.testing.assert_allclose(bounds, quantization.pixel_range(dataset.mean, dataset.std), rtol=1e-6)
-    row = workdir.export_workdir(folder, "soc")["exports"][0]
+    row = run_exports.export_workdir(folder, "soc")["exports"][0]
     assert row["calibration"] == "training"
     assert row["agreement"] > 0.99
     assert row["test_top1"] == pytest.approx(report["student"]["test_top1"], abs=0.01)
     assert keras.saving.load_model(folder / "student.keras")(np.zeros((1, *dataset.image_shape))).shape == (1, 10)
     with pytest.raises(UserError, match=r"int8.*Received: quantization=float32"):
-        workdir.export_workdir(folder, "phone", "float32")
+        run_exports.export_workdir(folder, "phone", "float32")
 
 
 def test_a_phone_file_of_a_grouped_network(tmp_path):
@@ -93,7 +92,7 @@ def test_what_was_never_trained_quantised_is_not_exported(tmp_path):
     network = quantization.quantization_aware(
         models.od_cheap_resnet((8, 8, 1), 10, depth=8, width=4), quantization.Schedule()
     )
-    with pytest.raises(UserError, match="after training"):
+    with pytest.raises(UserError, match="never observed"):
         export.export_student(network, dataset, tmp_path)
 
 

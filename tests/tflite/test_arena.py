@@ -3,8 +3,9 @@
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from odtf.lifetimes import Lifetime, peak
 from odtf.tflite import flatbuffer
-from odtf.tflite.arena import Activation, activations, arena, peak, plan
+from odtf.tflite.arena import activations, arena, plan
 
 
 @pytest.mark.parametrize(
@@ -22,11 +23,11 @@ from odtf.tflite.arena import Activation, activations, arena, peak, plan
     ],
 )
 def test_greedy_plan(tensors, offsets, size):
-    assert plan([Activation(*tensor) for tensor in tensors]) == (offsets, size)
+    assert plan([Lifetime(*tensor) for tensor in tensors]) == (offsets, size)
 
 
 def test_peak_is_what_no_plan_goes_below():
-    tensors = [Activation(30, 0, 1), Activation(20, 1, 2), Activation(10, 2, 3)]
+    tensors = [Lifetime(30, 0, 1), Lifetime(20, 1, 2), Lifetime(10, 2, 3)]
     assert peak(tensors) == 50
     assert plan(tensors)[1] >= peak(tensors)
 
@@ -67,10 +68,10 @@ def test_lifetimes_of_a_file():
     )
     # Operators count from 1; 3 float32 take 12 bytes, rounded up to 16.
     assert activations(content) == [
-        Activation(16, 0, 3),
-        Activation(16, 1, 2),
-        Activation(16, 2, 3),
-        Activation(16, 3, 3),
+        Lifetime(16, 0, 3),
+        Lifetime(16, 1, 2),
+        Lifetime(16, 2, 3),
+        Lifetime(16, 3, 3),
     ]
     assert arena(content) == {"bytes": 48, "at_least_bytes": 48}
 

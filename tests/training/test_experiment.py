@@ -7,10 +7,14 @@ import signal
 import numpy as np
 import pytest
 
+from odtf import data, runs
 from odtf.errors import UserError
+from odtf.methods.base import Method
 from odtf.training import cohorts, experiment, strategy
+from odtf.training.checkpoints import Checkpoints
 from odtf.training.config import load_config as load
 from odtf.training.config import to_json
+from odtf.training.schedules import make_optimizer, make_schedule
 
 
 def small(**values):
@@ -25,7 +29,7 @@ def small(**values):
 
 
 def train(config, workdir):
-    return experiment.run(config, workdir, strategy.make_placement())
+    return runs.train(config, workdir, strategy.make_placement())
 
 
 def log_of(workdir):
@@ -57,7 +61,9 @@ def whole(tmp_path_factory):
 def test_report_has_the_documented_form(whole):
     workdir, report = whole
     assert json.loads((workdir / "report.json").read_text()) == report
-    assert list(report) == ["config", "method", "dataset", "seed", "peers", "teacher", "student", "exports", "seconds"]
+    assert list(report) == [
+        *("config", "method", "task", "dataset", "seed", "peers", "teacher", "student", "exports", "seconds")
+    ]
     assert [peer["name"] for peer in report["peers"]] == ["peer_0", "peer_1"]
     for peer in [*report["peers"], report["student"]]:
         assert {"name", "params", "macs", "val_top1", "test_top1", "last_val_top1", "last_test_top1"} <= set(peer)
@@ -71,8 +77,8 @@ def test_log_has_every_term_and_every_peer(whole):
     workdir, _ = whole
     lines = log_of(workdir)
     train_line = next(line for line in lines if line["kind"] == "train")
-    terms = {f"peer_{i}/{term}" for i in (0, 1) for term in ("cross_entropy", "distillation", "top1")}
-    assert terms | {"loss", "teacher/top1", "teacher/cross_entropy", "learning_rate", "step"} <= set(train_line)
+    terms = {f"peer_{i}/{term}" for i in (0, 1) for term in ("supervised", "distillation", "top1")}
+    assert terms | {"loss", "teacher/top1", "teacher/supervised", "learning_rate", "step"} <= set(train_line)
     validation = [line for line in lines if line["kind"] == "validation"]
     assert [line["epoch"] for line in validation] == [1, 2]
     assert list((workdir / "tensorboard").iterdir())
@@ -80,9 +86,8 @@ def test_log_has_every_term_and_every_peer(whole):
 
 def test_chosen_weights_give_the_reported_accuracy(whole):
     workdir, report = whole
-    config = cohorts.read_config(workdir)
-    dataset = cohorts.load_dataset(config)
-    name, network = cohorts.load_peer(workdir, dataset.image_shape, dataset.num_classes)
+    run = runs.Run(workdir)
+    dataset, name, network = run.dataset, run.student, run.network()
     split = dataset.splits["test"]
     images, labels = split.take(np.arange(len(split)))
     scaled = (np.asarray(images, "float32") / 255 - np.array(dataset.mean)) / np.array(dataset.std)
@@ -111,6 +116,48 @@ def test_stopped_by_sigterm_and_resumed_is_bit_equal(whole, tmp_path, monkeypatc
     assert report["student"] == whole[1]["student"]
     steps = [line["step"] for line in log_of(tmp_path)]
     assert steps == sorted(steps)
+
+
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory):
+    """A run whose validation ranks its epochs 0, 1, 1, 0 and both peers alike: (workdir, report)."""
+    workdir, epochs = tmp_path_factory.mktemp("ranked"), iter((0.0, 1.0, 1.0, 0.0))
+    evaluate = experiment.Experiment._evaluate
+
+    def ranks(run, split):
+        rank = next(epochs, 0.0)
+        return evaluate(run, split) | {f"peer_{i}/rank": rank for i in (0, 1)}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment.Experiment, "_evaluate", ranks)
+        patch.setattr(Method, "selection", "rank")
+        return workdir, train(small(epochs=4), workdir)
+
+
+def test_of_epochs_that_are_alike_the_last_is_chosen_and_of_peers_the_first(ranked):
+    workdir, report = ranked
+    third = [line["step"] for line in log_of(workdir) if line["kind"] == "validation"][2]
+    chosen = {key: report["student"][key] for key in ("name", "epoch", "step")}
+    assert chosen == {"name": "peer_0", "epoch": 3, "step": third}
+
+
+def test_figures_are_those_of_the_chosen_and_of_the_last_epoch(ranked):
+    workdir, report = ranked
+    logged = {line["epoch"]: line for line in log_of(workdir) if line["kind"] == "validation"}
+    config = small(epochs=4)
+    dataset = cohorts.load_dataset(config)
+    method = cohorts.make_method(config, dataset.info, load_teacher=None)
+    method.compile(make_optimizer(config.optimizer, make_schedule(config.schedule, 10, config.epochs)))
+    Checkpoints(workdir, method).restore()
+    test = method.evaluate(data.eval_dataset("test", dataset, batch_size=100))
+    for row in [*report["peers"], {"name": "teacher", **report["teacher"]}]:
+        assert row["val_top1"] == pytest.approx(logged[3][f"{row['name']}/top1"], abs=1e-6)
+        assert row["last_val_top1"] == pytest.approx(logged[4][f"{row['name']}/top1"], abs=1e-6)
+        assert row["last_test_top1"] == pytest.approx(test[f"{row['name']}/top1"], abs=1e-6)
+    assert any(row["val_top1"] != row["last_val_top1"] for row in report["peers"])
+    assert any(row["test_top1"] != row["last_test_top1"] for row in report["peers"])
+    assert any(row["val_top1"] != row["test_top1"] for row in report["peers"])
+    assert report["student"]["last_test_top1"] == report["peers"][0]["last_test_top1"]
 
 
 def test_a_finished_run_is_not_trained_again(whole, monkeypatch):

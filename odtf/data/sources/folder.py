@@ -5,13 +5,17 @@ import pathlib
 
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, decode, header_size
+from odtf.data.samples import LABEL, check
+from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
 from odtf.errors import UserError
+
+FORM = "'folder:PATH'"
 
 _SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
-def folder(path, image_size=None):
+def open_source(argument, *, data_dir, image_size, targets):
     """Lists a folder of images.
 
     `PATH/<class>/<image>` is split by the caller; `PATH/train/<class>/<image>`, with `val` (or `validation`) and `test`
@@ -19,17 +23,22 @@ def folder(path, image_size=None):
     begin with a dot, and files that are no PNG, JPEG, BMP or GIF, are passed over.
 
     Args:
-        path: the folder.
+        argument: PATH, the folder.
+        data_dir: of no meaning here.
         image_size: (height, width) to resize to; None where all images have one size.
+        targets: an integer "label".
 
     Returns:
-        (class names, splits by name).
+        Names of the classes, splits by name.
 
     Raises:
-        UserError: if the folder cannot be read, has fewer than two classes, an empty class, or images of several sizes
-            and no `image_size`.
+        UserError: if other targets are wanted, or the folder cannot be read, has fewer than two classes, an empty
+            class, or images of several sizes and no `image_size`.
     """
-    root = pathlib.Path(path).expanduser()
+    if not argument:
+        raise unknown("folder:")
+    check(f"folder:{argument}", LABEL, targets)
+    root = pathlib.Path(argument).expanduser()
     names = _subfolders(root)
     given = "train" in names and set(names) <= set(_SPLIT_NAMES) and _subfolders(root / "train")
     roots = {_SPLIT_NAMES[name]: root / name for name in names} if given else {"train": root}
@@ -41,7 +50,7 @@ def folder(path, image_size=None):
         )
     listed = {name: _images(split_root, names) for name, split_root in roots.items()}
     size = image_size or _common_size([file for files, _ in listed.values() for file in files])
-    return names, {name: Split(_store(files, labels, size)) for name, (files, labels) in listed.items()}
+    return names, {name: Split(_store(files, labels, size, targets)) for name, (files, labels) in listed.items()}
 
 
 def _entries(path):
@@ -93,7 +102,7 @@ def _common_size(files):
     return next(iter(sizes))
 
 
-def _store(files, labels, size):
+def _store(files, labels, size, targets):
     def read_one(row):
         try:
             data = pathlib.Path(files[row]).read_bytes()
@@ -102,6 +111,6 @@ def _store(files, labels, size):
                 f"An image cannot be read: replace or remove it, or pass skip_corrupt=True. Received: {files[row]}"
                 f" ({error.strerror})."
             ) from error
-        return decode(data, size, name=files[row]), labels[row]
+        return decode(data, size, name=files[row]), {"label": labels[row]}
 
-    return FileStore(len(files), (*size, 3), read_one, labels)
+    return FileStore(len(files), (*size, 3), read_one, targets, known={"label": labels})

@@ -11,31 +11,37 @@ import numpy as np
 
 from odtf.data.dataset import Split
 from odtf.data.decoding import decode
+from odtf.data.samples import LABEL, check
+from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
 from odtf.data.tfds_records import example_reader
 from odtf.errors import UserError
 
+FORM = "a TFDS name such as 'cifar10' or 'svhn_cropped:3.1.0'"
+
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w.\-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 
 
-def tfds(name, data_dir=None, image_size=None):
+def open_source(argument, *, data_dir, image_size, targets):
     """Opens a prepared set.
 
     Args:
-        name: `name`, `name/config` or either with `:version`; without a version the newest one there is read.
+        argument: `name`, `name/config` or either with `:version`; without a version the newest one there is read.
         data_dir: folder given to TFDS when it prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets.
         image_size: (height, width) to resize to; needed where the set's images differ in size.
+        targets: an integer "label".
 
     Returns:
-        (class names, splits by name): "train", "test" and "validation" as far as the set has them. A set with a
+        Names of the classes, splits by name: "train", "test" and "validation" as far as the set has them. A set with a
         labelled validation split and no test split, as ImageNet, is tested on its validation split.
 
     Raises:
-        UserError: if the set is not there, or is not one of images with one label each.
+        UserError: if other targets are wanted, or the set is not there, or is not one of images with one label each.
     """
     import tensorflow_datasets
 
-    folder = _find(name, data_dir)
+    check(argument, LABEL, targets)
+    folder = _find(argument, data_dir)
     try:
         builder = tensorflow_datasets.builder_from_directory(folder)
         features, splits = builder.info.features, builder.info.splits
@@ -44,10 +50,12 @@ def tfds(name, data_dir=None, image_size=None):
         raise UserError(
             f"The TFDS set cannot be opened: prepare it again. Received: {folder} ({type(error).__name__}: {reason})."
         ) from error
-    image_key, label_key = _keys(name, builder.info)
-    shape = _image_shape(name, features[image_key], image_size)
+    image_key, label_key = _keys(argument, builder.info)
+    shape = _image_shape(argument, features[image_key], image_size)
     if "train" not in splits:
-        raise UserError(f"{name} has no split 'train' to learn from. Received: splits {', '.join(splits) or 'none'}.")
+        raise UserError(
+            f"{argument} has no split 'train' to learn from. Received: splits {', '.join(splits) or 'none'}."
+        )
     wanted = {"train": "train", "test": "test", "validation": "validation"}
     if "test" not in splits:
         wanted = {"train": "train", "test": "validation"}
@@ -55,7 +63,7 @@ def tfds(name, data_dir=None, image_size=None):
     found = {}
     for ours, theirs in wanted.items():
         if theirs in splits and splits[theirs].num_examples:
-            found[ours] = Split(_store(builder, theirs, image_key, label_key, shape, len(names)))
+            found[ours] = Split(_store(builder, theirs, image_key, label_key, shape, len(names), targets))
     return names, found
 
 
@@ -63,10 +71,7 @@ def _find(name, data_dir):
     """The folder `data_dir/name[/config]/version` of a prepared set."""
     parsed = _NAME.fullmatch(name)
     if not parsed:
-        raise UserError(
-            "A data set is 'digits', 'folder:PATH' or a TFDS name such as 'cifar10' or 'svhn_cropped:3.1.0'."
-            f" Received: {name!r}."
-        )
+        raise unknown(name)
     root = pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
     folder = root / parsed["name"]
     if parsed["config"]:
@@ -135,12 +140,12 @@ def _image_shape(name, feature, image_size):
     return (*(image_size or (height, width)), 1 if channels == 1 else 3)
 
 
-def _store(builder, split, image_key, label_key, shape, num_classes):
+def _store(builder, split, image_key, label_key, shape, num_classes, targets):
     """A store that reads single examples; rows are in the order of the files."""
     name = builder.info.name
     example = example_reader(builder, split, image_key, label_key)
 
-    def label_of(row):
+    def read_targets(row):
         return checked(row, example(row)[1])
 
     def checked(row, label):
@@ -149,10 +154,11 @@ def _store(builder, split, image_key, label_key, shape, num_classes):
                 f"Labels of {name} must lie in 0 to {num_classes - 1}; the split {split!r} seems to be unlabelled."
                 f" Received: {label} in example {row}."
             )
-        return label
+        return {"label": label}
 
     def read_one(row):
         data, label = example(row)
         return decode(data, shape[:2], shape[2], f"{name}, {split} example {row}"), checked(row, label)
 
-    return FileStore(builder.info.splits[split].num_examples, shape, read_one, read_label=label_of)
+    count = builder.info.splits[split].num_examples
+    return FileStore(count, shape, read_one, targets, read_targets=read_targets)

@@ -1,5 +1,6 @@
 """Base of methods with a chain of teachers, from the largest network down to the student."""
 
+import inspect
 import itertools
 
 from keras import ops
@@ -70,6 +71,29 @@ class TeacherChain(Method):
             outputs: what `call` returned.
         """
         raise NotImplementedError
+
+    @classmethod
+    def trained(cls, options):
+        """Returns the names of the networks that the steps train, in the order of the steps.
+
+        Args:
+            options: dict, `config.method` without its name.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def epochs_of(cls, options, networks, epochs):
+        names = cls.trained(options)
+        lengths = options.get("step_epochs", inspect.signature(cls).parameters["step_epochs"].default)
+        if not lengths:
+            return super().epochs_of(options, dict.fromkeys(names), epochs)
+        lengths = list(lengths) * (len(names) if len(lengths) == 1 else 1)
+        firsts = [min(first, epochs) for first in (0, *itertools.accumulate(lengths[:-1]))]
+        spans = {}
+        # The last step goes on for as long as training does.
+        for name, first, end in zip(names, firsts, [*firsts[1:], epochs], strict=False):
+            spans[name] = (spans[name][0] if name in spans else first, end)
+        return spans
 
     @property
     def students(self):

@@ -61,6 +61,12 @@ class TaughtByFrozen(Method):
         """
         raise NotImplementedError
 
+    @classmethod
+    def epochs_of(cls, options, networks, epochs):
+        first = min(options.get("teacher_epochs", 0), epochs)
+        teacher = {"teacher": (0, first)} if first else {}
+        return {**teacher, **dict.fromkeys(networks, (first, epochs))}
+
     def phase_at(self, epoch):
         return TEACHER if epoch < self.teacher_epochs else STUDENT
 

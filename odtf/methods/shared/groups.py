@@ -3,6 +3,7 @@
 import dataclasses
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 ONE_LOSS_SCALE = (
@@ -111,7 +112,7 @@ class Update:
             current.build([variables[i] for i in members])
             self._members.append(members)
 
-    def apply(self, gradients, scale):
+    def apply(self, gradients, scale, forward_pass=()):
         """Adds the weight decay to the gradients and steps every optimizer.
 
         A variable without a gradient stays as it is, decay and momentum included, as in PyTorch: what a phase of
@@ -120,11 +121,20 @@ class Update:
         Args:
             gradients: list of tensors or None, for the variables in order, of the loss times `scale`.
             scale: what the loss was multiplied by; the decay is, too.
+            forward_pass: nest of tensors, all that the forward pass computed: no variable changes before they are
+                there, neither here nor in anything that reads what changes here.
         """
         decayed = [
             g if g is None or not decay else g + decay * scale * v
             for g, v, decay in zip(gradients, self._variables, self._decays, strict=True)
         ]
+        # Every gradient waits by itself. A `tf.function` orders what reads a variable before what assigns to it, but
+        # Keras passes all gradients through one IdentityN (its all-reduce, also of one replica), so that all that comes
+        # after the optimizer seems to wait for the whole step: TensorFlow's dependency optimizer drops those orders as
+        # redundant, then the IdentityN, and nothing is left of them. A moving average of weights would move before or
+        # after the forward pass has read it, as the threads happen to run.
+        with tf.control_dependencies(tf.nest.flatten(forward_pass)):
+            decayed = [g if g is None else tf.identity(g) for g in decayed]
         for optimizer, members in zip(self.optimizers, self._members, strict=True):
             pairs = [(decayed[i], self._variables[i]) for i in members if decayed[i] is not None]
             if pairs:

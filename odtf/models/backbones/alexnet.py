@@ -11,7 +11,7 @@ _SMALLEST_STRIDED = 32
 
 def alexnet(
     input_shape,
-    num_classes,
+    head,
     *,
     conv="standard",
     groups=None,
@@ -28,7 +28,7 @@ def alexnet(
     Args:
         input_shape: `(height, width, channels)`, at least 4x4. From 32x32 pixels one is left after the last stage;
             smaller images keep their size in the first convolution, which takes every fourth pixel of larger ones.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         conv: what stands for the three 3x3 convolutions: "standard", "group", "shuffled_group", "depthwise", "shift"
             (both with a 1x1 convolution), "line" or "ghost". The 11x11 and the 5x5 one stay standard.
         groups: number of groups, for the grouped kinds.
@@ -39,7 +39,8 @@ def alexnet(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
-        `[batch, h, w, c]`, after pooling, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`.
+        `[batch, h, w, c]`, after pooling, and those of the head: of a classifier "embedding" `[batch, c]` and "logits"
+        `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -50,7 +51,7 @@ def alexnet(
     """
     widths = [scaled(channels, width_multiplier) for channels in (64, 192, 384, 256, 256)]
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     is_strided = min(inputs.shape[1:3]) >= _SMALLEST_STRIDED
     x = pieces.standard(inputs, widths[0], 11, 2 if is_strided else 1, name="stem", use_bias=True)
@@ -66,4 +67,4 @@ def alexnet(
         x = pieces.replaced(x, filters, name=f"stage3_conv{index}", use_bias=True)
         x = pieces.relu(x, name=f"stage3_relu{index}")
     stages.append(halved(x, "max", name="stage3_pool"))
-    return pieces.head(inputs, stages, num_classes, name=name)
+    return pieces.network(inputs, stages, head, name=name)

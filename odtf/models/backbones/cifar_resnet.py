@@ -7,7 +7,7 @@ from odtf.models.sizes import blocks_per_stage, checked_width, network_input, st
 
 def cifar_resnet(
     input_shape,
-    num_classes,
+    head,
     *,
     depth=20,
     conv="standard",
@@ -30,7 +30,7 @@ def cifar_resnet(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         depth: 6n + 2 for basic blocks, 9n + 2 for bottlenecks, n blocks a stage.
         conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
             "shift" (both with a 1x1 convolution), "line" or "ghost". The stem stays standard.
@@ -51,7 +51,8 @@ def cifar_resnet(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
-        `[batch, h, w, c]`, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`.
+        `[batch, h, w, c]`, and those of the head: of a classifier "embedding" `[batch, c]` and "logits"
+        `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -71,7 +72,7 @@ def cifar_resnet(
         )
     count = blocks_per_stage(depth, layers_per_block=2 if block == "basic" else 3)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs, widths = network_input(input_shape, num_classes), stage_widths(width if widths is None else widths)
+    inputs, widths = network_input(input_shape, head), stage_widths(width if widths is None else widths)
 
     x, stages = pieces.stem(inputs, widths[0] if stem_width is None else checked_width(stem_width)), []
     for stage, filters in enumerate(widths):
@@ -82,4 +83,4 @@ def cifar_resnet(
             else:
                 x = bottleneck_block(pieces, x, filters, strides, shortcut, inner_width, name=prefix)
         stages.append(x)
-    return pieces.head(inputs, stages, num_classes, name=name)
+    return pieces.network(inputs, stages, head, name=name)

@@ -10,7 +10,7 @@ _TAPS = ("blocks", "transitions")
 
 def densenet(
     input_shape,
-    num_classes,
+    head,
     *,
     depth=40,
     growth=12,
@@ -32,7 +32,7 @@ def densenet(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         depth: 6n + 4 with bottlenecks, 3n + 4 without, for n layers a block.
         growth: channels that a layer adds.
         bottleneck: whether a 1x1 convolution to four times `growth` precedes each 3x3 convolution.
@@ -51,8 +51,8 @@ def densenet(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
-        `[batch, h, w, c]`, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`. Networks that share all but
-        their last block part at the layer "transition2_pool".
+        `[batch, h, w, c]`, and those of the head: of a classifier "embedding" `[batch, c]` and "logits"
+        `[batch, classes]`. Networks that share all but their last block part at the layer "transition2_pool".
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -67,7 +67,7 @@ def densenet(
     count = blocks_per_stage(depth, layers_per_block=2 if bottleneck else 1, others=4)
     growth = checked_width(growth)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     x = pieces.standard(inputs, 2 * growth if stem_width is None else checked_width(stem_width), 3, name="stem")
     blocks, transitions = [], []
@@ -81,7 +81,7 @@ def densenet(
     last = blocks[-1] = pieces.normalized(x, name="last")
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(last)
     stages = blocks if taps == "blocks" else transitions
-    return pieces.head(inputs, stages, num_classes, name=name, embedding=embedding)
+    return pieces.network(inputs, stages, head, name=name, embedding=embedding)
 
 
 def _dense_layer(pieces, x, growth, bottleneck, *, name):

@@ -22,7 +22,7 @@ _STAGES = (
 
 def googlenet(
     input_shape,
-    num_classes,
+    head,
     *,
     conv="standard",
     groups=None,
@@ -39,7 +39,7 @@ def googlenet(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         conv: what stands for the 3x3 convolutions of the modules: "standard", "group", "shuffled_group", "depthwise",
             "shift" (both with a 1x1 convolution), "line" or "ghost". The first one, "stem", stays standard.
         groups: number of groups, for the grouped kinds.
@@ -51,8 +51,8 @@ def googlenet(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
-        `[batch, h, w, c]` (the modules b3, e4 and b5: 480, 832 and 1024 channels), "embedding" `[batch, c]` and
-        "logits" `[batch, num_classes]`.
+        `[batch, h, w, c]` (the modules b3, e4 and b5: 480, 832 and 1024 channels), and those of the head: of a
+        classifier "embedding" `[batch, c]` and "logits" `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -64,7 +64,7 @@ def googlenet(
     if len(modules) != 3 or any(not 1 <= n <= len(stage) for n, stage in zip(modules, _STAGES, strict=True)):
         raise ValueError(f"The stages have 1 to 2, 1 to 5 and 1 to 2 modules. Received: modules={tuple(modules)}")
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     x, stages = pieces.stem(inputs, scaled(192, width_multiplier)), []
     for index, (stage, count) in enumerate(zip(_STAGES, modules, strict=True)):
@@ -73,7 +73,7 @@ def googlenet(
         for module, channels in list(stage.items())[-count:]:
             x = _inception(pieces, x, [scaled(c, width_multiplier) for c in channels], name=f"inception_{module}")
         stages.append(x)
-    return pieces.head(inputs, stages, num_classes, name=name)
+    return pieces.network(inputs, stages, head, name=name)
 
 
 def _inception(pieces, x, channels, *, name):

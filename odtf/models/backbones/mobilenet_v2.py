@@ -11,7 +11,7 @@ _GROUPS = ((1, 16, 1), (1, 24, 1), (2, 32, 2), (3, 64, 2), (3, 96, 1), (4, 160, 
 
 def mobilenet_v2(
     input_shape,
-    num_classes,
+    head,
     *,
     conv="depthwise",
     groups=None,
@@ -30,7 +30,7 @@ def mobilenet_v2(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4; the network halves four times what there is to halve.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         conv: what stands in the middle of a block: "depthwise", "group" or "shift" (whose stride the 1x1 convolution
             after it takes over).
         groups: number of groups, for "group".
@@ -44,8 +44,8 @@ def mobilenet_v2(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1" to "stage4" (before each
-        halving, of any sign), "stage5" (the last 1x1 convolution) `[batch, h, w, c]`, "embedding" `[batch, c]` and
-        "logits" `[batch, num_classes]`.
+        halving, of any sign), "stage5" (the last 1x1 convolution) `[batch, h, w, c]`, and those of the head: of a
+        classifier "embedding" `[batch, c]` and "logits" `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -61,7 +61,7 @@ def mobilenet_v2(
         raise ValueError(f"The network has {len(_GROUPS)} groups of blocks. Received: blocks={tuple(blocks)}")
     expansion, last_width = checked_width(expansion), checked_width(last_width)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     x = pieces.standard(inputs, scaled(32, width_multiplier), 3, 2, name="stem")
     x, stages, block = pieces.normalized(x, name="stem"), {}, 0
@@ -72,7 +72,7 @@ def mobilenet_v2(
             block += 1
         stages[stage] = x
     last = pieces.pointwise(x, scaled(last_width, max(1.0, width_multiplier)), name="stage5")
-    return pieces.head(inputs, [*stages.values(), last], num_classes, name=name)
+    return pieces.network(inputs, [*stages.values(), last], head, name=name)
 
 
 def _inverted_residual(pieces, x, filters, strides, factor, *, name):

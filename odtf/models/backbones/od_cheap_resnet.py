@@ -8,7 +8,7 @@ from odtf.models.sizes import blocks_per_stage, network_input, stage_widths
 
 def od_cheap_resnet(
     input_shape,
-    num_classes,
+    head,
     *,
     depth=20,
     conv="depthwise",
@@ -28,7 +28,7 @@ def od_cheap_resnet(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         depth: 6n + 2, for n blocks a stage.
         conv: "depthwise", "group" or "shift".
         groups: number of groups, for "group".
@@ -41,7 +41,8 @@ def od_cheap_resnet(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
-        `[batch, h, w, c]`, "embedding" `[batch, 4 * width]` and "logits" `[batch, num_classes]`.
+        `[batch, h, w, c]`, and those of the head: of a classifier "embedding" `[batch, 4 * width]` and "logits"
+        `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -61,7 +62,7 @@ def od_cheap_resnet(
         )
     count = blocks_per_stage(depth, layers_per_block=2)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs, widths = network_input(input_shape, num_classes), stage_widths(width)
+    inputs, widths = network_input(input_shape, head), stage_widths(width)
 
     x, stages = pieces.stem(inputs, width), []
     for stage, filters in enumerate(widths):
@@ -69,7 +70,7 @@ def od_cheap_resnet(
             strides = 2 if stage and not index else 1
             x = _block(pieces, x, filters, strides, expansion, block, name=f"stage{stage + 1}_block{index + 1}")
         stages.append(x)
-    return pieces.head(inputs, stages, num_classes, name=name)
+    return pieces.network(inputs, stages, head, name=name)
 
 
 def _block(pieces, x, filters, strides, expansion, block, *, name):

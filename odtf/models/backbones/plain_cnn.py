@@ -10,7 +10,7 @@ _PADDINGS = ("valid", "symmetric")
 
 def plain_cnn(
     input_shape,
-    num_classes,
+    head,
     *,
     widths=(8, 16, 32),
     layers=1,
@@ -28,10 +28,10 @@ def plain_cnn(
 
     Args:
         input_shape: `(height, width, channels)`. Without padding three stages need images of at least 18x18.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         widths: channels of the stages.
         layers: convolutions of a stage, or a sequence of one number a stage.
-        embedding: units of the dense layer with ReLU before the classifier, or 0 for none: the "embedding" is the last
+        embedding: units of the dense layer with ReLU before the head, or 0 for none: the "embedding" is the last
             map then, flattened.
         padding: "valid", or "symmetric" for convolutions that keep the size.
         seed: integer that every random weight follows from.
@@ -40,8 +40,9 @@ def plain_cnn(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1" and so on
-        `[batch, h, w, c]`, after pooling, "embedding" `[batch, embedding]` and "logits" `[batch, num_classes]`. The
-        convolutions are the layers "stage1_conv1", "stage1_conv1_norm" the normalisation after it, and so on.
+        `[batch, h, w, c]`, after pooling, and those of the head: of a classifier "embedding" `[batch, embedding]` and
+        "logits" `[batch, classes]`. The convolutions are the layers "stage1_conv1", "stage1_conv1_norm" the
+        normalisation after it, and so on.
 
     Raises:
         ValueError: if an argument is out of range, or the images are too small.
@@ -57,7 +58,7 @@ def plain_cnn(
     if not widths or len(counts) != len(widths) or min(counts) < 1:
         raise ValueError(f"Every stage has a width and layers. Received: widths={tuple(widths)}, layers={layers!r}")
     pieces = Pieces("standard", seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     x, stages = inputs, []
     for stage, (count, filters) in enumerate(zip(counts, widths, strict=True), start=1):
@@ -69,7 +70,7 @@ def plain_cnn(
     x = keras.layers.Flatten(name="flat" if embedding else "embedding")(x)
     if embedding:
         x = pieces.relu(pieces.dense(x, checked_width(embedding), name="hidden"), name="embedding")
-    return pieces.head(inputs, stages, num_classes, name=name, embedding=x)
+    return pieces.network(inputs, stages, head, name=name, embedding=x)
 
 
 def _convolved(pieces, x, filters, padding, input_shape, *, name):

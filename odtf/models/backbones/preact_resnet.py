@@ -9,7 +9,7 @@ _LAYOUTS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
 def preact_resnet(
     input_shape,
-    num_classes,
+    head,
     *,
     depth=18,
     conv="standard",
@@ -26,7 +26,7 @@ def preact_resnet(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         depth: 18 or 34, or 10 for one block a stage.
         conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
             "shift" (both with a 1x1 convolution), "line" or "ghost". The stem stays standard.
@@ -39,7 +39,8 @@ def preact_resnet(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1" to "stage4"
-        `[batch, h, w, c]`, of any sign, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`.
+        `[batch, h, w, c]`, of any sign, and those of the head: of a classifier "embedding" `[batch, c]` and "logits"
+        `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -50,7 +51,7 @@ def preact_resnet(
     """
     counts, widths = known_depth(depth, _LAYOUTS), stage_widths(width if widths is None else widths, stages=4)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     x, stages = pieces.standard(inputs, widths[0], 3, name="stem"), []
     for stage, (count, filters) in enumerate(zip(counts, widths, strict=True)):
@@ -58,4 +59,4 @@ def preact_resnet(
             strides = 2 if stage and not index else 1
             x = preactivated_block(pieces, x, filters, strides, name=f"stage{stage + 1}_block{index + 1}")
         stages.append(x)
-    return pieces.head(inputs, stages, num_classes, name=name)
+    return pieces.network(inputs, stages, head, name=name)

@@ -10,7 +10,7 @@ _LAYOUTS = {**_BASIC, 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
 def resnet(
     input_shape,
-    num_classes,
+    head,
     *,
     depth=18,
     conv="standard",
@@ -26,7 +26,7 @@ def resnet(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4; the network halves five times what there is to halve.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         depth: 18 or 34 (or 10, for tests) of basic blocks; 50 or 101 of bottlenecks, which have the stride in their 3x3
             convolution.
         conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
@@ -42,7 +42,8 @@ def resnet(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1" to "stage4"
-        `[batch, h, w, c]`, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`.
+        `[batch, h, w, c]`, and those of the head: of a classifier "embedding" `[batch, c]` and "logits"
+        `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -53,7 +54,7 @@ def resnet(
     counts = known_depth(depth, _LAYOUTS)
     widths = stage_widths(width if widths is None else widths, stages=4)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     x = pieces.standard(inputs, widths[0] if stem_width is None else checked_width(stem_width), 7, 2, name="stem")
     x, stages = halved_overlapping(pieces.normalized(x, name="stem"), name="stem_pool"), []
@@ -63,4 +64,4 @@ def resnet(
             strides = 2 if stage and not index else 1
             x = block(pieces, x, filters, strides, name=f"stage{stage + 1}_block{index + 1}")
         stages.append(x)
-    return pieces.head(inputs, stages, num_classes, name=name)
+    return pieces.network(inputs, stages, head, name=name)

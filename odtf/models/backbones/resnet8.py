@@ -8,7 +8,7 @@ from odtf.models.sizes import network_input
 
 def resnet8(
     input_shape,
-    num_classes,
+    head,
     *,
     conv="standard",
     groups=None,
@@ -21,7 +21,7 @@ def resnet8(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
             "shift" (both with a 1x1 convolution), "line" or "ghost"; or a list of three, one a stage, for cheap
             convolutions only where the parameters are. The stem stays standard.
@@ -33,7 +33,8 @@ def resnet8(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
-        `[batch, h, w, c]`, "embedding" `[batch, c]` and "logits" `[batch, num_classes]`.
+        `[batch, h, w, c]`, and those of the head: of a classifier "embedding" `[batch, c]` and "logits"
+        `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -50,7 +51,7 @@ def resnet8(
     # Whichever takes the groups comes first, for it is judged together with them.
     first = next((c for c in convs if c in GROUPED), convs[0])
     pieces = Pieces(first, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     x, stages = pieces.stem(inputs, width[0]), []
     for stage, (filters, kind) in enumerate(zip(width, convs, strict=True)):
@@ -62,4 +63,4 @@ def resnet8(
             x = pieces.standard(x, filters, 1, strides, name=f"{prefix}_shortcut", use_bias=True)
         x = pieces.relu(keras.layers.Add(name=f"{prefix}_sum")([y, x]), name=f"{prefix}_relu")
         stages.append(x)
-    return pieces.head(inputs, stages, num_classes, name=name)
+    return pieces.network(inputs, stages, head, name=name)

@@ -9,7 +9,7 @@ _FACTORS = (1, 2, 4, 8, 8)
 
 def vgg(
     input_shape,
-    num_classes,
+    head,
     *,
     depth=16,
     conv="standard",
@@ -27,22 +27,23 @@ def vgg(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4. From 32x32 pixels one is left after the last stage.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         depth: 11, 13, 16 or 19, or 8 for one convolution a stage.
         conv: what stands for the 3x3 convolutions: "standard", "group", "shuffled_group", "depthwise", "shift" (both
             with a 1x1 convolution), "line" or "ghost". The first one, "stem", stays standard.
         groups: number of groups, for the grouped kinds.
         width: channels of the first stage; the further stages have 2, 4, 8 and 8 times as many.
         hidden: widths of dense layers with ReLU before the classifier: none, or `(512, 512)` for the head of three
-            layers in peer collaborative learning, whose peers have a last stage and a head each.
+            layers in peer collaborative learning, whose peers have a last stage and a head each. Where `head` is more
+            than a number of classes it says so itself.
         seed: integer that every random weight follows from.
         name: name of the network.
         synchronized: whether batch normalisations take their statistics over all replicas.
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1" to "stage5"
-        `[batch, h, w, c]`, after pooling, "embedding" `[batch, 8 * width]` (before the hidden layers) and "logits"
-        `[batch, num_classes]`.
+        `[batch, h, w, c]`, after pooling, and those of the head: of a classifier "embedding" `[batch, 8 * width]`
+        (before the hidden layers) and "logits" `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -53,7 +54,7 @@ def vgg(
     counts, width = known_depth(depth, _LAYOUTS), checked_width(width)
     hidden = [checked_width(units) for units in hidden]
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
-    inputs = network_input(input_shape, num_classes)
+    inputs = network_input(input_shape, head)
 
     x, stages = pieces.stem(inputs, width), []
     for stage, (count, factor) in enumerate(zip(counts, _FACTORS, strict=True), start=1):
@@ -61,4 +62,4 @@ def vgg(
             x = pieces.convolved(x, factor * width, name=f"stage{stage}_conv{index + 1}")
         x = halved(x, "max", name=f"stage{stage}_pool")
         stages.append(x)
-    return pieces.head(inputs, stages, num_classes, name=name, hidden=hidden)
+    return pieces.network(inputs, stages, head, name=name, hidden=hidden)

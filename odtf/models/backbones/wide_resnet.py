@@ -11,7 +11,7 @@ _VARIANTS = ("original", "ffsd")
 
 def wide_resnet(
     input_shape,
-    num_classes,
+    head,
     *,
     depth=16,
     widen=1,
@@ -35,7 +35,7 @@ def wide_resnet(
 
     Args:
         input_shape: `(height, width, channels)`, at least 4x4.
-        num_classes: number of classes.
+        head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         depth: 6n + 4, for n blocks a stage.
         widen: factor on the widths of the stages.
         conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
@@ -53,8 +53,8 @@ def wide_resnet(
 
     Returns:
         Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1" and "stage2" (sums, of any
-        sign), "stage3" (after the last normalisation and ReLU) `[batch, h, w, c]`, "embedding" `[batch, c]` and
-        "logits" `[batch, num_classes]`.
+        sign), "stage3" (after the last normalisation and ReLU) `[batch, h, w, c]`, and those of the head: of
+        a classifier "embedding" `[batch, c]` and "logits" `[batch, classes]`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -68,7 +68,7 @@ def wide_resnet(
     count = blocks_per_stage(depth, layers_per_block=2, others=4)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
     second, is_original = pieces.using(second_conv or conv), variant == "original"
-    inputs, widths = network_input(input_shape, num_classes), stage_widths(widths or 16 * checked_width(widen))
+    inputs, widths = network_input(input_shape, head), stage_widths(widths or 16 * checked_width(widen))
 
     stem = pieces.using(stem_conv)
     x, stages = stem.replaced(inputs, checked_width(stem_width), name="stem", use_bias=not is_original), []
@@ -79,7 +79,7 @@ def wide_resnet(
             x = block(pieces, x, filters, strides, name=prefix, second=second)
         stages.append(x)
     stages[-1] = pieces.normalized(x, name="last", momentum=MOMENTUM if is_original else 0.1)
-    return pieces.head(inputs, stages, num_classes, name=name)
+    return pieces.network(inputs, stages, head, name=name)
 
 
 def _ffsd_block(pieces, x, filters, strides, *, name, second):

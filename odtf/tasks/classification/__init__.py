@@ -1,10 +1,17 @@
 """Classification: one of several classes for an image."""
 
+import pathlib
 import typing
 
+import keras
+import numpy as np
+
+from odtf.data import Target
+from odtf.errors import UserError
 from odtf.losses import check_smoothing, cross_entropy, kl_divergence
 from odtf.metrics import Accuracy, Agreement
-from odtf.tasks.base import Target, Task
+from odtf.tasks.classification.client import ImageClassifier
+from odtf.tasks.task import Answer, Task
 
 
 class Classification(Task):
@@ -24,6 +31,9 @@ class Classification(Task):
     output = "logits"
     targets: typing.ClassVar[dict] = {"label": Target()}
     agreement = Agreement()
+    client = ImageClassifier()
+    templates = pathlib.Path(__file__).parent / "templates"
+    snippets: typing.ClassVar[dict] = {"android": "android.md.j2", "firmware": "firmware.md.j2"}
 
     def __init__(self, label_smoothing=0.0):
         self.label_smoothing = check_smoothing(label_smoothing)
@@ -40,3 +50,59 @@ class Classification(Task):
 
     def progress(self, targets, output):
         return {name: metric.mean(targets, output) for name, metric in self.metrics.items()}
+
+    def reader(self, file, info, against=False, scores=None, label_offset=0):
+        from odtf.tasks.classification.scores import Probabilities
+
+        return Probabilities(file, info, against=against, scores=scores, label_offset=label_offset)
+
+    def study(self, info):
+        from odtf.tasks.classification.class_study import ClassStudy
+
+        return ClassStudy(self, info)
+
+    def fold(self, output, target):
+        return keras.layers.Softmax(name="softmax")(output) if target.finished else output
+
+    def folded(self, output, target):
+        if not target.finished:
+            return output
+        raised = np.exp(output - output.max(-1, keepdims=True))
+        return raised / raised.sum(-1, keepdims=True)
+
+    def answer(self, info, target, quantization):
+        return Answer("scores" if target.finished else "logits", (1, len(info.names)))
+
+    def check(self, info, shape):
+        if shape[-1] != len(info.names):
+            raise UserError(
+                f"The network tells {shape[-1]} classes apart. Received: {len(info.names)} classes in {info.name}"
+            )
+        for label in info.names:
+            if not str(label).strip() or len(str(label).splitlines()) != 1:
+                raise UserError(f"A class name is one line of text, not empty. Received: {label!r}")
+
+    def labels(self, info):
+        return tuple(str(name) for name in info.names)
+
+    def describe(self, info):
+        return f"Image classifier, {len(info.names)} classes of {info.name}"
+
+    def card(self, info, target):
+        return {
+            "title": f"{len(info.names)} classes of {info.name}",
+            "kind": "an image classifier",
+            "end": "probabilities" if target.finished else "logits",
+            "output": f"The output has one score per class, in the order of `labels.txt`: {_listed(info.names)}.",
+            "limits": [
+                "It names one of its classes for every image, also for one that shows none of them, and was tried on "
+                f"images of\n  {info.name} alone: other cameras, light and framing cost accuracy that these figures do "
+                "not show.",
+                "Scores are not calibrated: 0.9 does not promise nine right answers of ten.",
+            ],
+        }
+
+
+def _listed(names):
+    shown = ", ".join(str(name) for name in names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

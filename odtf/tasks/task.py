@@ -1,24 +1,7 @@
-"""What the core knows of a task: samples, head, loss terms, metrics, and what an exported file is."""
+"""The base of tasks, all that the core knows of one: samples, head, loss terms, metrics, and exported files."""
 
 import dataclasses
 import typing
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """One thing that a sample has beside its image.
-
-    Attributes:
-        shape: of one example's value: () for a number; None for that of the image, without its channels.
-        dtype: "int32", "uint8" or "float32".
-        spatial: what geometry does to it: None (nothing), "nearest" or "bilinear" (moved as the image is).
-        ignore: value that counts for nothing, and that padding gets; or None.
-    """
-
-    shape: tuple | None = ()
-    dtype: str = "int32"
-    spatial: str | None = None
-    ignore: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +31,13 @@ class Task:
         output: name of the tap that is a network's answer.
         metrics: mapping from a name, as in report.json ("val_NAME"), to `odtf.metrics.Metric`. Validation chooses the
             student by the first.
-        targets: mapping from a name to `Target`, what a sample has beside its image. Where there is one, batches have
-            it as it is; where there are several, as a dict.
+        targets: mapping from a name to `odtf.data.Target`, what a sample has beside its image. Where there is one,
+            batches have it as it is; where there are several, as a dict.
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
-        client: what proves that a mobile library reads a file of it, see `odtf.tasks.clients`; None if there is none.
-        snippets: mapping from a target's kind of snippet ("android", "firmware") to the name of a template.
+        client: `odtf.tasks.clients.Client` that proves that a mobile library reads a file of it; None if there is none.
+        templates: folder with the templates of its own, a path; None if there are none.
+        snippets: mapping from a target's kind of snippet ("android", "firmware") to the name of a template that shows
+            the use of a file, in `templates`. For firmware there is one that serves any task.
     """
 
     name = ""
@@ -61,6 +46,7 @@ class Task:
     targets: typing.ClassVar[dict] = {}
     agreement = None
     client = None
+    templates = None
     snippets: typing.ClassVar[dict] = {}
 
     # In training ----------------------------------------------------------------------------------------------------
@@ -101,11 +87,16 @@ class Task:
     # In the export --------------------------------------------------------------------------------------------------
 
     def fold(self, output, target):
-        """Applies what a target wants behind the network, to a KerasTensor `[1, ...]`; the output itself if nothing."""
+        """Applies what a target wants behind the network, to a KerasTensor `[1, ...]`; the output itself if nothing.
+
+        Args:
+            output: what the network computes.
+            target: `odtf.targets.Target`; where it is `finished`, a file ends in what an app shows.
+        """
         return output
 
     def folded(self, output, target):
-        """Returns what `fold` makes of a network's answers, numpy arrays."""
+        """Returns what `fold` makes of a network's answers, numpy arrays `[batch, ...]`."""
         return output
 
     def answer(self, info, target, quantization):
@@ -113,10 +104,21 @@ class Task:
 
         Args:
             info: `odtf.data.Info` of the data.
-            target: `odtf.export.Target`.
+            target: `odtf.targets.Target`.
             quantization: how the file computes.
         """
         raise NotImplementedError
+
+    def check(self, info, shape):
+        """Refuses data that a network's answers do not fit, before anything is exported.
+
+        Args:
+            info: `odtf.data.Info` of the data.
+            shape: of the network's output, a tuple; its batch is None.
+
+        Raises:
+            UserError: naming what does not fit.
+        """
 
     def allowed_loss(self, metric, count, max_drop):
         """Returns how far a file's metric may be worse than its network's: quantisation, and the noise of a split.
@@ -135,6 +137,54 @@ class Task:
     def describe(self, info):
         """Returns words for a file's description: "Image classifier, 10 classes of digits"."""
         return f"{self.name} of {info.name}"
+
+    # In an evaluation -----------------------------------------------------------------------------------------------
+
+    def reader(self, file, info, against=False):
+        """Returns what makes of a file's raw answers what the metrics take, see `odtf.tasks.study.Reader`.
+
+        A task may have further arguments with defaults, for files that do not say everything; `odtf-evaluate` gives
+        its flags of these names to the tasks that take them.
+
+        Args:
+            file: `odtf.evaluation.ImageFile`.
+            info: `odtf.data.Info` of the data.
+            against: whether the file is the one that another is compared with, for which those arguments are.
+
+        Raises:
+            UserError: if the file is none of this task, or none for these data.
+        """
+        from odtf.tasks.study import Reader
+
+        return Reader()
+
+    def study(self, info):
+        """Returns what judges outputs and shows the figures, an `odtf.tasks.study.Study`: by default, all metrics."""
+        from odtf.tasks.study import Study
+
+        return Study(self, info)
+
+    def card(self, info, target):
+        """Returns what a model card says of the task.
+
+        Args:
+            info: `odtf.data.Info` of the data.
+            target: `odtf.targets.Target`.
+
+        Returns:
+            dict: "title", what the network is about; "kind", what the file is, with its article; "end", what it ends
+            in; "output", a sentence on the output tensor; "limits", a list of what the figures do not promise.
+        """
+        return {
+            "title": self.describe(info),
+            "kind": f"a network for {self.name}",
+            "end": "what the network computes",
+            "output": f"The output is the answer to the task, {self.name}.",
+            "limits": [
+                f"It was tried on images of {info.name} alone: other cameras, light and framing cost accuracy that\n"
+                "  these figures do not show."
+            ],
+        }
 
     # For people -----------------------------------------------------------------------------------------------------
 

@@ -6,23 +6,8 @@ from sklearn import metrics
 BINS = 15
 
 
-def rank(probabilities, labels):
-    """How many classes stand before the true one; equal probabilities stand in the order of the classes.
-
-    Args:
-        probabilities: float array `[n, classes]`.
-        labels: int array `[n]`.
-
-    Returns:
-        int array `[n]`: 0 where the answer is right, below 5 where it is among the first five.
-    """
-    own = np.take_along_axis(probabilities, labels[:, np.newaxis], axis=1)
-    earlier = np.arange(probabilities.shape[1]) < labels[:, np.newaxis]
-    return np.sum((probabilities > own) | ((probabilities == own) & earlier), axis=1)
-
-
 def calibration(probabilities, labels, bins=BINS):
-    """How far confidence and accuracy are apart.
+    """Measures how far confidence and accuracy are apart.
 
     Args:
         probabilities: float array `[n, classes]`, every row with the sum 1.
@@ -58,23 +43,34 @@ def calibration(probabilities, labels, bins=BINS):
     }
 
 
-def confusion(labels, predictions, class_names):
+def confusion(labels, predictions, num_classes):
     """Counts which class is taken for which.
 
     Args:
         labels: int array `[n]`.
         predictions: int array `[n]`.
-        class_names: names in the order of the labels.
+        num_classes: int.
 
     Returns:
-        int array `[classes, classes]`, rows the true class and columns the answer; and a list of dicts, one for each
-        class: "name", "examples", "recall" and "precision" (null where there is nothing to divide by), and
-        "taken_for", the commonest wrong answer or null.
+        int array `[classes, classes]`, rows the true class and columns the answer.
     """
-    matrix = metrics.confusion_matrix(labels, predictions, labels=np.arange(len(class_names)))
+    return metrics.confusion_matrix(labels, predictions, labels=np.arange(num_classes))
+
+
+def by_class(matrix, names):
+    """Returns recall and precision of every class.
+
+    Args:
+        matrix: int array `[classes, classes]`, as `confusion` returns it.
+        names: of the classes, in their order.
+
+    Returns:
+        list of dicts, one for each class: "name", "examples", "recall" and "precision" (null where there is nothing to
+        divide by), and "taken_for", the commonest wrong answer or null.
+    """
     wrong = matrix - np.diag(np.diag(matrix))
     rows = []
-    for i, name in enumerate(class_names):
+    for i, name in enumerate(names):
         examples, answers, right = (int(n) for n in (matrix[i].sum(), matrix[:, i].sum(), matrix[i, i]))
         rows.append(
             {
@@ -82,7 +78,7 @@ def confusion(labels, predictions, class_names):
                 "examples": examples,
                 "recall": right / examples if examples else None,
                 "precision": right / answers if answers else None,
-                "taken_for": str(class_names[wrong[i].argmax()]) if wrong[i].any() else None,
+                "taken_for": str(names[wrong[i].argmax()]) if wrong[i].any() else None,
             }
         )
-    return matrix, rows
+    return rows

@@ -1,0 +1,37 @@
+"""The plot of a comparison: the gain of every seed, and mean and deviation, a line for each config."""
+
+import textwrap
+
+
+def draw(pyplot, result):
+    """Draws the gains on the test split.
+
+    Args:
+        pyplot: `matplotlib.pyplot`.
+        result: dict, what `odtf.compare.pairing.run` returned.
+
+    Returns:
+        The figure.
+    """
+    metric, rows = result["metric"], result["rows"][::-1]
+    factor = 100 if metric["share"] else 1
+    figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.7 * len(rows)), layout="constrained")
+    axes.axvline(0, color="0.6", linewidth=1)
+    for y, row in enumerate(rows):
+        gains = [pair["test_gain"] * factor for pair in row["pairs"]]
+        axes.plot(gains, [y] * len(gains), "o", color="tab:blue", alpha=0.5)
+        gain = row["test_gain"]
+        axes.errorbar(gain["mean"] * factor, y, xerr=gain["std"] * factor, fmt="D", color="black", capsize=4)
+    names = [f"{row['method']}\n{_wrapped(row['label'])}" for row in rows]
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    unit = " (points)" if metric["share"] else ""
+    # Of the figure, which is wider than the axes beside long names.
+    figure.supxlabel(f"gain in test {metric['title']} over the same network alone{unit}", fontsize=10)
+    figure.suptitle("dots: seeds; diamond: mean ± standard deviation", fontsize=9)
+    return figure
+
+
+def _wrapped(label, width=40):
+    """Breaks a config's name after commas, so that the plot has room beside it."""
+    return "\n".join(textwrap.wrap(label.replace(",", ", "), width)).replace(", ", ",")

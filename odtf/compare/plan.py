@@ -1,0 +1,115 @@
+"""The configs of a comparison: what is held equal between them, what may be overridden, and another length."""
+
+import contextlib
+import fractions
+import json
+
+from odtf.compare import baseline
+from odtf.errors import UserError
+from odtf.training import config as config_lib
+from odtf.training import config_checks, config_file
+
+# What the same network alone gets as much of as the method does: the values of --equal, and what each means.
+EQUAL = {
+    "epochs": "the epochs in which the student learns within its method",
+    "steps": "the optimizer steps of the method's whole run, the stages of its teachers included",
+    "examples": "the training images of all networks that learn in the method's run, each network's counted for itself",
+    "seconds": "the seconds of training of the method's whole run, estimated from an earlier run alone",
+}
+
+
+def make_plan(paths, overrides, seeds, equal="epochs"):
+    """Loads the configs of a comparison.
+
+    They must agree in the task and the data, which decide what the test set is and how it is judged. Everything else is
+    a config's own: network, rate, batch, length, and how many views of an image there are.
+
+    Args:
+        paths: list of "FILE.py" or "FILE.py:arg".
+        overrides: list of "key.path=value", applied to every config.
+        seeds: iterable of int.
+        equal: a key of `EQUAL`: what a student and the same network alone have in common.
+
+    Returns:
+        dict: "entries", a list of (label, config), "seeds" and "equal".
+
+    Raises:
+        UserError: if a config cannot be read, a key does not exist, the configs differ in task or data, or a method's
+            student has no epoch to learn in, or no schedule of its own.
+    """
+    if equal not in EQUAL:
+        raise UserError(f"A student and its network alone share one of {', '.join(EQUAL)}. Received: {equal!r}.")
+    entries = []
+    for text in paths:
+        config = config_file.load(text)
+        for override in overrides:
+            _override(config, override)
+        config.export.targets = ()
+        config_checks.check(config)
+        entries.append((text, config))
+    _check_same_test(entries)
+    for label, config in entries:
+        try:
+            baseline.alone(config, "peer_0", {"peer_0": config.network.to_dict()})
+        except UserError as error:
+            raise UserError(f"{label}: {error}") from error
+    return {"entries": entries, "seeds": list(seeds), "equal": equal}
+
+
+def _check_same_test(entries):
+    """Raises UserError unless all configs have one task and the same data."""
+
+    def decisive(config):
+        data = config_lib.to_json(config)
+        return {"task": data["task"], "data": {**data["data"], "num_views": None}}
+
+    (first, config), *others = entries
+    for label, other in others:
+        if changes := config_lib.differences(decisive(config), decisive(other)):
+            raise UserError(
+                "A comparison needs the same task and data in all configs; --override sets a key of all. "
+                f"Received: {'; '.join(changes)} from {first} to {label}."
+            )
+
+
+def _override(config, text):
+    key, equals, value = text.partition("=")
+    *path, leaf = key.split(".")
+    part = config
+    for name in path:
+        part = part.get(name) if hasattr(part, "get") else None
+    if not equals or not hasattr(part, "keys") or leaf not in part:
+        raise UserError(f"--override takes KEY=VALUE with a key that the configs have. Received: {text!r}.")
+    with contextlib.suppress(ValueError):  # Text may come without quotes.
+        value = json.loads(value)
+    try:
+        part[leaf] = value
+    except TypeError as error:
+        raise UserError(f"--override={key} must be of the type that the configs have. Received: {value!r}.") from error
+
+
+def stretched(config, epochs):
+    """Returns a config of another length, all of whose epochs (of schedule and quantisation) are scaled with it.
+
+    Args:
+        config: `ConfigDict`.
+        epochs: int, at least 1.
+    """
+    if epochs == config.epochs:
+        return config
+    scale = fractions.Fraction(epochs, config.epochs)
+    data = config_lib.to_json(config)
+    data["epochs"] = epochs
+    schedule, quantization = data["schedule"], data["quantization"]
+    schedule["warmup_epochs"] = float(schedule["warmup_epochs"] * scale)
+    for key in ("milestones", "restarts"):
+        schedule[key] = [_number(epoch * scale) for epoch in schedule[key]]
+    for key in ("delay_epochs", "freeze_batch_norm_epochs"):
+        if quantization[key] is not None:
+            quantization[key] = int(quantization[key] * scale)
+    return config_lib.from_json(data)
+
+
+def _number(value):
+    """Returns an int where a fraction is one, else the nearest float."""
+    return int(value) if int(value) == value else float(value)

@@ -1,0 +1,101 @@
+"""Heads: the layers between the last stage of a backbone and its answer.
+
+A head is a callable `head(pieces, stages, embedding)` that returns a dict of named taps, which are added to the taps
+"stage1" and so on of the network. It takes
+
+- pieces: `odtf.models.convolution.Pieces`, whose stream of seeds the network drew from before;
+- stages: list of KerasTensors `[batch, h, w, c]`, the maps of the stages;
+- embedding: KerasTensor `[batch, features]`, what the network has in place of its last stage after global average
+  pooling; None where it has nothing of the kind.
+
+One of the taps is the answer: float32, in any precision of the network.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Linear:
+    """Numbers from a picture: a linear layer on the embedding.
+
+    Its taps are "embedding" `[batch, features]`, before the hidden layers, and the answer `[batch, units]`, float32,
+    without an activation.
+
+    Attributes:
+        units: size of the answer: the number of classes, or 1 for a single number.
+        tap: name of the answer, and of its layer.
+        hidden: widths of dense layers with ReLU between the embedding and the answer.
+    """
+
+    units: int
+    tap: str = "logits"
+    hidden: tuple = ()
+
+    def __call__(self, pieces, stages, embedding=None):
+        embedding = x = _pooled(stages) if embedding is None else embedding
+        for index, units in enumerate(self.hidden):
+            x = pieces.dense(x, units, name=f"hidden{index + 1}")
+            x = pieces.relu(x, name=f"hidden{index + 1}_relu")
+        return {"embedding": embedding, self.tap: pieces.dense(x, self.units, name=self.tap, dtype="float32")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedding:
+    """A vector by which pictures are compared, for retrieval.
+
+    Its one tap is "embedding", the answer: `[batch, features]` as the network pools its last stage, or
+    `[batch, units]`.
+
+    Attributes:
+        units: size of a linear projection of the pooled map; None for the pooled map itself.
+        normalized: whether the vector is brought to length 1.
+    """
+
+    units: int | None = None
+    normalized: bool = False
+
+    def __call__(self, pieces, stages, embedding=None):
+        x = _pooled(stages, "float32") if embedding is None else embedding
+        if self.units is not None:
+            x = pieces.dense(x, self.units, name="projection", dtype="float32")
+        if self.normalized:
+            x = keras.layers.UnitNormalization(dtype="float32", name="unit_length")(x)
+        return {"embedding": x}
+
+
+def find(head, hidden=()):
+    """Returns the head that an argument of a network stands for.
+
+    Args:
+        head: number of classes, 2 or more, of a linear classifier with the tap "logits"; or a head.
+        hidden: widths of hidden layers, which the network adds to the classifier of a number of classes.
+
+    Returns:
+        Head, as described at the top of this module.
+
+    Raises:
+        ValueError: if there are fewer than two classes, `head` is neither a number nor a callable, or a head that is
+            more than a number is to get hidden layers.
+    """
+    if isinstance(head, (int, np.integer)):
+        if head < 2:
+            raise ValueError(
+                "A classifier needs at least 2 classes; one number is the head `heads.Linear(1, tap='value')`. "
+                f"Received: head={head}"
+            )
+        return Linear(int(head), hidden=tuple(hidden))
+    if not callable(head):
+        raise ValueError(f"A head is a number of classes, or a head of odtf.models.heads. Received: head={head!r}")
+    if hidden:
+        raise ValueError(
+            "Only the classifier of a number of classes gets its hidden layers from the network: give them to the head "
+            f"itself. Received: head={head!r}, hidden={tuple(hidden)}"
+        )
+    return head
+
+
+def _pooled(stages, dtype=None):
+    return keras.layers.GlobalAveragePooling2D(dtype=dtype, name="embedding")(stages[-1])

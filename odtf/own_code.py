@@ -1,0 +1,104 @@
+"""Names of code that is not odtf's: `package.module:attribute`, or a file's path with `:attribute`.
+
+Where a config names a network, a method, a task, a data source, a target or an augmentation, such a name stands for the
+user's own. It is imported because the command names it; a config that lies in a workdir may come from somebody else, so
+commands that read one import such code only with --allow_code.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import pathlib
+import re
+import sys
+
+from odtf.errors import UserError
+
+_NAME = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*\.py):(?P<attribute>[A-Za-z_]\w*)")
+
+
+# What stands before the colon of the data sets that odtf reads itself, such as "folder:PATH".
+_SOURCES = frozenset(path.stem for path in (pathlib.Path(__file__).parent / "data" / "sources").glob("[a-z]*.py"))
+
+
+def is_own(name):
+    """Whether a name is of the form that stands for the user's own code."""
+    found = _NAME.fullmatch(name) if isinstance(name, str) else None
+    return found is not None and found["module"] not in _SOURCES
+
+
+def find(name, what):
+    """Imports what a name stands for.
+
+    Args:
+        name: `package.module:attribute` or `PATH.py:attribute`.
+        what: word for what it should be, such as "a network".
+
+    Returns:
+        The attribute.
+
+    Raises:
+        UserError: if there is no such module, file or attribute, saying what was looked for. Errors of the code itself
+            keep their traceback.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise UserError(f"Own code is named as package.module:attribute or FILE.py:attribute. Received: {name!r}.")
+    module = _import(found["module"], what, name)
+    if not hasattr(module, found["attribute"]):
+        raise UserError(
+            f"There must be {what} called {found['attribute']} in {getattr(module, '__file__', found['module'])}. "
+            f"Received: {name!r}, which is not there."
+        )
+    return getattr(module, found["attribute"])
+
+
+def _import(module, what, name):
+    if module.endswith(".py"):
+        return _import_file(pathlib.Path(module), what, name)
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # A module that the user's code looks for in vain is an error of that code.
+        if error.name and not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise UserError(
+            f"There must be a module {module} with {what}: on PYTHONPATH, installed, or as FILE.py:attribute. "
+            f"Received: {name!r}; no module {error.name}."
+        ) from error
+
+
+def _import_file(path, what, name):
+    if not path.is_file():
+        raise UserError(f"There must be a file with {what}. Received: {name!r}; no file {path}.")
+    path = path.resolve()
+    # One module per file, however often it is named, so that its classes are the same ones.
+    module_name = f"odtf_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if module_name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[module_name]
+            raise
+    return sys.modules[module_name]
+
+
+def names_in(data):
+    """Yields every name of own code in nested dicts and lists, such as a config, once."""
+    seen = set()
+
+    def walk(value):
+        if isinstance(value, dict):
+            for inner in value.values():
+                yield from walk(inner)
+        elif isinstance(value, (list, tuple)):
+            for inner in value:
+                yield from walk(inner)
+        elif is_own(value) and value not in seen:
+            seen.add(value)
+            yield value
+
+    yield from walk(data)

@@ -1,0 +1,129 @@
+"""Judging a file by its task: from its raw answers to outputs, and from outputs to figures, a table and files."""
+
+import numpy as np
+
+from odtf.metrics import joined_of, merged, results, sums_of
+
+
+class Reader:
+    """Makes of a file's raw answers what the metrics of its task take; here, the answers themselves.
+
+    Attributes:
+        facts: dict that JSON can hold, what there is to say of the file beside its size and its pixels.
+    """
+
+    def __init__(self):
+        self.facts = {}
+
+    def __call__(self, answers):
+        """Returns the outputs, an array `[n, ...]`.
+
+        Args:
+            answers: float64 array `[n, ...]`, the file's output as real numbers.
+        """
+        return answers
+
+
+class Study:
+    """Metrics of one or two files over a split, batch by batch, and how they are shown; here, those of the task.
+
+    Args:
+        task: `Task`.
+        info: `odtf.data.Info` of the data.
+
+    Attributes:
+        metrics: mapping from name to `Metric`.
+    """
+
+    def __init__(self, task, info):
+        self.metrics = dict(task.metrics)
+        self.info = info
+        self._agreement = {"agreement": task.agreement} if task.agreement else {}
+        self._sums = {}
+
+    @property
+    def references(self):
+        """The splits that metrics have as their reference, sorted."""
+        return sorted({metric.reference for metric in self.metrics.values() if metric.reference})
+
+    def add(self, targets, outputs, other=None):
+        """Takes a batch of the split.
+
+        Args:
+            targets: the targets, as the data have them.
+            outputs: array `[n, ...]`, as a `Reader` gives it.
+            other: the same of the file that this one is compared with, or None.
+        """
+        self._keep("file", self.metrics, targets, outputs)
+        if other is not None:
+            self._keep("against", self.metrics, targets, other)
+            self._keep("agreement", self._agreement, other, outputs)
+
+    def refer(self, split, targets, outputs, other=None):
+        """Takes a batch of a split that is one of `references`, as `add` does."""
+        metrics = {name: metric for name, metric in self.metrics.items() if metric.reference == split}
+        self._keep("file reference", metrics, targets, outputs)
+        if other is not None:
+            self._keep("against reference", metrics, targets, other)
+
+    def result(self):
+        """Computes the figures.
+
+        Returns:
+            dict that JSON can hold: each metric by its name and, where there is another file, "against": a dict of the
+            same for that, with "agreement" where the task knows what that is.
+
+        Raises:
+            ValueError: if there was no example.
+        """
+        found = self._results("file", self.metrics)
+        if "against" in self._sums:
+            agreement = self._results("agreement", self._agreement) if self._agreement else {}
+            found["against"] = {**self._results("against", self.metrics), **agreement}
+        return found
+
+    def rows(self, result):
+        """Returns the table for people, a list of (name, value).
+
+        Args:
+            result: what `result` returned, where "against" has the "file" it is about.
+        """
+        rows = [(self._title(name), metric.text(result[name])) for name, metric in self.metrics.items()]
+        if "against" in result:
+            other = result["against"]
+            rows += [
+                (f"agreement with {other['file']['path']}", metric.text(other[name]))
+                for name, metric in self._agreement.items()
+            ]
+            rows += [
+                (f"{self._title(name)} of {other['file']['path']}", metric.text(other[name]))
+                for name, metric in self.metrics.items()
+            ]
+        return rows
+
+    def details(self, result):
+        """Returns text that stands below the table, or an empty one."""
+        return ""
+
+    def write(self, result, path):
+        """Writes what goes beside the JSON of a result.
+
+        Args:
+            result: as in `rows`.
+            path: `pathlib.Path` of the JSON; others differ in the suffix.
+
+        Returns:
+            list of str, the paths written.
+        """
+        return []
+
+    def _title(self, name):
+        return self.metrics[name].title or name
+
+    def _keep(self, role, metrics, targets, outputs):
+        weights = np.ones(len(outputs), np.float32)
+        self._sums.setdefault(role, []).append(sums_of(metrics, targets, outputs, weights))
+
+    def _results(self, role, metrics):
+        totals, reference = (merged(self._sums.get(key, ()), joined_of(metrics)) for key in (role, f"{role} reference"))
+        return results(totals, metrics, reference)

@@ -1,0 +1,57 @@
+"""The files of a comparison: what their tables say."""
+
+import json
+import math
+
+import pytest
+
+from odtf.compare import markdown, pairing
+from odtf.compare.plan import make_plan
+
+
+def compare(paths, tmp_path, seeds, equal="epochs"):
+    return pairing.run(make_plan(paths, [], range(seeds), equal), tmp_path, log=lambda line: None)
+
+
+def table(text, index):
+    """Returns the lines of one of the tables of a text as lists of cells, without the rule under the head."""
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for i, line in enumerate(blocks[index]) if i != 1]
+
+
+def test_files_of_the_result(trainings, tmp_path):
+    result = compare(["configs/digits.py:epochs=1"], tmp_path, 2)
+    text = markdown.write(result, tmp_path / "out" / "compare.json")
+    written = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert written["rows"][0]["val_gain"]["mean"] == pytest.approx(0.105)
+    assert math.isclose(written["rows"][0]["val_gain"]["std"], 0.01 / math.sqrt(2), rel_tol=1e-6)
+    assert (tmp_path / "out" / "compare.md").read_text() in text
+    assert "quality in %" in text
+    head, row = table(text, 0)
+    assert len(head) == len(row)
+    assert row[head.index("gain")] == "+10.50 ± 0.71"
+
+
+def test_the_table_says_what_each_got(trainings, tmp_path):
+    trainings.networks = {"peer_0": {"name": "cifar_resnet", "depth": 8}}
+    text = markdown.to_markdown(compare(["configs/kd.py:epochs=1000"], tmp_path, 2, "steps"))
+    assert "--equal=steps" in text
+    head, row = table(text, 1)
+    assert head[3:6] == ["epochs run", "student", "alone"]
+    assert row[1:6] == ["64", "0.05", "2,000", "1,000", "2,000"]
+    assert row[6:] == ["10,000", "5,000", "10,000", "640,000", "320,000", "640,000", "20,000", "4,000"]
+
+
+def test_a_student_of_several_networks_is_called_that(trainings, tmp_path):
+    trainings.networks = {"fused": [{"name": "cifar_resnet", "depth": 8}] * 2}
+    text = markdown.to_markdown(compare(["configs/digits.py:epochs=1"], tmp_path, 1))
+    assert table(text, 0)[1][1] == "fused (ensemble of 2; alone: one member)"
+
+
+def test_a_metric_that_is_no_share_has_its_own_unit(trainings, tmp_path):
+    trainings.task = {"name": "t", "metric": "error", "title": "error", "better": "min", "share": False}
+    result = compare(["configs/digits.py:epochs=1"], tmp_path, 1)
+    text = markdown.write(result, tmp_path / "compare.json")
+    assert "%" not in text
+    head, row = table(text, 0)
+    assert row[head.index("gain")] == "-0.1 ± 0"

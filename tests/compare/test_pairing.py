@@ -1,0 +1,96 @@
+"""Pairs of a method's student and the same network alone: what is trained, what is equal, and the statistics."""
+
+import pytest
+
+from odtf.compare import pairing
+from odtf.compare.plan import make_plan
+from odtf.training import config as config_lib
+
+OD, DML = "configs/digits.py:epochs=1", "configs/digits_dml.py:epochs=1"
+KD = "configs/kd.py:epochs=10"
+
+
+def compare(paths, tmp_path, seeds=1, equal="epochs", **options):
+    return pairing.run(make_plan(paths, [], range(seeds), equal), tmp_path, log=lambda line: None, **options)
+
+
+def test_pairs_each_student_with_the_same_network_alone_and_the_same_seed(trainings, tmp_path):
+    result = compare([OD, DML], tmp_path, seeds=3)
+    assert [row["method"] for row in result["rows"]] == ["OnlineDistillationCheap", "DeepMutualLearning"]
+    row = result["rows"][0]
+    # The gains are 10, 11 and 12 points.
+    assert [pair["test_gain"] for pair in row["pairs"]] == pytest.approx([0.10, 0.11, 0.12])
+    assert row["test_gain"]["mean"] == pytest.approx(0.11)
+    assert row["test_gain"]["std"] == pytest.approx(0.01)
+    assert row["test_alone"]["mean"] == pytest.approx(0.51)
+    # The peers have the student's value, and 10 points less.
+    assert row["test_typical_gain"]["mean"] == pytest.approx(0.06)
+    methods = [config for config in trainings.configs if config.method.name != "Solo"]
+    assert [config.seed for config in methods] == [0, 1, 2] * 2
+    # Both methods have one network and protocol: alone it is trained once.
+    for method, solo in zip(methods[:3], trainings.alone, strict=True):
+        assert solo.method.to_dict() == {"name": "Solo"}
+        one, two = config_lib.to_json(method), config_lib.to_json(solo)
+        assert {key for key in one if one[key] != two[key]} == {"method"}
+
+
+def test_what_is_trained_is_not_trained_again(trainings, tmp_path):
+    first = compare([KD], tmp_path, seeds=2, equal="seconds")
+    count = len(trainings.configs)
+    assert compare([KD], tmp_path, seeds=2, equal="seconds") == first
+    assert len(trainings.configs) == count
+
+
+def test_a_named_peer_is_compared_with_its_own_network(trainings, tmp_path):
+    trainings.networks = {f"peer_{i}": {"name": "cifar_resnet", "width": width} for i, width in enumerate((16, 4))}
+    result = compare([OD], tmp_path, peer="peer_1")
+    assert result["rows"][0]["pairs"][0]["student"]["name"] == "peer_1"
+    assert [config.network.width for config in trainings.alone] == [4]
+    compare([OD], tmp_path, peer="leader")
+    assert [config.network.width for config in trainings.alone] == [4, 16]
+
+
+def test_one_member_stands_for_a_student_of_several(trainings, tmp_path):
+    trainings.networks = {"fused": [{"name": "cifar_resnet", "depth": depth} for depth in (14, 8)]}
+    pair = compare([OD], tmp_path)["rows"][0]["pairs"][0]
+    assert pair["members"] == 2
+    assert trainings.alone[0].network.to_dict() == {"name": "cifar_resnet", "depth": 14}
+
+
+@pytest.mark.parametrize(
+    ("equal", "trained", "milestones"),
+    [
+        # A teacher of 10 epochs and a student of 10, 10 seconds each; alone an epoch takes 2.
+        ("epochs", [10], (6, 7, 8)),
+        ("steps", [20], (12, 14, 16)),
+        ("examples", [20], (12, 14, 16)),
+        ("seconds", [10, 100], (60, 70, 80)),
+    ],
+)
+def test_what_is_held_equal(trainings, tmp_path, equal, trained, milestones):
+    trainings.networks = {"peer_0": {"name": "cifar_resnet", "depth": 8}}
+    result = compare([KD], tmp_path, equal=equal)
+    assert [config.epochs for config in trainings.alone] == trained
+    assert tuple(trainings.alone[-1].schedule.milestones) == milestones
+    row = result["rows"][0]
+    assert (result["equal"], row["batch_size"], row["learning_rate"]) == (equal, 64, 0.05)
+    epochs = trained[-1]
+    assert row["pairs"][0]["got"] == {
+        "run": {"epochs": 20, "steps": 100, "images": 6400, "seconds": 200.0},
+        "student": {"epochs": 10, "steps": 50, "images": 3200, "seconds": None},
+        "alone": {"epochs": epochs, "steps": 5 * epochs, "images": 320 * epochs, "seconds": 2.0 * epochs},
+    }
+
+
+def test_images_are_counted_for_every_network_that_learns(trainings, tmp_path):
+    got = compare(["configs/dml.py:recipe=okddip,epochs=8"], tmp_path, equal="examples")["rows"][0]["pairs"][0]["got"]
+    assert [config.epochs for config in trainings.alone] == [16]
+    assert got["run"]["images"] == got["alone"]["images"] == 2 * got["student"]["images"]
+
+
+def test_where_less_is_better_a_gain_is_a_fall(trainings, tmp_path):
+    trainings.task = {"name": "t", "metric": "error", "title": "error", "better": "min", "share": False}
+    result = compare([OD], tmp_path)
+    assert result["metric"] == {"name": "error", "title": "error", "better": "min", "share": False}
+    assert result["rows"][0]["test_gain"]["mean"] == pytest.approx(-0.1)
+    assert result["rows"][0]["pairs"][0]["test_gain"] == pytest.approx(-0.1)

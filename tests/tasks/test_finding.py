@@ -1,0 +1,40 @@
+"""Tasks by their names: those of odtf from their files, a user's own from where it lies."""
+
+import subprocess
+import sys
+
+import pytest
+
+from odtf import tasks
+from odtf.errors import UserError
+from tests.evaluation.toy import DigitValue
+
+
+def test_a_task_is_found_by_its_name():
+    assert "classification" in tasks.names()
+    assert tasks.find("classification") is tasks.Classification
+    assert [tasks.find(name).name for name in tasks.names()] == tasks.names()
+    assert tasks.find("tests.evaluation.toy:DigitValue") is DigitValue
+
+
+@pytest.mark.parametrize("name", ["base", "study", "Classification", "", ":x", "x:"])
+def test_what_is_no_name_of_a_task(name):
+    with pytest.raises(UserError, match=r"A task is classification.* or package\.module:CLASS"):
+        tasks.check(name)
+
+
+def test_what_is_not_there_or_no_task():
+    with pytest.raises(UserError, match="No module named 'nowhere'"):
+        tasks.find("nowhere:Task")
+    with pytest.raises(UserError, match="has no attribute 'Nothing'"):
+        tasks.find("tests.evaluation.toy:Nothing")
+    with pytest.raises(UserError, match=r"is a subclass of odtf\.tasks\.Task"):
+        tasks.find("tests.evaluation.toy:RelativeMedian")
+
+
+def test_names_are_known_without_an_import_of_the_tasks():
+    code = (
+        "import sys; from odtf import tasks; tasks.check('classification')\n"
+        "assert not {'keras', 'tensorflow', 'odtf.tasks.classification'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -54,8 +54,8 @@ def ensemble_step(setup):
         list of `Comparison`.
     """
     batch, networks = make_batch(setup), students(setup.depth)
-    joint = training_step(_compiled(OnlineEnsemble(networks[0], networks=networks, weight_decay=1e-4)), batch)
-    alone = [training_step(_compiled(Solo(network, weight_decay=1e-4)), batch) for network in networks]
+    joint = training_step(_compiled(OnlineEnsemble(networks), weight_decay=1e-4), batch)
+    alone = [training_step(_compiled(Solo(network), weight_decay=1e-4), batch) for network in networks]
     steps = {"joint": joint, "alone": lambda: [step() for step in alone]}
     case = f"OEM, {STUDENTS} students of ResNet-{setup.depth}"
     rows = []
@@ -70,13 +70,8 @@ def ensemble_step(setup):
 class TrunkForEveryPeer(PeerCollaborative):
     """Every peer runs the trunk for itself, as networks do that share nothing."""
 
-    def _branches(self, kind, trunk, branches, images, training):
-        outputs = {}
-        for i, branch in enumerate(branches):
-            taps = dict(trunk(self.view(images, i), training=training))
-            cut = taps.pop("cut")
-            outputs[f"{kind}_{i}"] = {**taps, **branch(cut, training=training)}
-        return outputs
+    def trunk_views(self, images):
+        return [self.view(images, index) for index in range(len(self.branches))]
 
 
 def shared_trunk(setup):
@@ -98,7 +93,7 @@ def shared_trunk(setup):
         batch = (images if views == 1 else tf.stack([images] * views, axis=1), labels)
         steps, passes = {}, {}
         for kind in (PeerCollaborative, TrunkForEveryPeer):
-            cohort = _compiled(kind(peer(setup.depth), num_peers=PEERS, weight_decay=5e-4))
+            cohort = _compiled(kind(peer(setup.depth), num_peers=PEERS), weight_decay=5e-4)
             step = trace(cohort, batch)
             steps[kind] = functools.partial(run_step, step, batch)
             passes[kind] = count_passes(step.graph, cohort.trunk) + count_passes(step.graph, cohort.mean_trunk)
@@ -135,6 +130,7 @@ def count_passes(graph, network):
     return counts.pop()
 
 
-def _compiled(cohort):
-    cohort.compile(keras.optimizers.SGD(1e-6, momentum=0.9, nesterov=True), steps_per_epoch=STEPS_PER_EPOCH)
+def _compiled(cohort, weight_decay):
+    optimizer = keras.optimizers.SGD(1e-6, momentum=0.9, nesterov=True)
+    cohort.compile(optimizer, weight_decay, steps_per_epoch=STEPS_PER_EPOCH)
     return cohort

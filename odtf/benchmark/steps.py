@@ -10,7 +10,6 @@ import tensorflow as tf
 from odtf import data, models
 from odtf.benchmark.timing import Comparison, interleave
 from odtf.layers import BatchNormalization
-from odtf.losses import cross_entropy
 from odtf.methods import OnlineDistillationCheap, Solo
 from odtf.methods.shared.peers import last_map
 
@@ -29,9 +28,9 @@ def make_network(setup, block):
 
 def make_cohort(setup, block="depthwise", method=OnlineDistillationCheap, **options):
     """Builds and compiles a cohort with the optimizer and the weight decay of the CIFAR recipe."""
-    cohort = method(make_network(setup, block), weight_decay=2e-4, **options)
+    cohort = method(make_network(setup, block), **options)
     # So small a rate keeps the weights where they are: times must not change with them, nor become those of NaNs.
-    cohort.compile(keras.optimizers.SGD(1e-6, momentum=0.9))
+    cohort.compile(keras.optimizers.SGD(1e-6, momentum=0.9), weight_decay=2e-4)
     return cohort
 
 
@@ -103,8 +102,8 @@ def joint_step(setup):
 class WithoutDivergences(OnlineDistillationCheap):
     """The cohort and its teacher, each trained on the labels alone."""
 
-    def loss_terms(self, labels, outputs):
-        terms = super().loss_terms(labels, outputs)
+    def loss_terms(self, targets, outputs):
+        terms = super().loss_terms(targets, outputs)
         return {name: term for name, term in terms.items() if not name.endswith("/distillation")}
 
 
@@ -114,11 +113,8 @@ class PeersAlone(OnlineDistillationCheap):
     def call_teacher(self, outputs, training):
         return None
 
-    def loss_terms(self, labels, outputs):
-        return {
-            f"{name}/cross_entropy": cross_entropy(labels, outputs[name]["logits"], self.label_smoothing)
-            for name in self.peers
-        }
+    def loss_terms(self, targets, outputs):
+        return {f"{name}/supervised": self.task.supervised(targets, self.answer(outputs[name])) for name in self.peers}
 
 
 def distillation(setup):
@@ -148,7 +144,7 @@ def distillation(setup):
 def _terms_step(cohort, batch, with_teacher):
     """Returns a callable that computes the divergences on given outputs of the peers, and their gradients.
 
-    With the teacher: its head, its cross-entropy and the gradients of the head's weights as well.
+    With the teacher: its head, its supervised term and the gradients of the head's weights as well.
     """
     images, labels = batch
     outputs = cohort(images, training=False)
@@ -165,7 +161,7 @@ def _terms_step(cohort, batch, with_teacher):
         with tf.GradientTape() as tape:
             tape.watch(given)
             outputs = {**given, "teacher": cohort.call_teacher(given, True)} if with_teacher else given
-            wanted = ("/distillation", "teacher/cross_entropy") if with_teacher else "/distillation"
+            wanted = ("/distillation", "teacher/supervised") if with_teacher else "/distillation"
             terms = cohort.loss_terms(labels, outputs)
             loss = sum(tf.reduce_mean(term) for name, term in terms.items() if name.endswith(wanted))
         gradients = tape.gradient(loss, [*tf.nest.flatten(given), *weights])

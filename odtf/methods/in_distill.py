@@ -97,6 +97,13 @@ class InDistill(TaughtByFrozen):
         self.temperature, self.alpha = check_temperature(temperature), check_share(alpha)
         self.retrieval_examples = int(retrieval_examples)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
+        if self.task.name != "classification":
+            self.retrieval_examples = 0
+            if main == "pkt" and not labels_weight:
+                raise ValueError(
+                    "Without labels_weight the student is chosen by its retrieval, which is about classes. "
+                    f"Received: task={self.task.name!r}."
+                )
         # Which channels of the teacher are kept is a state of the run: where it resumes, it must not choose again.
         self.kept = {layer: self._kept_weight(layer) for layer in self.curriculum}
         if teacher is not None:

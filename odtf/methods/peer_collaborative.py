@@ -78,7 +78,7 @@ class PeerCollaborative(Branched):
         self.mean_trunk, self.mean_branches, means = shared_trunk(means, cut)
         for mean, peer in zip(means.values(), self.peers.values(), strict=True):
             mean.set_weights(peer.get_weights())
-        self.peers |= means
+        self.peers.update(means)
         features = [keras.Input(branch.output["embedding"].shape[1:]) for branch in self.branches.values()]
         x = keras.layers.Concatenate(name="ensemble_concatenate")(features)
         classes = self.peers["peer_0"].output["logits"].shape[-1]

@@ -17,13 +17,13 @@ def make_method(name, network=NETWORK, synchronized=False, **options):
     parameters = inspect.signature(getattr(methods, name)).parameters
     if "teacher" in parameters:
         options.setdefault("teacher", models.cifar_resnet((8, 8, 1), 10, depth=8, width=4, seed=99))
-    if "synchronized" in parameters:
-        options["synchronized"] = synchronized
     if "step_epochs" in parameters:  # A chain, trained all at once.
         teacher = functools.partial(models.cifar_resnet, (8, 8, 1), 10, depth=8, width=4, synchronized=synchronized)
         options.setdefault("teacher_network", teacher)
         options.setdefault("step_epochs", ())
-    return getattr(methods, name)(functools.partial(network, synchronized=synchronized), **options)
+    if callable(network):
+        network = functools.partial(network, synchronized=synchronized)
+    return getattr(methods, name)(network, synchronized=synchronized, **options)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_overfits_one_batch(name, batch):
     logs = [step(iterator) for _ in range(80)]
     # The rest of a loss may rise with a ramp.
     first, last = (
-        sum(float(v) for key, v in line.items() if key.endswith("cross_entropy")) for line in (logs[0], logs[-1])
+        sum(float(v) for key, v in line.items() if key.endswith("supervised")) for line in (logs[0], logs[-1])
     )
     assert last < 0.5 * first
     for peer in method.peers:
@@ -159,8 +159,8 @@ def test_weight_decay_is_coupled_on_every_variable(batch):
     """One step of plain descent with decay equals the step without it minus lr * decay * w, biases and BN included."""
     results = []
     for decay in (0.0, 0.01):
-        method = make_method("OnlineDistillationCheap", num_peers=2, weight_decay=decay)
-        method.compile(keras.optimizers.SGD(0.5))
+        method = make_method("OnlineDistillationCheap", num_peers=2)
+        method.compile(keras.optimizers.SGD(0.5), weight_decay=decay)
         start = [v.numpy() for v in method.trainable_variables]
         method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
         results.append([v.numpy() for v in method.trainable_variables])
@@ -171,8 +171,8 @@ def test_weight_decay_is_coupled_on_every_variable(batch):
 def test_mixed_precision_trains_in_float32_where_it_matters(batch):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        method = make_method("OnlineDistillationCheap", num_peers=2, weight_decay=1e-4)
-        method.compile(keras.optimizers.SGD(0.1))
+        method = make_method("OnlineDistillationCheap", num_peers=2)
+        method.compile(keras.optimizers.SGD(0.1), weight_decay=1e-4)
         assert isinstance(method.optimizer, keras.optimizers.LossScaleOptimizer)
         method.optimizer.inner_optimizer.learning_rate = 0.1
         step = method.make_train_function()
@@ -195,7 +195,6 @@ def test_peer_seeds_differ():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weight_decay": -1.0}, "Weight decay"),
         ({"num_peers": 1}, "at least 2 peers"),
         ({"temperature": 0}, "positive"),
     ],
@@ -205,14 +204,19 @@ def test_bad_arguments(options, message):
         make_method("OnlineDistillationCheap", **options)
 
 
+def test_a_negative_weight_decay_is_refused(sgd):
+    with pytest.raises(ValueError, match="Weight decay must not be negative"):
+        make_method("Solo").compile(sgd, weight_decay=-1.0)
+
+
 def test_groups_have_a_decay_and_an_optimizer_of_their_own(batch):
     class Grouped(type(make_method("DeepMutualLearning"))):
         def groups(self):
             first, second = (peer.trainable_variables for peer in self.peers.values())
             return [Group(first, weight_decay=0.0), Group(second, optimizer=keras.optimizers.SGD(0.0))]
 
-    method = Grouped(NETWORK, weight_decay=0.5)
-    method.compile(keras.optimizers.SGD(0.1))
+    method = Grouped(NETWORK)
+    method.compile(keras.optimizers.SGD(0.1), weight_decay=0.5)
     assert len(method.update.optimizers) == 2
     first, second = ([v.numpy() for v in peer.trainable_variables] for peer in method.peers.values())
 
@@ -232,11 +236,11 @@ def test_a_variable_without_a_gradient_is_left_alone(batch):
     """As in PyTorch: neither decay nor momentum moves what the loss does not depend on."""
 
     class Half(type(make_method("DeepMutualLearning"))):
-        def loss_terms(self, labels, outputs):
-            return {"peer_0": super().loss_terms(labels, outputs)["peer_0/cross_entropy"]}
+        def loss_terms(self, targets, outputs):
+            return {"peer_0": super().loss_terms(targets, outputs)["peer_0/supervised"]}
 
-    method = Half(NETWORK, weight_decay=0.5)
-    method.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+    method = Half(NETWORK)
+    method.compile(keras.optimizers.SGD(0.1, momentum=0.9), weight_decay=0.5)
     first, second = ([v.numpy() for v in peer.trainable_variables] for peer in method.peers.values())
     method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
     for old, new in zip(second, method.peers["peer_1"].trainable_variables, strict=True):
@@ -263,8 +267,8 @@ def test_phases_are_entered_once_and_retrace_the_step(batch):
         def enter_phase(self, phase):
             entered.append(phase)
 
-        def loss_terms(self, labels, outputs):
-            return {f"phase_{self.phase}": super().loss_terms(labels, outputs)["peer_0/cross_entropy"]}
+        def loss_terms(self, targets, outputs):
+            return {f"phase_{self.phase}": super().loss_terms(targets, outputs)["peer_0/supervised"]}
 
     method = Staged(NETWORK)
     method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)

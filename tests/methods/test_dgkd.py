@@ -27,8 +27,8 @@ def test_whole_loss_against_numpy(labels_weight, factor):
 
 def test_by_default_the_labels_teach_the_teacher_alone(batch):
     method = make(**CHAIN)
-    assert moved_by(method, batch, "peer_0/cross_entropy") == set()
-    assert moved_by(method, batch, "teacher/cross_entropy") == {"teacher"}
+    assert moved_by(method, batch, "peer_0/supervised") == set()
+    assert moved_by(method, batch, "teacher/supervised") == {"teacher"}
     for teacher in ("teacher", "assistant_1", "assistant_2"):
         assert moved_by(method, batch, f"peer_0/from_{teacher}") == {"peer_0"}
 

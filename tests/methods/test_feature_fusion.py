@@ -29,18 +29,25 @@ def test_whole_loss_against_numpy(num_peers, epoch, weight):
 def test_who_moves_whom(batch):
     """Targets are detached; the maps that are fused are not."""
     method = at_epoch(make_method("FeatureFusion", num_peers=2), 80)
-    parts = {"trunk": method.trunk, "first": method.branches[0], "second": method.branches[1], "fusion": method.fusion}
+    parts = {
+        "trunk": method.trunk,
+        "first": method.branches["peer_0"],
+        "second": method.branches["peer_1"],
+        "fusion": method.fusion,
+    }
     everything = dict.fromkeys(parts, True)
-    assert moved(method, batch, "fused/cross_entropy", parts) == everything
+    assert moved(method, batch, "fused/supervised", parts) == everything
     assert moved(method, batch, "fused/distillation", parts) == everything
-    for term in ("peer_0/cross_entropy", "peer_0/distillation"):
+    for term in ("peer_0/supervised", "peer_0/distillation"):
         assert moved(method, batch, term, parts) == {"trunk": True, "first": True, "second": False, "fusion": False}
 
 
 def test_the_ensemble_is_detached(batch):
     """The classifiers of the branches take part in the target of the fusion alone, so that it must not move them."""
     method = at_epoch(make_method("FeatureFusion", num_peers=2), 80)
-    heads = [branch.get_layer(branch.output["logits"]._keras_history.operation.name) for branch in method.branches]
+    heads = [
+        branch.get_layer(branch.output["logits"]._keras_history.operation.name) for branch in method.branches.values()
+    ]
     parts = dict(enumerate(heads))
     assert moved(method, batch, "fused/distillation", parts) == {0: False, 1: False}
     assert moved(method, batch, "peer_1/distillation", parts) == {0: False, 1: True}
@@ -96,9 +103,9 @@ def test_the_product_says_what_is_chosen(student, names):
 def test_the_fusion_has_a_decay_of_its_own(batch):
     """One step of plain descent: the rest decays by 0.5, the fusion by what it is given."""
     found = []
-    for decays in ({}, {"weight_decay": 0.5, "fusion_weight_decay": 0.25}):
-        method = make_method("FeatureFusion", **({"fusion_weight_decay": 0.0} | decays))
-        method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)
+    for decay, of_fusion in ((0.0, 0.0), (0.5, 0.25)):
+        method = make_method("FeatureFusion", fusion_weight_decay=of_fusion)
+        method.compile(keras.optimizers.SGD(0.1), weight_decay=decay, steps_per_epoch=1)
         parts = [method.fusion.trainable_variables[0], method.trunk.trainable_variables[0]]
         start = [v.numpy() for v in parts]
         method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
@@ -128,7 +135,7 @@ def test_branches_may_be_networks_that_share_nothing(batch):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"num_peers": 1}, "at least 2 branches"), ({"student": "both"}, "'single' or 'fused'"), ({"cut": "x"}, "x")],
+    [({"num_peers": 1}, "at least 2 peers"), ({"student": "both"}, "'single' or 'fused'"), ({"cut": "x"}, "x")],
 )
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):

@@ -47,8 +47,8 @@ def test_whole_loss_in_two_stages(epoch, weight):
 
 
 def test_the_hint_trains_the_student_up_to_it_and_the_regressor(batch):
-    method = make_method("FitNets", hint_epochs=1, weight_decay=0.1)
-    method.compile(keras.optimizers.SGD(1e-3), steps_per_epoch=1)
+    method = make_method("FitNets", hint_epochs=1)
+    method.compile(keras.optimizers.SGD(1e-3), weight_decay=0.1, steps_per_epoch=1)
     student, teacher = method.peers["peer_0"].trainable_variables, method.teacher.variables
     before = {id(v): v.numpy() for v in (*student, *teacher)}
     method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))

@@ -22,13 +22,13 @@ WIDE = functools.partial(tiny, (8, 10))
 LAYERS = {"layers": ("stage1", "stage2"), "layer_epochs": (2, 1)}
 
 
-def make(teacher="given", **options):
+def make(teacher="given", weight_decay=0.0, **options):
     if teacher == "given":
         options["teacher"] = WIDE(seed=5, name="teacher")
     else:
         options |= {"teacher_network": WIDE, "teacher_epochs": teacher}
     method = InDistill(tiny, **{**LAYERS, **options})
-    method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)
+    method.compile(keras.optimizers.SGD(0.1), weight_decay, steps_per_epoch=1)
     return method
 
 
@@ -69,7 +69,7 @@ def test_whole_loss_of_every_phase_against_numpy():
         expected = ((teacher[layer][..., kept[layer]] - student[layer]) ** 2).mean()
         assert terms_at(method, epoch, outputs, labels) == pytest.approx({f"peer_0/{layer}": expected}, rel=1e-5)
     expected = {
-        "peer_0/cross_entropy": 0.4 * cross_entropy(labels, student["logits"]),
+        "peer_0/supervised": 0.4 * cross_entropy(labels, student["logits"]),
         "peer_0/distillation": 0.6 * divergence(teacher["logits"], student["logits"], 3.0),
     }
     for epoch in (3, 7):
@@ -83,7 +83,7 @@ def test_main_loss_of_relations(labels_weight):
     pkt = probabilistic_knowledge_transfer(outputs["teacher"]["embedding"], outputs["peer_0"]["embedding"])
     expected = {"peer_0/pkt": float(tf.reduce_mean(pkt))}
     if labels_weight:
-        expected["peer_0/cross_entropy"] = 2.0 * cross_entropy(labels, outputs["peer_0"]["logits"].numpy())
+        expected["peer_0/supervised"] = 2.0 * cross_entropy(labels, outputs["peer_0"]["logits"].numpy())
     assert terms_at(method, 0, outputs, labels) == pytest.approx(expected, rel=1e-5)
     assert method.selection == ("top1" if labels_weight else "map_cosine")
 
@@ -120,7 +120,7 @@ def test_the_teacher_comes_first_and_is_pruned_when_it_is_done(batch):
     student = [v.numpy() for v in method.peers["peer_0"].variables]
     # A teacher whose largest filters are others than they were at the start.
     logs = fit(method, batch, 2)
-    assert {"teacher/cross_entropy", "teacher/top1"} <= set(logs) and "peer_0/top1" not in logs
+    assert {"teacher/supervised", "teacher/top1"} <= set(logs) and "peer_0/top1" not in logs
     for old, new in zip(student, method.peers["peer_0"].variables, strict=True):
         np.testing.assert_array_equal(old, new.numpy())
     kernel = method.teacher.get_layer("stem").kernel
@@ -228,12 +228,12 @@ def test_a_run_from_config_to_report(tmp_path):
     report = experiment.run(config, tmp_path, strategy.make_placement())
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     terms = [
-        {key for key in line if key.partition("/")[2] in ("cross_entropy", "stage1", "stage3", "pkt")}
+        {key for key in line if key.partition("/")[2] in ("supervised", "stage1", "stage3", "pkt")}
         for line in log
         if line["kind"] == "train"
     ]
     phases = [term for i, term in enumerate(terms) if not i or term != terms[i - 1]]
-    expected = ["teacher/cross_entropy", "peer_0/stage1", "peer_0/stage3", "peer_0/pkt"]
+    expected = ["teacher/supervised", "peer_0/stage1", "peer_0/stage3", "peer_0/pkt"]
     assert phases == [{term} for term in expected]
     validated = [line["peer_0/map_cosine"] for line in log if line["kind"] == "validation"]
     assert report["student"]["val_map_cosine"] == pytest.approx(max(validated), abs=1e-6)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import models
+from odtf import methods, models
 from odtf.methods.kdcl import TARGETS, general_weights, linear_weights, min_logit, naive
 from odtf.training.checkpoints import Checkpoints
 from tests.methods.conftest import NETWORK, make_method
@@ -104,7 +104,7 @@ def test_networks_may_differ_and_each_sees_its_view(batch):
     def other(seed, name):
         return models.resnet8((8, 8, 1), 10, width=(4, 4, 8), seed=seed, name=name)
 
-    method = make_method("KDCL", networks=[NETWORK, other])
+    method = methods.KDCL([NETWORK, other])
     views = np.stack([batch[0], batch[0][::-1]], axis=1)
     outputs = method(views)
     for index, (name, network) in enumerate(method.peers.items()):
@@ -118,7 +118,7 @@ def test_networks_may_differ_and_each_sees_its_view(batch):
     [
         ({"target": "best"}, "naive, linear, min_logit, general.*'best'"),
         ({"weight": -1.0}, "weight=-1"),
-        ({"networks": [NETWORK]}, "at least 2"),
+        ({"network": [NETWORK]}, "at least 2"),
         ({"temperature": 0.0}, "positive"),
     ],
 )

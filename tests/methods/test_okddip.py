@@ -60,7 +60,7 @@ def test_attention_learns_through_the_targets(batch):
         "peer_2": True,
         "peer_3": True,
     }
-    assert not any(moved(method, batch, "peer_1/cross_entropy", parts(method))[name] for name in ("query", "key"))
+    assert not any(moved(method, batch, "peer_1/supervised", parts(method))[name] for name in ("query", "key"))
 
 
 def test_detached_targets_freeze_the_attention(batch):
@@ -100,7 +100,7 @@ def test_the_leader_is_deployed(form, batch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_peers": 2}, "2 auxiliary peers"),
+        ({"num_peers": 2}, "at least 3 peers"),
         ({"alpha": -1.0}, "alpha=-1"),
         ({"form": "tree"}, r"'branch' or 'network'.*'tree'"),
         ({"aggregate": "votes"}, "'votes'"),

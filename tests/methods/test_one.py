@@ -40,7 +40,7 @@ def test_the_ensemble_is_the_gated_sum(batch):
 
 def test_the_gate_learns_from_the_labels_of_the_ensemble_alone(batch):
     method = at_epoch(make_method("ONE"), 80)
-    found = moved(method, batch, "ensemble/cross_entropy", parts(method))
+    found = moved(method, batch, "ensemble/supervised", parts(method))
     assert found == dict.fromkeys(parts(method), True)
     found = moved(method, batch, "peer_1/distillation", parts(method))
     assert found == {"trunk": True, "gate": False, "peer_0": False, "peer_1": True, "peer_2": False}

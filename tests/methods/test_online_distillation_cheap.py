@@ -76,11 +76,11 @@ def test_detached_teacher_is_not_pulled(batch):
 
 def test_labels_of_the_teacher_train_all_peers_and_those_of_a_peer_itself_alone(batch):
     method = make_method("OnlineDistillationCheap", num_peers=2)
-    found = gradients(method, batch, "teacher/cross_entropy")
+    found = gradients(method, batch, "teacher/supervised")
     assert all(moves(g) for g in found.values())
     # The classifiers of the peers have no part in the teacher.
     assert found["peer_0"][-1] is None
-    found = gradients(method, batch, "peer_1/cross_entropy")
+    found = gradients(method, batch, "peer_1/supervised")
     assert {name: moves(g) for name, g in found.items()} == {"peer_0": False, "peer_1": True, "teacher": False}
 
 

@@ -22,7 +22,7 @@ def network(widths=WIDTHS[0], shape=(8, 8, 1), classes=10, depth=8, stem_width=8
 
 
 def make(**options):
-    return OnlineEnsemble(network(), networks=[network(widths) for widths in WIDTHS], **options)
+    return OnlineEnsemble([network(widths) for widths in WIDTHS], **options)
 
 
 def parameters(variables):
@@ -37,7 +37,7 @@ def fractions(depth, classes=10):
 def test_one_training_graph_holds_five_students_of_the_published_sizes():
     """The counts of the paper's table 1 for ResNet-20, the base in every student and once in the graph."""
     networks = fractions(20)
-    method = OnlineEnsemble(networks[0], networks=networks)
+    method = OnlineEnsemble(networks)
     counts = [272_474, 171_536, 97_018, 42_231, 10_773]
     assert [parameters(peer.trainable_variables) for peer in method.peers.values()] == counts
     # Two of these together are as wide as the first.
@@ -75,7 +75,7 @@ def test_whole_loss_against_numpy(weights):
 
 
 def gradients(method, batch, term):
-    parts = {"base": method.base, **method.branches, **{f"{n}/adapters": a for n, a in method.adapters.items()}}
+    parts = {"base": method.trunk, **method.branches, **{f"{n}/adapters": a for n, a in method.adapters.items()}}
     variables = {name: [v.value for v in part.trainable_variables] for name, part in parts.items()}
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(method.loss_terms(tf.constant(batch[1]), method(batch[0], training=True))[term])
@@ -86,9 +86,9 @@ def gradients(method, batch, term):
 @pytest.mark.parametrize(
     ("term", "moved"),
     [
-        ("peer_0/cross_entropy", {"peer_0"}),
+        ("peer_0/supervised", {"peer_0"}),
         ("peer_0/distillation", {"peer_0"}),
-        ("peer_1/cross_entropy", {"peer_1"}),
+        ("peer_1/supervised", {"peer_1"}),
         ("peer_1/distillation", {"peer_1"}),
         ("peer_1/intermediate", {"peer_1", "peer_1/adapters"}),
         ("peer_2/intermediate", {"peer_2", "peer_2/adapters"}),
@@ -105,10 +105,10 @@ def test_the_base_is_shared_and_runs_once(batch):
     method = make()
     stems = {id(peer.get_layer("stem").kernel) for peer in method.peers.values()}
     assert len(stems) == 1
-    norm = method.base.get_layer("stem_norm")
+    norm = method.trunk.get_layer("stem_norm")
     before = norm.moving_mean.numpy()
     method(batch[0], training=True)
-    images = tf.nn.conv2d(batch[0], method.base.get_layer("stem").kernel, 1, "SAME").numpy()
+    images = tf.nn.conv2d(batch[0], method.trunk.get_layer("stem").kernel, 1, "SAME").numpy()
     # One update of the moving mean, not one for every student.
     np.testing.assert_allclose(norm.moving_mean, 0.9 * before + 0.1 * images.mean((0, 1, 2)), atol=1e-5)
 
@@ -148,14 +148,14 @@ def test_adapters_may_learn_slower(batch):
     [
         ({"base_gradient": "none"}, "'all' or 'pseudo_teacher'"),
         ({"alpha": -1.0}, "must not be negative"),
-        ({"networks": [network()]}, "at least 2 students"),
+        ({"networks": [network()]}, "at least 2 peers"),
         ({"networks": [network(), network(stem_width=4)]}, "equal up to the cut"),
         ({"networks": [network(), network(shape=(16, 16, 1))]}, "must"),
     ],
 )
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
-        OnlineEnsemble(network(), **options)
+        OnlineEnsemble(**{"networks": network(), **options})
 
 
 @pytest.mark.parametrize(

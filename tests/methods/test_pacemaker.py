@@ -45,7 +45,7 @@ def test_whole_loss_against_numpy(guidance):
 def test_a_term_moves_its_own_network_alone(batch, guidance):
     method = make(guidance=guidance)
     sources = ("from_ensemble",) if guidance == "ensemble" else ("from_pacemaker", "from_teacher")
-    for term in ("teacher/cross_entropy", "pacemaker/from_teacher", *(f"peer_0/{source}" for source in sources)):
+    for term in ("teacher/supervised", "pacemaker/from_teacher", *(f"peer_0/{source}" for source in sources)):
         assert moved_by(method, batch, term) == {term.split("/")[0]}
 
 

@@ -45,14 +45,14 @@ def test_who_moves_whom(batch):
     for variable in method.mean_trunk.trainable_variables:
         variable.assign(variable * 1.5)
     parts = {"trunk": method.trunk, "ensemble": method.ensemble, "mean trunk": method.mean_trunk}
-    parts |= {f"branch {i}": branch for i, branch in enumerate(method.branches)}
-    parts |= {f"mean {i}": branch for i, branch in enumerate(method.mean_branches)}
+    parts |= {f"branch {i}": branch for i, branch in enumerate(method.branches.values())}
+    parts |= {f"mean {i}": branch for i, branch in enumerate(method.mean_branches.values())}
 
     def learners(term):
         return {key for key, reached in moved(method, batch, term, parts).items() if reached}
 
-    assert learners("ensemble/cross_entropy") == {"trunk", "branch 0", "branch 1", "ensemble"}
-    for term in ("peer_1/ensemble", "peer_1/mean", "peer_1/cross_entropy"):
+    assert learners("ensemble/supervised") == {"trunk", "branch 0", "branch 1", "ensemble"}
+    for term in ("peer_1/ensemble", "peer_1/mean", "peer_1/supervised"):
         assert learners(term) == {"trunk", "branch 1"}, term
 
 
@@ -80,7 +80,10 @@ def test_ensemble_is_linear_in_the_features(batch):
 def test_the_average_weighs_the_past_by_phi(step, phi):
     method = make_method(NAME, num_peers=2)
     method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)
-    mean, trained = method.mean_branches[1].trainable_variables[0], method.branches[1].trainable_variables[0]
+    mean, trained = (
+        method.mean_branches["mean_1"].trainable_variables[0],
+        method.branches["peer_1"].trainable_variables[0],
+    )
     mean.assign(tf.ones(mean.shape))
     trained.assign(tf.fill(trained.shape, 3.0))
     method.optimizer.iterations.assign(step + 1)  # As it stands after step g = 0, 1, ..
@@ -91,11 +94,11 @@ def test_the_average_weighs_the_past_by_phi(step, phi):
 
 def test_the_means_follow_step_by_step(views):
     """Every trained variable of trunk and branches, over four steps; and nothing but them."""
-    method = make_method(NAME, num_peers=2, weight_decay=1e-3)
-    method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=2)
+    method = make_method(NAME, num_peers=2)
+    method.compile(keras.optimizers.SGD(0.1), weight_decay=1e-3, steps_per_epoch=2)
 
     def weights(trunk, branches):
-        return [v.numpy() for part in (trunk, *branches) for v in part.trainable_variables]
+        return [v.numpy() for part in (trunk, *branches.values()) for v in part.trainable_variables]
 
     expected = weights(method.trunk, method.branches)
     for a, b in zip(expected, weights(method.mean_trunk, method.mean_branches), strict=True):
@@ -108,7 +111,7 @@ def test_the_means_follow_step_by_step(views):
         for a, b in zip(expected, weights(method.mean_trunk, method.mean_branches), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
     trained = {id(v) for v in method.trainable_variables}
-    assert not trained & {id(v) for part in (method.mean_trunk, *method.mean_branches) for v in part.variables}
+    assert not trained & {id(v) for part in (method.mean_trunk, *method.mean_branches.values()) for v in part.variables}
 
 
 def test_the_means_normalise_with_their_batch_and_keep_statistics_of_their_own(batch):
@@ -116,7 +119,7 @@ def test_the_means_normalise_with_their_batch_and_keep_statistics_of_their_own(b
     method = make_method(NAME, num_peers=2)
     outputs = method(batch[0], training=True)
     np.testing.assert_allclose(outputs["mean_1"]["logits"], outputs["peer_1"]["logits"], atol=1e-5)
-    for own, peer in zip(method.mean_branches[0].variables, method.branches[0].variables, strict=True):
+    for own, peer in zip(method.mean_branches["mean_0"].variables, method.branches["peer_0"].variables, strict=True):
         if "moving_mean" in own.path:
             assert own is not peer
             assert np.abs(own.numpy()).max() > 0

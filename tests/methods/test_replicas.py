@@ -39,8 +39,8 @@ def train(name, batch, strategy):
     with strategy.scope():
         few = {"num_peers": 3 if name == "OKDDip" else 2}  # A leader has two peers or more beside it.
         few = few if "num_peers" in inspect.signature(getattr(methods, name)).parameters else {}
-        method = make_method(name, network=network, synchronized=True, seed=1, weight_decay=0.1, **few)
-        method.compile(keras.optimizers.SGD(0.05, momentum=0.9), steps_per_epoch=1)
+        method = make_method(name, network=network, synchronized=True, seed=1, **few)
+        method.compile(keras.optimizers.SGD(0.05, momentum=0.9), weight_decay=0.1, steps_per_epoch=1)
     method.begin_epoch(0)
     iterator = iter(strategy.distribute_datasets_from_function(dataset) if replicas > 1 else dataset())
     step = method.make_train_function()

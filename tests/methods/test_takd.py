@@ -18,10 +18,10 @@ from tests.methods.tiny import tiny
 TEACHER, ASSISTANT = functools.partial(tiny, (8, 12)), functools.partial(tiny, (6, 8))
 
 
-def make(kind=TAKD, **options):
+def make(kind=TAKD, weight_decay=0.0, **options):
     options = {"assistant_networks": [ASSISTANT], "step_epochs": (), **options}
     method = kind(tiny, teacher_network=TEACHER, **options)
-    method.compile(keras.optimizers.SGD(0.1, momentum=0.9), steps_per_epoch=2)
+    method.compile(keras.optimizers.SGD(0.1, momentum=0.9), weight_decay, steps_per_epoch=2)
     return method
 
 
@@ -68,8 +68,8 @@ def test_a_term_moves_its_own_network_alone(batch):
     outputs = method(batch[0], training=True)
     terms = method.loss_terms(tf.constant(batch[1]), outputs)
     assert set(terms) == {
-        "teacher/cross_entropy",
-        *(f"{name}/{term}" for name in ("assistant_1", "peer_0") for term in ("cross_entropy", "distillation")),
+        "teacher/supervised",
+        *(f"{name}/{term}" for name in ("assistant_1", "peer_0") for term in ("supervised", "distillation")),
     }
     for term in terms:
         assert moved_by(method, batch, term) == {term.split("/")[0]}
@@ -159,7 +159,7 @@ def test_deployed_student_is_the_peer(batch):
         ({"share": 1.5}, r"lie in \[0, 1\]"),
         ({"temperature": 0}, "positive"),
         ({"kl_reduction": "sum"}, "'batchmean' or 'elementmean'"),
-        ({"assistant_networks": [functools.partial(tiny, classes=7)]}, "share their classes"),
+        ({"assistant_networks": [functools.partial(tiny, classes=7)]}, "answer in one shape"),
     ],
 )
 def test_bad_arguments(options, message):

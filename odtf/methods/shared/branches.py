@@ -45,8 +45,12 @@ class Branched(Method):
 
     def call(self, images, training=False):
         if self.trunk is None:
-            return super().call(images, training)
-        outputs = self.call_branched(self.trunk, self.branches, images, training)
+            outputs = {
+                name: network(self.view(images, index), training=training)
+                for index, (name, network) in enumerate(self.branches.items())
+            }
+        else:
+            outputs = self.call_branched(self.trunk, self.branches, images, training)
         teacher = self.call_teacher(outputs, training)
         return outputs if teacher is None else {**outputs, "teacher": teacher}
 

@@ -1,0 +1,136 @@
+"""Methods in a task that has no classes: what is generic trains, and the rest says that it has no meaning there."""
+
+import functools
+import inspect
+import typing
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from odtf import methods
+from odtf.metrics import MeanAbsoluteError
+from odtf.tasks import Target, Task
+from tests.methods.conftest import make_method
+
+GENERIC = [name for name in methods.available() if not getattr(methods, name).only]
+ABOUT_CLASSES = [name for name in methods.available() if name not in GENERIC]
+
+
+class Depth(Task):
+    """A number for every pixel."""
+
+    name = "depth"
+    output = "depth"
+    targets: typing.ClassVar[dict] = {"depth": Target(shape=None, dtype="float32", spatial="nearest")}
+    metrics: typing.ClassVar[dict] = {"error": MeanAbsoluteError()}
+
+    def supervised(self, targets, output):
+        return ops.mean(ops.abs(targets - output), axis=(1, 2, 3))
+
+    def distil(self, teacher, student, temperature=1.0):
+        return ops.mean(ops.square(teacher - student), axis=(1, 2, 3))
+
+
+def network(widths=(4, 6), *, seed, name, synchronized=False):
+    """Two stages on 8x8 images, and a map of the images' size as the answer."""
+    image = x = keras.Input((8, 8, 1), name="image")
+    taps = {}
+    for index, width in enumerate(widths):
+        initializer = keras.initializers.HeNormal(seed=seed + index)
+        layer = f"stage{index + 1}_conv" if index else "stem"
+        x = keras.layers.Conv2D(width, 3, 2, "same", kernel_initializer=initializer, name=layer)(x)
+        x = taps[f"stage{index + 1}"] = keras.layers.ReLU(name=f"stage{index + 1}")(x)
+    x = keras.layers.Conv2D(1, 1, kernel_initializer=keras.initializers.HeNormal(seed=seed + 100), name="answer")(x)
+    taps["depth"] = keras.layers.UpSampling2D(4, name="depth")(x)
+    return keras.Model(image, taps, name=name)
+
+
+def make(name, **options):
+    if "teacher" in inspect.signature(getattr(methods, name)).parameters:
+        options["teacher"] = network((6, 8), seed=9, name="teacher")
+    given = {
+        "InDistill": {"layers": ("stage1", "stage2"), "layer_epochs": ()},
+        "OnlineEnsemble": {"cut": "stage1"},
+        "DGKD": {"teacher_network": functools.partial(network, (6, 8)), "share": 0.5},
+        "TAKD": {"teacher_network": functools.partial(network, (6, 8))},
+        "Pacemaker": {"teacher_network": functools.partial(network, (4, 8))},
+    }
+    return make_method(name, network=network, task=Depth(), **given.get(name, {}), **options)
+
+
+@pytest.fixture
+def depths(batch):
+    """Images, and the depth of every pixel."""
+    return batch[0], np.random.default_rng(1).random((16, 8, 8, 1)).astype("float32")
+
+
+def test_some_are_generic():
+    expected = {
+        "Solo",
+        "DeepMutualLearning",
+        "OfflineDistillation",
+        "OnlineDistillationCheap",
+        "OnlineEnsemble",
+        "TAKD",
+    }
+    assert expected <= set(GENERIC)
+    assert {"KDCL", "ONE", "CLILR", "OKDDip"} <= set(ABOUT_CLASSES)
+
+
+@pytest.mark.parametrize("name", GENERIC)
+def test_a_generic_method_learns_another_task(name, depths):
+    method = make(name)
+    method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
+    before = method.evaluate(*depths)
+    terms = method.loss_terms(depths[1], method(depths[0], training=True))
+    assert all(term.shape == (16,) for term in terms.values())
+    step, iterator = method.make_train_function(), iter(tf.data.Dataset.from_tensors(depths).repeat())
+    for _ in range(20):
+        logs = step(iterator)
+    after = method.evaluate(*depths)
+    assert set(logs) == {"loss", *terms}
+    assert set(after) >= {f"{peer}/error" for peer in method.peers}
+    learns = [peer for peer in after if f"{peer.partition('/')[0]}/supervised" in terms]
+    assert learns
+    assert all(after[peer] < before[peer] for peer in learns)
+    assert method.selection == "error"
+    assert method.extra_values("validation", lambda split: pytest.fail("no labels")) == {}
+
+
+def test_what_distils_follows_the_answer_of_the_teacher(depths):
+    """Deep mutual learning against numpy, with the task's own terms."""
+    method = make("DeepMutualLearning", num_peers=3)
+    outputs = method(depths[0], training=True)
+    answers = [taps["depth"].numpy() for taps in outputs.values()]
+    expected = sum(
+        np.abs(depths[1] - z).mean() + sum(((other - z) ** 2).mean() for other in answers if other is not z) / 2
+        for z in answers
+    )
+    terms = method.loss_terms(tf.constant(depths[1]), outputs)
+    assert sum(float(tf.reduce_mean(term)) for term in terms.values()) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ABOUT_CLASSES)
+def test_what_is_about_classes_says_so(name):
+    with pytest.raises(ValueError, match=f"{name} has no meaning outside classification.*'depth'"):
+        make(name)
+
+
+def test_a_choice_by_retrieval_needs_classes():
+    with pytest.raises(ValueError, match="about classes"):
+        make("InDistill", main="pkt")
+
+
+def test_a_teacher_on_maps_needs_sides_that_divide():
+    def odd(*, seed, name, synchronized=False):
+        taps = dict(network(seed=seed, name=name).output)
+        image = keras.Input((8, 8, 1))
+        x = taps["stage1"] = keras.layers.Conv2D(2, 6, name="stage1")(image)
+        taps = {"stage1": x, "depth": keras.layers.Conv2DTranspose(1, 6, name="depth")(x)}
+        return keras.Model(image, taps, name=name)
+
+    with pytest.raises(ValueError, match=r"multiples.*\(8, 8\) and \(3, 3\)"):
+        methods.OnlineDistillationCheap(odd, task=Depth())

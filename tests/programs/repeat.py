@@ -3,11 +3,11 @@
     python tests/programs/repeat.py --output=repeat.json [--methods pcl oem] [--repeats=5] [--modes float aware]
         [--threads 1 2 4] [--load=2] [--epochs=8]
 
-Every run is the smoke form of a config, 20 steps an epoch on digits, with config.deterministic, in a process of its own with
-so many intra-op threads. All values of all steps are compared, and all arrays of the last checkpoint, bit by bit; runs
-of different numbers of threads are not, for sums may differ between them. --load=N keeps N other processes busy
+Every run is the smoke form of a config, 20 steps an epoch on digits, with config.deterministic, in a process of its own
+with so many intra-op threads. All values of all steps are compared, and all arrays of the last checkpoint, bit by bit;
+runs of different numbers of threads are not, for sums may differ between them. --load=N keeps N other processes busy
 meanwhile, which moves threads about. Rows that stand in the output already are not run again. Exit status 1 if anything
-differs or fails. A run takes half a minute to two minutes on two cores: all rows, some hours.
+differs or fails. A run takes a minute or two on two cores: all rows, half a day.
 """
 
 import argparse

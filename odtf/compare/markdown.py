@@ -74,8 +74,8 @@ def _budgets(result):
     parts |= {"images": ("run", "student", "alone"), "seconds": ("run", "alone")}
     head = [f"{what} {who}" if i == 0 else who for what, parties in parts.items() for i, who in enumerate(parties)]
     lines = [
-        f"Student and network alone share {EQUAL[result['equal']]} (--equal={result['equal']}). Run: all networks of a "
-        "method together, of the images each network's own; means over the seeds.",
+        f"Student and network alone share {EQUAL[result['equal']]} (--equal={result['equal']}). Run: the whole "
+        "run of a method, whose images are counted for each network that learns; means over the seeds.",
         "",
         _line(["config", "batch", "rate", *head]),
         _rule(3 + len(head)),

@@ -103,7 +103,7 @@ def _pair(method, name, alone, seed):
     parties = {
         "student": student,
         "alone": alone.report["student"],
-        "typical": _typical(method.report["peers"], student, metric["name"]),
+        "typical": _typical(method, networks, student, metric["name"]),
     }
     return {
         "seed": seed,
@@ -134,12 +134,17 @@ def _got(run, epochs, network_epochs=None):
     return {"epochs": epochs, "steps": steps_per_epoch * epochs, "images": images, "seconds": seconds}
 
 
-def _typical(peers, student, metric):
-    """Returns the mean values of the peers as large as the student.
+def _typical(run, networks, student, metric):
+    """Returns the mean values of the peers as large as the student that learn in the same epochs as it.
 
     The student is the best of several on validation, and alone there is only one: this much of the gain is the choice.
+    An assistant in a chain may be as large, and is there to teach alone.
     """
-    same = [peer for peer in peers if peer["params"] == student["params"]]
+
+    def kind(peer):
+        return peer["params"], baseline.span(run.config, peer["name"], networks)
+
+    same = [peer for peer in run.report["peers"] if kind(peer) == kind(student)]
     return {key: statistics.fmean(peer[key] for peer in same) for key in (f"val_{metric}", f"test_{metric}")}
 
 

@@ -88,6 +88,13 @@ def test_images_are_counted_for_every_network_that_learns(trainings, tmp_path):
     assert got["run"]["images"] == got["alone"]["images"] == 2 * got["student"]["images"]
 
 
+def test_an_assistant_as_large_as_the_student_is_no_typical_peer(trainings, tmp_path):
+    network = {"name": "cifar_resnet", "depth": 8}
+    trainings.networks = dict.fromkeys(("peer_0", "assistant_1", "teacher"), network)
+    row = compare(["configs/takd.py:family=resnet,chain=14-8-8"], tmp_path)["rows"][0]
+    assert row["test_typical"] == row["test_student"]
+
+
 def test_where_less_is_better_a_gain_is_a_fall(trainings, tmp_path):
     trainings.task = {"name": "t", "metric": "error", "title": "error", "better": "min", "share": False}
     result = compare([OD], tmp_path)

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from odtf.methods.shared.evaluation import Evaluation
 from odtf.methods.shared.groups import Update
+from odtf.methods.shared.held_out import Evaluation
 from odtf.tasks import Classification
 
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from odtf import methods
 from odtf.methods.base import Method
-from odtf.methods.shared.groups import Group
 from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.players import Player
 from tests.methods.conftest import NETWORK, make_method
 
 NAMES = methods.available()
@@ -209,13 +209,13 @@ def test_a_negative_weight_decay_is_refused(sgd):
         make_method("Solo").compile(sgd, weight_decay=-1.0)
 
 
-def test_groups_have_a_decay_and_an_optimizer_of_their_own(batch):
-    class Grouped(type(make_method("DeepMutualLearning"))):
-        def groups(self):
+def test_players_have_a_decay_and_an_optimizer_of_their_own(batch):
+    class Two(type(make_method("DeepMutualLearning"))):
+        def players(self):
             first, second = (peer.trainable_variables for peer in self.peers.values())
-            return [Group(first, weight_decay=0.0), Group(second, optimizer=keras.optimizers.SGD(0.0))]
+            return [Player("a", first, weight_decay=0.0), Player("b", second, optimizer=keras.optimizers.SGD(0.0))]
 
-    method = Grouped(NETWORK)
+    method = Two(NETWORK)
     method.compile(keras.optimizers.SGD(0.1), weight_decay=0.5)
     assert len(method.update.optimizers) == 2
     first, second = ([v.numpy() for v in peer.trainable_variables] for peer in method.peers.values())
@@ -248,12 +248,12 @@ def test_a_variable_without_a_gradient_is_left_alone(batch):
     assert np.abs(first[0] - method.peers["peer_0"].trainable_variables[0].numpy()).max() > 0
 
 
-def test_a_variable_in_two_groups_is_refused():
+def test_a_variable_of_two_players_is_refused():
     class Twice(type(make_method("Solo"))):
-        def groups(self):
-            return [Group(self.trainable_variables), Group(self.trainable_variables)]
+        def players(self):
+            return [Player("a", self.trainable_variables), Player("b", self.trainable_variables)]
 
-    with pytest.raises(ValueError, match="no other group"):
+    with pytest.raises(ValueError, match="in no other"):
         Twice(NETWORK).compile(keras.optimizers.SGD(0.1))
 
 

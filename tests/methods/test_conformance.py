@@ -12,6 +12,7 @@ from odtf import methods
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import peer_seed
 from odtf.methods.shared.players import Player
+from odtf.tasks import Classification
 from tests import variable_order
 from tests.methods.conftest import NETWORK, make_batch, make_method
 
@@ -88,19 +89,18 @@ def test_terms_are_per_example_and_the_loss_is_their_sum(name, batch, sgd):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_label_smoothing_reaches_every_cross_entropy_and_nothing_else(name, batch, sgd):
-    method = make_method(name, label_smoothing=0.3)
-    assert method.label_smoothing == pytest.approx(0.3)
+def test_label_smoothing_reaches_every_supervised_term_and_nothing_else(name, batch, sgd):
+    method = make_method(name, task=Classification(label_smoothing=0.3))
     method.compile(sgd, steps_per_epoch=1)
     labels, outputs = tf.constant(batch[1]), method(batch[0], training=True)
     smooth = method.loss_terms(labels, outputs)
-    method.label_smoothing = 0.0
+    method.task.label_smoothing = 0.0
     plain = method.loss_terms(labels, outputs)
     assert smooth.keys() == plain.keys()
     for term in smooth:
         network, _, kind = term.partition("/")
         expected = plain[term].numpy()
-        if kind == "cross_entropy":
+        if kind == "supervised":
             # Whatever a method multiplies it by.
             log_p = tf.nn.log_softmax(outputs[network]["logits"]).numpy()
             hit = log_p[np.arange(16), batch[1]]

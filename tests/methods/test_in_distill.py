@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import models
+from odtf import models, runs
 from odtf.losses import probabilistic_knowledge_transfer
 from odtf.methods.in_distill import InDistill, channel_norms
 from odtf.quantization import Schedule, quantization_aware
-from odtf.training import experiment, strategy
+from odtf.training import strategy
 from odtf.training.config import load_config
 from tests.methods.test_baselines import cross_entropy, divergence
 from tests.methods.test_online_distillation_cheap import moves
@@ -225,7 +225,7 @@ def test_a_run_from_config_to_report(tmp_path):
     config.method.layers, config.method.layer_epochs, config.epochs = ("stage1", "stage3"), (1, 1), 4
     config.data.max_train_examples = 192
     config.log_every_steps = 1
-    report = experiment.run(config, tmp_path, strategy.make_placement())
+    report = runs.train(config, tmp_path, strategy.make_placement())
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     terms = [
         {key for key in line if key.partition("/")[2] in ("supervised", "stage1", "stage3", "pkt")}

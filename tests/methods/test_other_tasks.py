@@ -11,8 +11,9 @@ import tensorflow as tf
 from keras import ops
 
 from odtf import methods
+from odtf.data import Target
 from odtf.metrics import MeanAbsoluteError
-from odtf.tasks import Target, Task
+from odtf.tasks import Task
 from tests.methods.conftest import make_method
 
 GENERIC = [name for name in methods.available() if not getattr(methods, name).only]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import models
+from odtf import models, runs
 from odtf.methods.takd import TAKD
-from odtf.training import experiment, strategy
+from odtf.training import strategy
 from odtf.training.config import load_config
 from tests.methods.test_baselines import cross_entropy, divergence
 from tests.methods.test_online_distillation_cheap import moves
@@ -170,7 +170,7 @@ def test_bad_arguments(options, message):
 def test_a_run_chooses_the_student_though_the_teacher_is_better(tmp_path):
     config = load_config("configs/takd.py", "smoke")
     config.data.max_train_examples = 192
-    report = experiment.run(config, tmp_path, strategy.make_placement())
+    report = runs.train(config, tmp_path, strategy.make_placement())
     names = [peer["name"] for peer in report["peers"]]
     assert names == ["teacher", "assistant_1", "peer_0"]
     assert report["student"]["name"] == "peer_0"

@@ -29,6 +29,13 @@ RUNS = {
     "oem_aware": ["--config=configs/oem.py:smoke", "--config.epochs=4", "--config.quantization.aware=True"],
 }
 COMMON = ["--config.deterministic=True", "--config.export.targets=('soc', 'phone')"]
+# A phone file's metadata name the version, which is to be the same in both.
+START = """
+import runpy, sys, odtf
+odtf.__version__ = "compared"
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
 # Of a report's rows, what differs from one run to the next; of the report, what is compared by other means.
 NOISE = ("latency_us_p50", "seconds", "interpreter", "path", "config")
 
@@ -63,13 +70,12 @@ def fingerprint(checkout, workdir, only=()):
         if only and name not in only:
             continue
         directory = workdir / name
-        command = [sys.executable, "-m", module, *flags, *COMMON, f"--workdir={directory}"]
+        command = [sys.executable, "-c", START, module, *flags, *COMMON, f"--workdir={directory}"]
         subprocess.run(command, cwd=checkout, env=environment, check=True, stdout=subprocess.DEVNULL)
         report = json.loads((directory / "report.json").read_text("utf-8"))
         result[name] = {"weights": _weights(directory, report), "report": _numbers(report)}
-        print(
-            name, result[name]["weights"]["last"][:12], *(row["sha256"][:12] for row in report["exports"]), flush=True
-        )
+        digests = [result[name]["weights"]["last"], *(row["sha256"] for row in report["exports"])]
+        print(name, *(digest[:12] for digest in digests), flush=True)
     return result
 
 

@@ -9,7 +9,9 @@ from odtf.tflite.arena import arena
 
 CARD = "MODEL_CARD.md"
 REPORT = "verification.json"
-# How firmware writes a pixel into the input, by the input's type.
+# C++ types whose names are not the tensor's with "_t" behind.
+_CPP_TYPES = {"float32": "float", "bool": "bool"}
+# What firmware writes into the input for a pixel, by the input's type.
 _EXPRESSIONS = {"int8": "pixels[i] - 128", "int16": "pixels[i] << 7"}
 
 
@@ -69,18 +71,20 @@ def documents(content, array, row, checks, about, task, info, target):
 
 
 def _snippet(environment, task, target):
-    """The template that shows the use of a file: the task's own, or one that serves any task; None if there is none."""
+    """Returns the name of the template that shows a file's use: the task's own, or one for any task; None without."""
     names = [task.snippets.get(target.snippet), f"snippet_{target.snippet}.md.j2"]
     known = environment.list_templates()
     return next((name for name in names if name in known), None)
 
 
 def _stored(tensors):
-    """The C++ types of the tensors, and what firmware writes for a pixel."""
-    kinds = [
-        kind if kind == "float" else f"{kind}_t" for kind in (t["type"].replace("float32", "float") for t in tensors)
-    ]
-    return {"input": kinds[0], "output": kinds[1], "expression": _EXPRESSIONS.get(tensors[0]["type"], "pixels[i]")}
+    """Returns the C++ types of the tensors, and what firmware writes for a pixel."""
+    image, output = (tensor["type"] for tensor in tensors)
+    return {
+        "input": _CPP_TYPES.get(image, f"{image}_t"),
+        "output": _CPP_TYPES.get(output, f"{output}_t"),
+        "expression": _EXPRESSIONS.get(image, "pixels[i]"),
+    }
 
 
 def _value(tensor):

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from odtf.methods.shared.evaluation import Evaluation
-from odtf.methods.shared.groups import Update
+from odtf.methods.shared.held_out import Evaluation
+from odtf.methods.shared.players import Update
 from odtf.tasks import Classification
 
 
@@ -79,8 +79,11 @@ class Method(Evaluation, keras.Model):
         """
         raise NotImplementedError
 
-    def groups(self):
-        """Returns a list of `Group`: the variables with a weight decay, or an optimizer, of their own."""
+    def players(self):
+        """Returns a list of `Player`: the variables with an objective, an optimizer or a weight decay of their own.
+
+        What is in none of them is trained by the optimizer of `compile`, for all terms that no player names.
+        """
         return []
 
     def after_step(self, targets, outputs):
@@ -225,7 +228,7 @@ class Method(Evaluation, keras.Model):
         """As `keras.Model.compile`, for an optimizer alone: the loss belongs to the method.
 
         Args:
-            optimizer: Keras optimizer, of everything that `groups` gives no other one.
+            optimizer: Keras optimizer, of everything that `players` give no other one.
             weight_decay: float; `weight_decay * w` is added to the gradient of every variable that has one, batch
                 normalisation and biases included, before the momentum: the coupled decay of PyTorch's SGD, not the
                 decoupled one of Keras' optimizers.
@@ -243,7 +246,7 @@ class Method(Evaluation, keras.Model):
             raise ValueError(f"Weight decay must not be negative. Received: weight_decay={weight_decay}.")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.steps_per_epoch = steps_per_epoch
-        self.update = Update(self.optimizer, self.trainable_variables, float(weight_decay), self.groups())
+        self.update = Update(self.optimizer, self.trainable_variables, float(weight_decay), self.players())
 
     @property
     def epoch(self):
@@ -270,21 +273,20 @@ class Method(Evaluation, keras.Model):
         # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
         # must reach the decay too.
         scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=self.update.has_several_objectives) as tape:
             outputs = self(images, training=True)
             terms = {name: ops.mean(term) for name, term in self.loss_terms(targets, outputs).items()}
-            loss = sum(terms.values())
-            scaled_loss = loss * scale
-        gradients = tape.gradient(scaled_loss, [v.value for v in self.trainable_variables])
+            objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
+        gradients = self.update.gradients(tape, objectives)
         # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
-        self.update.apply(gradients, scale, forward_pass=(outputs, terms))
+        self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
         self.after_step(targets, outputs)
         progress = {
             f"{who}/{name}": value
             for who, output in self.answers(outputs).items()
             for name, value in self.task.progress(targets, output).items()
         }
-        return {"loss": loss, **terms, **progress}
+        return {"loss": sum(terms.values()), **terms, **progress}
 
     def begin_epoch(self, epoch, resumed=False):
         """Tells the method that an epoch begins; the training loop calls it, and `fit` does.

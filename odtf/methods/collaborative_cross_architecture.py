@@ -12,8 +12,8 @@ from keras import ops
 from odtf import metrics
 from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.base import Method
-from odtf.methods.shared.groups import Group, with_rate
 from odtf.methods.shared.peers import check_answers, independent_peers, several
+from odtf.methods.shared.players import Player, with_rate
 from odtf.methods.shared.ramps import sigmoid_ramp
 
 
@@ -146,10 +146,10 @@ class CollaborativeCrossArchitecture(Method):
             accuracy = ops.convert_to_numpy(self.running_accuracy)
             self.shares.assign(accuracy / accuracy.sum() if accuracy.sum() > 0 else self._uniform())
 
-    def groups(self):
+    def players(self):
         return [
-            Group(peer.trainable_variables, optimizer=with_rate(self.optimizer, rate))
-            for peer, rate in zip(self.peers.values(), self.rates, strict=True)
+            Player(name, peer.trainable_variables, optimizer=with_rate(self.optimizer, rate))
+            for (name, peer), rate in zip(self.peers.items(), self.rates, strict=True)
             if rate != 1.0
         ]
 

@@ -9,8 +9,8 @@ from keras import ops
 from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.fusion import fusion_module, joined
-from odtf.methods.shared.groups import Group
 from odtf.methods.shared.peers import last_map, peer_seed
+from odtf.methods.shared.players import Player
 
 
 class FeatureFusion(Branched):
@@ -80,8 +80,8 @@ class FeatureFusion(Branched):
     def students(self):
         return ("fused",) if self.student == "fused" else tuple(self.branches)
 
-    def groups(self):
-        return [Group(self.fusion.trainable_variables, weight_decay=self.fusion_weight_decay)]
+    def players(self):
+        return [Player("fusion", self.fusion.trainable_variables, weight_decay=self.fusion_weight_decay)]
 
     def call(self, images, training=False):
         outputs = super().call(images, training)

@@ -11,8 +11,8 @@ from odtf.losses import attention_transfer, check_temperature, kl_divergence
 from odtf.methods.base import Method
 from odtf.methods.shared import self_distillation as sd
 from odtf.methods.shared.fusion import expansion_head, fusion_module
-from odtf.methods.shared.groups import ONE_LOSS_SCALE, Group, Scaled
 from odtf.methods.shared.peers import last_map, peer_seed
+from odtf.methods.shared.players import ONE_LOSS_SCALE, Player, Scaled
 from odtf.methods.shared.ramps import sigmoid_ramp
 
 
@@ -116,12 +116,13 @@ class FeatureFusionSelfDistillation(Method):
         """Names of the common students."""
         return tuple(name for name in self.peers if name != "leader")
 
-    def groups(self):
+    def players(self):
         rate = getattr(self.optimizer, "inner_optimizer", self.optimizer).get_config()["learning_rate"]
         main = keras.optimizers.schedules.deserialize(rate) if isinstance(rate, dict) else rate
         return [
-            Group(self.fusion.trainable_variables, weight_decay=self.weight_decays["fusion"]),
-            Group(
+            Player("fusion", self.fusion.trainable_variables, weight_decay=self.weight_decays["fusion"]),
+            Player(
+                "transforms",
                 [v for transform in self.transforms.values() for v in transform.trainable_variables],
                 weight_decay=self.weight_decays["transforms"],
                 optimizer=keras.optimizers.Adam(Scaled(main, 1e-3 / self.base_rate), epsilon=1e-8),

@@ -9,8 +9,8 @@ from keras import ops
 
 from odtf.losses import check_temperature, squared_difference
 from odtf.methods.shared.branches import Branched
-from odtf.methods.shared.groups import Group, with_rate
 from odtf.methods.shared.peers import peer_seed, stages_of
+from odtf.methods.shared.players import Player, with_rate
 from odtf.models.pairs import Pairs
 
 
@@ -110,11 +110,11 @@ class OnlineEnsemble(Branched):
                 terms[f"{name}/intermediate"] = self.beta * sum(distances)
         return terms
 
-    def groups(self):
+    def players(self):
         if self.adapter_rate == 1.0:
             return []
         variables = [v for adapter in self.adapters.values() for v in adapter.trainable_variables]
-        return [Group(variables, optimizer=with_rate(self.optimizer, self.adapter_rate))]
+        return [Player("adapters", variables, optimizer=with_rate(self.optimizer, self.adapter_rate))]
 
 
 def adapters(student, teacher, seed):

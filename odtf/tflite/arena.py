@@ -1,4 +1,4 @@
-"""How much memory a microcontroller needs for a file's activations: an estimate of TFLite Micro's tensor arena.
+"""Memory that a microcontroller needs for a file's activations: an estimate of TFLite Micro's tensor arena.
 
 The planning is that of TFLite Micro's GreedyMemoryPlanner (tflite-micro, memory_planner/greedy_memory_planner.cc): the
 largest tensors first, each at the lowest offset that is free for as long as it lives, on 16-byte boundaries.

@@ -32,12 +32,12 @@ class _AlignedBuffer(schema.BufferT):
 
 
 def unpack(content):
-    """The model in `content` (bytes) as a `schema.ModelT`."""
+    """Returns the model in `content` (bytes) as a `schema.ModelT`."""
     return schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
 
 
 def pack(model):
-    """The bytes of a `schema.ModelT`, equal parts stored once; equal models give equal bytes."""
+    """Returns the bytes of a `schema.ModelT`, equal parts stored once; equal models give equal bytes."""
     model.buffers = [_aligned(buffer) for buffer in model.buffers]
     builder = SharingBuilder()
     builder.Finish(model.Pack(builder), _IDENTIFIER)
@@ -62,7 +62,7 @@ def operators(content):
 
 
 def operator_name(model, op):
-    """The name of one operator of a `schema.ModelT`, as in `operators`."""
+    """Returns the name of one operator of a `schema.ModelT`, as in `operators`."""
     code = model.operatorCodes[op.opcodeIndex]
     number = flatbuffer_utils.get_builtin_code_from_operator_code(code)
     if number == schema.BuiltinOperator.CUSTOM:
@@ -71,7 +71,7 @@ def operator_name(model, op):
 
 
 def interface(content):
-    """What a file's input and output hold.
+    """Describes a file's input and output.
 
     Args:
         content: bytes of a TFLite file with one input and one output, compiled for an Ethos-U or not.
@@ -101,7 +101,7 @@ def add_metadata(model, name, content):
 
 
 def read_metadata(model, name):
-    """The metadata entry `name` as bytes, or None."""
+    """Returns the metadata entry `name` as bytes, or None."""
     for entry in model.metadata or ():
         if entry.name == name.encode():
             return bytes(bytearray(model.buffers[entry.buffer].data))

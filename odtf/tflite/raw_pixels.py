@@ -1,4 +1,4 @@
-"""How a file takes raw pixels 0..255, whatever the type of its input."""
+"""Raw pixels 0..255 as a file takes them, whatever the type of its input."""
 
 from ai_edge_litert import schema_py_generated as schema
 

@@ -47,26 +47,26 @@ class Runner:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ValueError(
-                f"One input and one output are needed. Received: {len(inputs)} inputs, {len(outputs)} outputs"
+                f"The file must have one input and one output. Received: {len(inputs)} inputs, {len(outputs)} outputs"
             )
         self.input, self.output = inputs[0], outputs[0]
 
     def predict(self, images):
-        """Scores of images.
+        """Runs images, one after the other.
 
         Args:
             images: uint8 pixels `[n, height, width, channels]`; grey ones are repeated where the file takes RGB.
 
         Returns:
-            float32 array `[n, classes]`, dequantised.
+            float32 array `[n, ...]`, the file's output, dequantised.
         """
         stored = self._store(images)
-        scores = np.stack([self._invoke(image) for image in stored]).astype(np.float32)
+        outputs = np.stack([self._invoke(image) for image in stored]).astype(np.float32)
         scale, zero_point = self.output["quantization"]
-        return (scores - zero_point) * np.float32(scale) if scale else scores
+        return (outputs - zero_point) * np.float32(scale) if scale else outputs
 
     def latency(self, runs=100, warmup=10):
-        """Time of one inference.
+        """Measures the time of one inference.
 
         Args:
             runs: number of timed inferences.
@@ -106,7 +106,7 @@ class Runner:
 
 
 def measure(file, num_threads=1, runs=100):
-    """Latency of a TFLite file on this machine.
+    """Measures the latency of a TFLite file on this machine.
 
     Args:
         file: path or bytes of a file with one input and one output.
@@ -114,7 +114,7 @@ def measure(file, num_threads=1, runs=100):
         runs: number of timed inferences, after 10 that are not.
 
     Returns:
-        dict with `"p50_us"` and `"p95_us"`, microseconds an inference.
+        dict with `"p50_us"` and `"p95_us"`, microseconds per inference.
 
     Raises:
         ValueError: if the file is no TFLite model, or has several inputs or outputs.

@@ -1,4 +1,4 @@
-"""What Arm's NPU makes of a TFLite file, as its compiler tells it."""
+"""Arm's NPU, as its compiler sees a TFLite file for it."""
 
 import csv
 import re

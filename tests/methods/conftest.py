@@ -7,30 +7,34 @@ import keras
 import numpy as np
 import pytest
 
-from odtf import methods, models
+from odtf import methods
+from tests.methods.tiny import least
 
-NETWORK = functools.partial(models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise", width=4)
+NETWORK = least
 
 
 def make_method(name, network=NETWORK, synchronized=False, **options):
     """Builds a small cohort of the method, with a teacher where the method wants one trained before."""
     parameters = inspect.signature(getattr(methods, name)).parameters
     if "teacher" in parameters:
-        options.setdefault("teacher", models.cifar_resnet((8, 8, 1), 10, depth=8, width=4, seed=99))
+        options.setdefault("teacher", least(seed=99, name="teacher"))
     if "step_epochs" in parameters:  # A chain, trained all at once.
-        teacher = functools.partial(models.cifar_resnet, (8, 8, 1), 10, depth=8, width=4, synchronized=synchronized)
-        options.setdefault("teacher_network", teacher)
+        options.setdefault("teacher_network", functools.partial(least, synchronized=synchronized))
         options.setdefault("step_epochs", ())
     if callable(network):
         network = functools.partial(network, synchronized=synchronized)
     return getattr(methods, name)(network, synchronized=synchronized, **options)
 
 
-@pytest.fixture
-def batch():
+def make_batch():
     """A batch of 16 random images with labels."""
     rng = np.random.default_rng(0)
     return rng.normal(size=(16, 8, 8, 1)).astype("float32"), rng.integers(0, 10, 16).astype("int32")
+
+
+@pytest.fixture
+def batch():
+    return make_batch()
 
 
 @pytest.fixture

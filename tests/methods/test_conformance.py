@@ -1,5 +1,6 @@
 """What every method must do, whoever wrote it."""
 
+import functools
 import itertools
 
 import keras
@@ -9,10 +10,11 @@ import tensorflow as tf
 
 from odtf import methods
 from odtf.methods.base import Method
-from odtf.methods.shared.groups import Group
 from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.players import Player
 from odtf.tasks import Classification
-from tests.methods.conftest import NETWORK, make_method
+from tests import variable_order
+from tests.methods.conftest import NETWORK, make_batch, make_method
 
 NAMES = methods.available()
 # What lets the labels win where a teacher that knows nothing weighs more by default.
@@ -32,14 +34,29 @@ def test_every_method_is_found_by_its_name():
         methods.NoSuchMethod  # noqa: B018
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_overfits_one_batch(name, batch):
+@functools.cache
+def trained(name):
+    """A method after 80 steps on one batch: (method, logged values of each step, graph of the step, as run)."""
     method = make_method(name, seed=1, **LABELS_FIRST.get(name, {}))
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
-    images, labels = batch
-    iterator = iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
+    iterator = iter(tf.data.Dataset.from_tensors(make_batch()).repeat())
     step = method.make_train_function()
-    logs = [step(iterator) for _ in range(80)]
+    with variable_order.executed_graphs() as executed:
+        logs = [step(iterator) for _ in range(80)]
+    return method, logs, step.get_concrete_function(iterator).graph, executed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_access_to_a_variable_is_unordered(name):
+    """Nothing reads a variable before or after another part of the step assigns to it, as the threads happen to run."""
+    executed = trained(name)[3]
+    assert executed
+    assert variable_order.unordered(executed) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_overfits_one_batch(name):
+    method, logs, _, _ = trained(name)
     # The rest of a loss may rise with a ramp.
     first, last = (
         sum(float(v) for key, v in line.items() if key.endswith("supervised")) for line in (logs[0], logs[-1])
@@ -50,10 +67,8 @@ def test_overfits_one_batch(name, batch):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_forward_pass_per_peer_in_a_step(name, batch, sgd):
-    method = make_method(name)
-    method.compile(sgd, steps_per_epoch=1)
-    graph = tf.function(method.train_step).get_concrete_function((tf.constant(batch[0]), tf.constant(batch[1]))).graph
+def test_one_forward_pass_per_peer_in_a_step(name):
+    method, _, graph, _ = trained(name)
     # Every trunk has one stem, shared or not; one convolution from the input's single channel is one forward pass.
     stems = [op for op in graph.get_operations() if op.type == "Conv2D" and op.inputs[1].shape[2] == 1]
     own = {id(peer.get_layer("stem").kernel) for peer in method.peers.values()}
@@ -209,13 +224,13 @@ def test_a_negative_weight_decay_is_refused(sgd):
         make_method("Solo").compile(sgd, weight_decay=-1.0)
 
 
-def test_groups_have_a_decay_and_an_optimizer_of_their_own(batch):
-    class Grouped(type(make_method("DeepMutualLearning"))):
-        def groups(self):
+def test_players_have_a_decay_and_an_optimizer_of_their_own(batch):
+    class Two(type(make_method("DeepMutualLearning"))):
+        def players(self):
             first, second = (peer.trainable_variables for peer in self.peers.values())
-            return [Group(first, weight_decay=0.0), Group(second, optimizer=keras.optimizers.SGD(0.0))]
+            return [Player("a", first, weight_decay=0.0), Player("b", second, optimizer=keras.optimizers.SGD(0.0))]
 
-    method = Grouped(NETWORK)
+    method = Two(NETWORK)
     method.compile(keras.optimizers.SGD(0.1), weight_decay=0.5)
     assert len(method.update.optimizers) == 2
     first, second = ([v.numpy() for v in peer.trainable_variables] for peer in method.peers.values())
@@ -248,12 +263,12 @@ def test_a_variable_without_a_gradient_is_left_alone(batch):
     assert np.abs(first[0] - method.peers["peer_0"].trainable_variables[0].numpy()).max() > 0
 
 
-def test_a_variable_in_two_groups_is_refused():
+def test_a_variable_of_two_players_is_refused():
     class Twice(type(make_method("Solo"))):
-        def groups(self):
-            return [Group(self.trainable_variables), Group(self.trainable_variables)]
+        def players(self):
+            return [Player("a", self.trainable_variables), Player("b", self.trainable_variables)]
 
-    with pytest.raises(ValueError, match="no other group"):
+    with pytest.raises(ValueError, match="in no other"):
         Twice(NETWORK).compile(keras.optimizers.SGD(0.1))
 
 

@@ -80,7 +80,8 @@ def test_fusion_is_the_module_on_the_maps(batch):
 
 @pytest.mark.parametrize("conv", ["depthwise", "shift"])
 def test_deployed_products_are_what_was_trained(batch, conv):
-    method = FeatureFusion(functools.partial(models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv=conv, width=4))
+    made = functools.partial(NETWORK, conv=conv)
+    method = FeatureFusion(made)
     method.compile(keras.optimizers.SGD(0.05), steps_per_epoch=1)
     method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
     outputs = method(batch[0])
@@ -89,10 +90,9 @@ def test_deployed_products_are_what_was_trained(batch, conv):
         np.testing.assert_allclose(deployed(batch[0]), outputs[name]["logits"], atol=1e-5)
         foreign = [layer.name for layer in deployed.layers if "fusion" in layer.name]
         assert bool(foreign) == (name == "fused")
-    alone = models.deploy(NETWORK(seed=0, name="alone"))
-    if conv == "depthwise":
-        for name in ("peer_0", "peer_1"):
-            assert count(models.deploy(method.peers[name]).weights) == count(alone.weights)
+    alone = models.deploy(made(seed=0, name="alone"))
+    for name in ("peer_0", "peer_1"):
+        assert count(models.deploy(method.peers[name]).weights) == count(alone.weights)
 
 
 @pytest.mark.parametrize(("student", "names"), [("single", ("peer_0", "peer_1")), ("fused", ("fused",))])

@@ -1,6 +1,28 @@
-"""A network of a few layers, for tests of what happens over many steps."""
+"""Networks of a few layers: what a method does with them does not depend on their depth, and tracing them does."""
 
 import keras
+
+from odtf.models.convolution import Pieces
+from odtf.models.sizes import network_input
+
+
+def least(width=4, *, seed, name, synchronized=False, conv="standard"):
+    """The least network with a convolution in each of three stages, made as odtf's own are.
+
+    Args:
+        width: channels of the stem and the first stage.
+        seed: int.
+        name: str.
+        synchronized: bool, whether batch normalisation spans all replicas.
+        conv: str, kind of the convolutions.
+    """
+    pieces = Pieces(conv, seed=seed, synchronized=synchronized)
+    inputs = network_input((8, 8, 1), 10)
+    stages = [pieces.stem(inputs, width)]
+    for stage, strides in enumerate((1, 2, 2)):
+        filters = width * 2**stage
+        stages.append(pieces.convolved(stages[-1], filters, strides, name=f"stage{stage + 1}_block1"))
+    return pieces.network(inputs, stages[1:], 10, name=name)
 
 
 def tiny(widths=(4, 6), *, seed, name, classes=10):

@@ -132,7 +132,7 @@ def _changes_of(node):
             yield node, "statement", "pass"
         case ast.AugAssign() | ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
             yield node, "statement", "pass"
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             yield node, "return", "return None"
 
 

@@ -19,8 +19,7 @@ from odtf.training.schedules import make_optimizer, make_schedule
 
 def small(**values):
     """Two tiny peers on digits, a few dozen steps."""
-    config = load("configs/digits.py", "epochs=2,peers=2")
-    config.network.width = 4
+    config = load("tests/training/two_peers.py", "epochs=2")
     config.deterministic = True
     config.batch_size = 128
     for key, value in values.items():

@@ -12,7 +12,7 @@ from tests.training.test_experiment import assert_same_weights, last_weights
 
 FLAGS = (
     # Ten steps: later, the rounding of another order of summation has grown past any tolerance worth the name.
-    "--config=configs/digits.py:epochs=1,peers=2",
+    "--config=tests/training/two_peers.py",
     "--config.deterministic=True",
     "--config.batch_size=128",
     "--config.checkpoint.every_steps=3",

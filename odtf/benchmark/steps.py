@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from odtf import data, models
 from odtf.benchmark.timing import Comparison, interleave
-from odtf.data.stores import MemoryStore
 from odtf.layers import BatchNormalization
 from odtf.methods import OnlineDistillationCheap, Solo
 from odtf.methods.shared.peers import last_map
@@ -189,7 +188,7 @@ def pipeline(setup, num_images=50_000):
         image_shape=IMAGE_SHAPE,
         mean=(0.5,) * 3,
         std=(0.25,) * 3,
-        splits={"train": data.Split(MemoryStore(images, {"label": labels}))},
+        splits={"train": data.Split(data.MemoryStore(images, {"label": labels}))},
     )
     augment = {"pad": 4, "pad_mode": "zero", "flip": True}
     real = data.TrainPipeline(dataset, batch_size=setup.batch_size, seed=0, augment=augment).dataset()

@@ -6,11 +6,14 @@ from odtf.data.graph_calls import user_error_from
 from odtf.data.loading import load
 from odtf.data.pipeline import TrainPipeline, eval_dataset
 from odtf.data.samples import Target
+from odtf.data.stores import FileStore, MemoryStore
 
 __all__ = [
     "Augmentation",
+    "FileStore",
     "ImageDataset",
     "Info",
+    "MemoryStore",
     "Split",
     "Target",
     "TrainPipeline",

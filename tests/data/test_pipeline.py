@@ -111,9 +111,7 @@ def test_crops_and_flips_are_even():
     """Each of 3 x 3 crops and both directions about equally often (1,800 draws, 5 sigma)."""
     size = 1800
     store = data.Split(
-        data.stores.MemoryStore(
-            np.arange(25, dtype=np.uint8).reshape(1, 5, 5, 1).repeat(size, 0), {"label": [0] * size}
-        )
+        data.MemoryStore(np.arange(25, dtype=np.uint8).reshape(1, 5, 5, 1).repeat(size, 0), {"label": [0] * size})
     )
     dataset = data.ImageDataset("made", ("a", "b"), (5, 5, 1), (0.0,), (1 / 255,), {"train": store})
     images, _ = pipeline(dataset, batch_size=size, augment={"pad": 1, "flip": True}).batch(0)

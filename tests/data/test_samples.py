@@ -66,9 +66,9 @@ def test_other_values_are_refused(value, message):
 def test_stores_refuse_other_images_and_targets():
     images = np.zeros((3, 4, 4, 1), np.uint8)
     with pytest.raises(UserError, match=r"must be a uint8 array.*float64"):
-        data.stores.MemoryStore(images / 255.0, {"label": [0, 1, 2]})
+        data.MemoryStore(images / 255.0, {"label": [0, 1, 2]})
     with pytest.raises(UserError, match=r"its targets, label\. Received: class"):
-        data.stores.MemoryStore(images, {"class": [0, 1, 2]})
+        data.MemoryStore(images, {"class": [0, 1, 2]})
 
 
 def test_an_error_names_what_there_is_and_what_is_wanted():

@@ -16,7 +16,7 @@ def prices(argument, *, data_dir, image_size, targets):
     """A source of one float a picture, which grows with the picture's number."""
     assert argument is None
     images = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1) * np.ones((1, *(image_size or (4, 4)), 1), np.uint8)
-    store = data.stores.MemoryStore(images, {"price": np.arange(30) / 4.0}, NUMBER)
+    store = data.MemoryStore(images, {"price": np.arange(30) / 4.0}, NUMBER)
     return (), {"train": data.Split(store)}
 
 
@@ -60,7 +60,7 @@ def test_splits_are_stratified_only_where_classes_have_names():
 
     def source(names, values, targets):
         def made(argument, *, data_dir, image_size, targets):
-            return names, {"train": data.Split(data.stores.MemoryStore(images, values, targets))}
+            return names, {"train": data.Split(data.MemoryStore(images, values, targets))}
 
         return [data.load(made, targets=targets, seed=seed, validation_fraction=0.5) for seed in range(10)]
 
@@ -77,7 +77,7 @@ def test_splits_are_stratified_only_where_classes_have_names():
 
 def wrong(names=("a",), part="train", values=(0, 0, 0), shape=(4, 4)):
     def made(argument, *, data_dir, image_size, targets):
-        store = data.stores.MemoryStore(np.zeros((3, *shape, 1), np.uint8), {"label": values})
+        store = data.MemoryStore(np.zeros((3, *shape, 1), np.uint8), {"label": values})
         return names, {part: data.Split(store)}
 
     return made

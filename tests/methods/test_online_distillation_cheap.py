@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import methods, models
+from odtf import models
 from odtf.methods.online_distillation_cheap import OnlineDistillationCheap
 from tests.methods.conftest import make_method
 

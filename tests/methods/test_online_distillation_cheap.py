@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import methods, models
+from odtf import models
 from odtf.methods.online_distillation_cheap import OnlineDistillationCheap
 from tests.methods.conftest import make_method
 
@@ -118,7 +118,7 @@ def test_deployed_peer_is_the_peer_and_nothing_else(batch):
     deployed = models.deploy(method.peers["peer_1"])
     np.testing.assert_allclose(deployed(batch[0]), method(batch[0])["peer_1"]["logits"], atol=1e-5)
     assert not [layer.name for layer in deployed.layers if "teacher" in layer.name]
-    alone = methods.Solo(functools.partial(models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise", width=4))
+    alone = make_method("Solo")
     assert len(deployed.weights) == len(alone.peers["peer_0"].weights)
 
 

@@ -213,7 +213,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, required=True, help="JSON file of the results.")
     parser.add_argument("--faults", type=int, default=60, help="Size of the sample.")
     parser.add_argument("--seed", type=int, default=0, help="Of the sample.")
-    parser.add_argument("--seconds", type=int, default=120, help="Processor time for one fault.")
+    parser.add_argument("--seconds", type=int, default=180, help="Processor time for one fault.")
     parser.add_argument("--show", action="store_true", help="Only print what the file says.")
     arguments = parser.parse_args()
     if arguments.show:

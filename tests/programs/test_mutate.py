@@ -70,7 +70,10 @@ def test_the_nearest_tests_come_first():
     near = nearest_tests(ROOT, "odtf/methods/takd.py")
     assert near[0] == "tests/methods/test_takd.py"
     assert "tests/methods/test_conformance.py" in near, "it finds every method by its name"
-    assert "tests/test_losses.py" not in near
+    assert "tests/test_files.py" not in near
+    near = nearest_tests(ROOT, "odtf/models/googlenet.py")
+    assert "tests/models/test_classic_networks.py" in near[:3]
+    assert "tests/models/test_networks.py" in near[3:], "it speaks of other networks"
 
 
 def test_every_fault_that_is_said_to_change_nothing_exists_and_has_a_reason():

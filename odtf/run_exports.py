@@ -120,7 +120,7 @@ def about(run, name, network):
     }
     if config.quantization.aware:
         training["quantisation"] = "int8 in training: the ranges of activations are those that it learned"
-    size = models.cost(network, deployed=True)
+    size = models.cost(network, deployed=True, output=run.task.output)
     cost = f"{size.params:,} parameters, {size.macs:,} multiply-accumulates an image"
     cost += f", at least {size.activation_bytes:,} values of activations alive at once"
     return {"name": name, "training": training, "cost": cost}

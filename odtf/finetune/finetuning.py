@@ -137,7 +137,9 @@ class _Tuned:
         result["post_training"] = self._post_training(directory)
         result["file"] = self._file(directory, stage.model, aware=name == "quantize")
         result["left_dense"] = left_dense
-        result["sparse_path"] = compression.sparse_path(models.deploy(self._network), pruned) if pruned else None
+        result["sparse_path"] = (
+            compression.sparse_path(models.deploy(self._network, output=self._task.output), pruned) if pruned else None
+        )
         return result
 
     def _stage(self, name, before):

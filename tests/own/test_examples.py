@@ -29,7 +29,7 @@ def mine(tmp_path_factory):
         "def get_config():\n"
         "    config = default_config()\n"
         "    config.batch_size, config.epochs = 64, 2\n"
-        "    config.network = free({'name': 'resnet8', 'width': (4, 8, 8)})\n"
+        "    config.network = free({'name': 'plain_cnn', 'widths': (8,), 'padding': 'symmetric'})\n"
         "    config.schedule.learning_rate = 0.02\n"
         "    config.export.targets = ()\n"
         "    config.export.calibration_examples = 64\n"
@@ -102,7 +102,7 @@ def test_network_method_data_and_augmentation_of_ones_own(trained, mine):
     assert report["dataset"] == f"{mine}/dark_pixels.py:digits_with_ink"
     assert {peer["network"]["width"] for peer in report["peers"]} == {4}
     # 3x3 kernels of 1 -> 4 -> 8 channels, their batch normalisation, and one linear output.
-    assert {peer["params"] for peer in report["peers"]} == {9 * 4 + 9 * 4 * 8 + 4 * (4 + 8) + 8 + 1}
+    assert {peer["params"] for peer in report["peers"]} == {9 * 4 + 9 * 4 * 8 + 2 * (4 + 8) + 8 + 1}
     assert '"peer_1/pull"' in (workdir / "log.jsonl").read_text()
     assert json.loads((workdir / "config.json").read_text())["task"]["scale"] == 5.0
 

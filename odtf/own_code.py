@@ -12,13 +12,14 @@ import pathlib
 import re
 import sys
 
+from odtf import names
 from odtf.errors import UserError
 
 _NAME = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*\.py):(?P<attribute>[A-Za-z_]\w*)")
 
 
 # What stands before the colon of the data sets that odtf reads itself, such as "folder:PATH".
-_SOURCES = frozenset(path.stem for path in (pathlib.Path(__file__).parent / "data" / "sources").glob("[a-z]*.py"))
+_SOURCES = frozenset(names.sources())
 
 
 def is_own(name):
@@ -51,6 +52,25 @@ def find(name, what):
             f"Received: {name!r}, which is not there."
         )
     return getattr(module, found["attribute"])
+
+
+def check_allowed(data, allowed, workdir):
+    """Refuses a workdir whose records name own code that nobody has allowed to run.
+
+    Args:
+        data: nested dicts and lists, what was read from the workdir.
+        allowed: True for any code, or the names that may be imported: those that the command itself names.
+        workdir: the directory, for the message.
+
+    Raises:
+        UserError: naming the code and the flag that allows it.
+    """
+    strange = [] if allowed is True else [name for name in names_in(data) if name not in (allowed or ())]
+    if strange:
+        raise UserError(
+            f"The workdir {workdir} names code that is not odtf's, and would run it: whoever trusts it adds "
+            f"--allow_code. Received: {', '.join(strange)}."
+        )
 
 
 def _import(module, what, name):

@@ -21,15 +21,16 @@ def check_exports(config):
             raise UserError(f"config.export: {error}") from error
 
 
-def export_workdir(workdir, target, quantization=None, peer=None, folder=None):
+def export_workdir(workdir, target, quantization=None, peer=None, folder=None, allow_code=False):
     """Exports one peer of a finished run for one target and adds the result to its report.json.
 
     Args:
         workdir: directory of the run.
-        target: name of a target.
+        target: name of a target, or a `Target`.
         quantization: "int8", "int16x8", "float16", "dynamic" or "float32"; None: the config's.
         peer: str, name of the peer; None: the student.
         folder: name of the directory below `export`; None: the target's name, and the peer's if one is given.
+        allow_code: as for `Run`.
 
     Returns:
         The report as a dict.
@@ -38,23 +39,24 @@ def export_workdir(workdir, target, quantization=None, peer=None, folder=None):
         UserError: if the run, the peer or the combination of target and quantisation does not exist, or the target
             cannot take the network.
     """
-    run = Run(workdir)
+    run = Run(workdir, allow_code)
     quantization = quantization or run.config.export.quantization
     # Before the data are read, and before any file changes.
-    export.find_target(target, quantization)
-    report, refused = _export(run, {target: quantization}, peer, folder)
+    target = export.find_target(target, quantization)
+    report, refused = _export(run, [(target, quantization)], peer, folder)
     if refused:
-        raise refused[target]
+        raise refused[target.name]
     return report
 
 
-def export_everywhere(workdir, quantization=None, peer=None):
+def export_everywhere(workdir, quantization=None, peer=None, allow_code=False):
     """Exports one peer of a finished run for every target, and adds the results to its report.json.
 
     Args:
         workdir: directory of the run.
         quantization: for the targets that take it, the others get the one that is usual there; None: the config's.
         peer: str, name of the peer; None: the student.
+        allow_code: as for `Run`.
 
     Returns:
         (report, refused): the report as a dict, and a dict from the name of a target that cannot take the network to
@@ -63,27 +65,27 @@ def export_everywhere(workdir, quantization=None, peer=None):
     Raises:
         UserError: if the run or the peer does not exist.
     """
-    run = Run(workdir)
+    run = Run(workdir, allow_code)
     quantization = quantization or run.config.export.quantization
-    chosen = {
-        name: quantization if quantization in target.tensors else next(iter(target.tensors))
-        for name, target in export.TARGETS.items()
-    }
+    chosen = [
+        (target, quantization if quantization in target.tensors else next(iter(target.tensors)))
+        for target in export.TARGETS.values()
+    ]
     return _export(run, chosen, peer)
 
 
 def _export(run, chosen, peer, folder=None):
-    """Exports for every target in `chosen`, a dict from its name to the quantisation."""
+    """Exports for every target in `chosen`, a list of (`Target`, quantisation)."""
     started = time.monotonic()
     name = run.peer(peer)["name"]
     network = run.network(name)
     rows, memory, refused = [], {}, {}
-    for target, quantization in chosen.items():
+    for target, quantization in chosen:
         try:
             row = export.export_student(
                 network,
                 run.dataset,
-                run.workdir / "export" / (folder or (target if peer is None else f"{target}-{name}")),
+                run.workdir / "export" / (folder or (target.name if peer is None else f"{target.name}-{name}")),
                 task=run.task,
                 target=target,
                 quantization=quantization,
@@ -93,7 +95,7 @@ def _export(run, chosen, peer, folder=None):
                 memory=memory,
             )
         except UserError as error:
-            refused[target] = error
+            refused[target.name] = error
             continue
         rows.append({**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(run.workdir))})
     if rows:
@@ -118,7 +120,7 @@ def about(run, name, network):
     }
     if config.quantization.aware:
         training["quantisation"] = "int8 in training: the ranges of activations are those that it learned"
-    size = models.cost(network, deployed=True)
+    size = models.cost(network, deployed=True, output=run.task.output)
     cost = f"{size.params:,} parameters, {size.macs:,} multiply-accumulates an image"
     cost += f", at least {size.activation_bytes:,} values of activations alive at once"
     return {"name": name, "training": training, "cost": cost}

@@ -10,6 +10,7 @@ import hashlib
 import json
 import pathlib
 
+from odtf import own_code
 from odtf.errors import UserError
 from odtf.files import check_directory, make_directory, write_json
 from odtf.training import config as config_lib
@@ -20,6 +21,8 @@ class Run:
 
     Args:
         workdir: its directory.
+        allow_code: a workdir may come from somebody else, and what it names of code that is not odtf's would run: True
+            allows any; names of such code allow those, which the command itself names; False allows none.
 
     Attributes:
         workdir: the same, a `pathlib.Path`.
@@ -27,13 +30,16 @@ class Run:
         report: dict, what report.json held when it was read last.
 
     Raises:
-        UserError: if the workdir holds no finished run, or a record in it is damaged.
+        UserError: if the workdir holds no finished run, a record is damaged, or it names code that is not allowed.
     """
 
-    def __init__(self, workdir):
+    def __init__(self, workdir, allow_code=False):
         self.workdir = pathlib.Path(workdir)
         self.config = read_config(workdir)
         self.report = read_report(workdir)
+        self._allow_code = allow_code
+        networks = [row.get("network") for row in self.report["peers"]]
+        own_code.check_allowed([*config_lib.named(self.config), networks], allow_code, workdir)
 
     # What it is -----------------------------------------------------------------------------------------------------
 
@@ -108,7 +114,8 @@ class Run:
         """Builds the whole cohort with the weights that validation chose; see `network`."""
         from odtf.training import checkpoints, cohorts
 
-        method = cohorts.make_method(self.config, info or self.dataset.info, load_teacher)
+        teacher = functools.partial(load_teacher, allow_code=self._allow_code)
+        method = cohorts.make_method(self.config, info or self.dataset.info, teacher)
         checkpoints.load_weights(method, self.chosen_path)
         return method
 
@@ -162,13 +169,14 @@ class Run:
         self.write(change)
 
 
-def train(config, workdir, placement):
+def train(config, workdir, placement, allow_code=False):
     """Trains the cohort of a config in a workdir, or goes on where an earlier run stopped.
 
     Args:
         config: `ConfigDict`, as `odtf.training.config.default_config` has it.
         workdir: directory; made if needed. A finished run in it is not trained again.
         placement: `odtf.training.strategy.Placement`.
+        allow_code: whether `config.method.teacher_workdir` may name code that is neither odtf's nor the config's.
 
     Returns:
         The report as a dict, also written to `workdir/report.json` by the chief.
@@ -181,7 +189,11 @@ def train(config, workdir, placement):
 
     if placement.is_chief:
         check_claim(workdir, config)
-    prepared = experiment.prepare(config, workdir, placement, load_teacher)
+
+    def teacher(workdir, info=None):
+        return load_teacher(workdir, info, allow_code or own_names(config))
+
+    prepared = experiment.prepare(config, workdir, placement, teacher)
     if placement.is_chief:
         claim(workdir, config)
     report = prepared.run()
@@ -191,18 +203,24 @@ def train(config, workdir, placement):
     return report
 
 
-def load_teacher(workdir, info=None):
+def own_names(config):
+    """Returns the names of own code in a config that a command was given: it may be imported, see `Run`."""
+    return tuple(own_code.names_in(config_lib.named(config)))
+
+
+def load_teacher(workdir, info=None, allow_code=False):
     """Returns the student of a finished run, to teach in another one.
 
     Args:
         workdir: directory of the run.
         info: `odtf.data.Info` of the images it is to take; None only shows that there is such a run.
+        allow_code: as for `Run`.
 
     Raises:
         UserError: if there is none, or it takes other images or gives other answers.
     """
     try:
-        run = Run(workdir)
+        run = Run(workdir, allow_code)
         return None if info is None else run.network(info=info)
     except UserError as error:
         wanted = f" It must take images {info.image_shape}, as the data have them." if info else ""

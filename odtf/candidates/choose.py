@@ -4,16 +4,16 @@ import hashlib
 import json
 import pathlib
 
+from odtf import targets
 from odtf.candidates import budget, measurement, overview
 from odtf.errors import UserError
 from odtf.export.card import REPORT
 from odtf.run_exports import export_workdir
 from odtf.runs import Run
-from odtf.targets import TARGETS
 from odtf.tflite import vela
 
 
-def export_within(workdir, target, limits, log=print):
+def export_within(workdir, target, limits, log=print, allow_code=False):
     """Exports the candidate that is best on validation within a budget to WORKDIR/export/TARGET.
 
     Args:
@@ -21,6 +21,7 @@ def export_within(workdir, target, limits, log=print):
         target: name of a target.
         limits: what `budget.parse` returned.
         log: callable that takes a line of text.
+        allow_code: as for `Run`.
 
     Returns:
         The report of the run as a dict.
@@ -29,9 +30,11 @@ def export_within(workdir, target, limits, log=print):
         UserError: if no candidate fits, saying why, or the run or the target does not exist.
     """
     workdir = pathlib.Path(workdir)
-    _check(target, limits)
-    run = Run(workdir)
-    quality, rows = budget.Quality.of(run.task), measurement.measure(run, target, log)
+    described = targets.find(target)
+    target = described.name
+    _check(described, limits)
+    run = Run(workdir, allow_code)
+    quality, rows = budget.Quality.of(run.task), measurement.measure(run, described, log)
     try:
         best = budget.choose(rows, limits, quality)
     except UserError:
@@ -41,9 +44,10 @@ def export_within(workdir, target, limits, log=print):
     log(f"\n{overview.render(rows, quality, best)}\n\n{written}")
     chosen = f"{budget.name_of(best)}, whose file has {quality.text(best)} on validation"
     log(f"Chosen within {budget.describe(limits)}: {chosen}.")
-    report = Run(workdir).report  # Measuring takes minutes, in which other commands may have added to it.
+    report = Run(workdir, allow_code).report  # Measuring takes minutes, in which other commands may have added to it.
     if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
-        report = export_workdir(workdir, target, best["quantization"], best["peer"], folder=target)
+        kind, peer = best["quantization"], best["peer"]
+        report = export_workdir(workdir, described, kind, peer, folder=target, allow_code=allow_code)
     if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
         raise UserError(
             f"{budget.name_of(best)} is exported, but it is not the file that was measured: remove "
@@ -55,8 +59,7 @@ def export_within(workdir, target, limits, log=print):
 def _check(target, limits):
     """Refuses limits of what the target's files cannot have, before the minutes that measuring takes."""
     asked = [name for name in ("cycles", "sram_bytes") if name in limits]
-    target = TARGETS.get(target)
-    if asked and target and not any(measurement.is_for_npu(target, kind) for kind in target.tensors):
+    if asked and not any(measurement.is_for_npu(target, kind) for kind in target.tensors):
         raise UserError(
             f"Only integer files for an NPU have {' and '.join(asked)}; the {target.name} target takes others. "
             f"Received: {budget.describe(limits)}."

@@ -7,10 +7,9 @@ import pathlib
 import statistics
 import tempfile
 
-from odtf import __version__, export, files, models
+from odtf import __version__, export, files, models, targets
 from odtf.candidates import budget
 from odtf.errors import UserError
-from odtf.targets import TARGETS, find_target
 from odtf.tflite import arena, vela
 
 LATENCY_ROUNDS = 7
@@ -25,7 +24,7 @@ def measure(run, target, log=print):
 
     Args:
         run: `odtf.runs.Run`.
-        target: name of a target.
+        target: name of a target, or a `Target`.
         log: callable that takes a line of text.
 
     Returns:
@@ -34,7 +33,7 @@ def measure(run, target, log=print):
     Raises:
         UserError: if the target does not exist.
     """
-    target = TARGETS.get(target) or find_target(target, run.config.export.quantization)
+    target = targets.find(target)
     made_with, key = _made_with(run), budget.Quality.of(run.task).key
     wanted = [(peer["name"], quantization) for peer in run.report["peers"] for quantization in target.tensors]
     rows = read(run.workdir, key)

@@ -10,19 +10,26 @@ import sys
 from absl import app, flags
 from absl import logging as absl_logging
 
+from odtf import own_code
 from odtf.errors import UserError
 
+# Flags belong to the modules that call `define_...`.
+flags.disclaim_key_flags()
 
-def run(main, doc):
+
+def run(main, doc, more=None):
     """Parses the flags and runs `main(argv)`; never returns.
 
     Args:
         main: callable that takes the arguments that are not flags.
         doc: str, the text that `--help` prints above the flags.
+        more: callable that returns what `--help` prints below them, or None.
     """
     program = os.path.basename(sys.argv[0])
     if any(argument in ("--help", "-h", "-help", "--helpfull") for argument in sys.argv[1:]):
         print(f"{doc.strip()}\n\nflags:\n{_describe_flags(main.__module__)}")
+        if more is not None:
+            print(f"\n{more()}")
         sys.exit(0)
 
     def parse(argv):
@@ -54,6 +61,28 @@ def required(flag):
         received = "nothing" if flag.value is None else repr(flag.value)
         raise UserError(f"--{flag.name} is required; --help explains it. Received: {received}.")
     return flag.value
+
+
+def define_allow_code(where):
+    """Defines `--allow_code`, without which a workdir that names code that is not odtf's is refused.
+
+    Args:
+        where: words for the workdir that is read.
+    """
+    text = f"Whether {where} may name code that is not odtf's and have it run; it may come from somebody else."
+    return flags.DEFINE_bool("allow_code", False, text)
+
+
+def define_choice(name, default, values, text):
+    """Defines a flag that is one of several values, or a name of the user's own code."""
+    holder = flags.DEFINE_enum(name, default, values, f"{text} Or FILE.py:NAME or package.module:NAME of your own.")
+    flags.FLAGS[name].parser = _Choice(values)
+    return holder
+
+
+class _Choice(flags.EnumParser):
+    def parse(self, argument):
+        return argument if own_code.is_own(argument) else super().parse(argument)
 
 
 def no_arguments(argv):

@@ -15,6 +15,7 @@ that was trained in another run counts for nothing.
 
 from absl import flags
 
+from odtf import names
 from odtf.commands import cli
 from odtf.compare.plan import EQUAL
 
@@ -31,6 +32,7 @@ _EQUAL = flags.DEFINE_enum(
     list(EQUAL),
     f"Shared by a student and its network alone: {'; '.join(f'{name}: {meaning}' for name, meaning in EQUAL.items())}.",
 )
+_ALLOW_CODE = cli.define_allow_code("the workdir of a teacher")
 _PEER = flags.DEFINE_string("peer", None, "The peer to compare where a method has it; validation's choice by default.")
 
 
@@ -40,13 +42,13 @@ def _main(argv):
     from odtf.compare import markdown, pairing, plan
 
     made = plan.make_plan(paths, _OVERRIDES.value, range(_SEEDS.value), _EQUAL.value)
-    result = pairing.run(made, workdir, peer=_PEER.value, log=print)
+    result = pairing.run(made, workdir, peer=_PEER.value, log=print, allow_code=_ALLOW_CODE.value)
     print(markdown.write(result, target))
 
 
 def main():
     """Entry point of `odtf-compare`."""
-    cli.run(_main, __doc__)
+    cli.run(_main, __doc__, names.in_configs)
 
 
 if __name__ == "__main__":

@@ -20,15 +20,13 @@ import pathlib
 
 from absl import flags
 
-from odtf import files
+from odtf import files, names
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 
-_TASK = flags.DEFINE_string(
-    "task", "classification", "What the output means: a task of odtf, or package.module:CLASS for one of your own."
-)
-_DATA = flags.DEFINE_string("data", None, "digits, folder:PATH or the name of a TFDS data set.")
+_TASK = flags.DEFINE_string("task", "classification", f"What the output means: {names.listed(names.tasks())}.")
+_DATA = flags.DEFINE_string("data", None, f"What to evaluate on: {names.data_sets()}.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS prepared the set.")
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "The images to evaluate on.")
 _SEED = flags.DEFINE_integer(

@@ -27,7 +27,7 @@ from odtf.quiet import import_tensorflow
 from odtf.targets import QUANTIZATIONS, TARGETS
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
-_TARGET = flags.DEFINE_enum("target", "soc", [*TARGETS, "all"], "What the file is for.")
+_TARGET = cli.define_choice("target", "soc", [*TARGETS, "all"], "What the file is for.")
 _PEER = flags.DEFINE_string("peer", None, "The peer to export; the student that validation chose by default.")
 _QUANTIZATION = flags.DEFINE_enum(
     "quantization",
@@ -40,27 +40,29 @@ _BUDGET = flags.DEFINE_string(
     None,
     f"NAME=NUMBER,... with {', '.join(budget.QUANTITIES)}: choose peer and quantisation within these limits.",
 )
+_ALLOW_CODE = cli.define_allow_code("the workdir")
 
 
 def _main(argv):
     cli.no_arguments(argv)
     workdir, limits = cli.required(_WORKDIR), _limits()
     # Before the seconds that importing TensorFlow takes.
-    runs.Run(workdir)
+    runs.Run(workdir, _ALLOW_CODE.value)
     import_tensorflow()
     from odtf.training.report import render
 
     if limits:
         from odtf.candidates.choose import export_within
 
-        report = export_within(workdir, _TARGET.value, limits)
+        report = export_within(workdir, _TARGET.value, limits, allow_code=_ALLOW_CODE.value)
     elif _TARGET.value == "all":
         _export_everywhere(workdir)
         return
     else:
         from odtf.run_exports import export_workdir
 
-        report = export_workdir(workdir, _TARGET.value, _QUANTIZATION.value, _PEER.value)
+        options = _TARGET.value, _QUANTIZATION.value, _PEER.value
+        report = export_workdir(workdir, *options, allow_code=_ALLOW_CODE.value)
     print(f"\n{render(report)}")
 
 
@@ -68,7 +70,7 @@ def _export_everywhere(workdir):
     from odtf.run_exports import export_everywhere
     from odtf.training.report import render
 
-    report, refused = export_everywhere(workdir, _QUANTIZATION.value, _PEER.value)
+    report, refused = export_everywhere(workdir, _QUANTIZATION.value, _PEER.value, _ALLOW_CODE.value)
     print(f"\n{render(report)}")
     for row in report["exports"]:
         if compiled := row.get("vela"):

@@ -14,18 +14,19 @@ from importlib.util import find_spec
 
 from absl import flags
 
-from odtf import runs
+from odtf import names, runs
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.finetune import settings as settings_lib
 from odtf.quiet import import_tensorflow
+from odtf.targets import TARGETS
 
 _DEFAULT = settings_lib.Settings(mode="qat")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
 _FLAGS = [
     flags.DEFINE_enum("mode", None, list(settings_lib.MODES), "What to do: qat, prune, cluster, pqat or cqat."),
     flags.DEFINE_string("peer", None, "The peer to fine-tune; the student that validation chose by default."),
-    flags.DEFINE_string("target", _DEFAULT.target, "What the file is for, as in odtf-export."),
+    flags.DEFINE_string("target", _DEFAULT.target, f"What the file is for: {names.listed(TARGETS)}."),
     flags.DEFINE_integer("epochs", _DEFAULT.epochs, "Epochs of each stage."),
     flags.DEFINE_float(
         "learning_rate", None, "Rate of the first step, falling to 0 along a cosine; a tenth of the run's by default."
@@ -50,6 +51,7 @@ _FLAGS = [
     flags.DEFINE_float("pruning_end", _DEFAULT.pruning_end, "When they are as many as wanted."),
     flags.DEFINE_integer("clusters", _DEFAULT.clusters, "cluster, cqat: different values of a kernel."),
 ]
+_ALLOW_CODE = cli.define_allow_code("the workdir")
 
 
 def _main(argv):
@@ -59,7 +61,7 @@ def _main(argv):
     settings = settings_lib.Settings(**{flag.name: flag.value for flag in _FLAGS})
     # Before the seconds that importing TensorFlow takes.
     settings_lib.check(settings)
-    runs.Run(workdir).peer(settings.peer)
+    runs.Run(workdir, _ALLOW_CODE.value).peer(settings.peer)
     for module in ("tensorflow_model_optimization", "tf_keras"):
         if find_spec(module) is None:
             raise UserError(f"TFMOT is needed: pip install odtf[finetune]. Received: no module {module}.")
@@ -73,11 +75,11 @@ def _main(argv):
     from odtf.training.report import metric_of
 
     try:
-        row = finetune(workdir, settings)
+        row = finetune(workdir, settings, _ALLOW_CODE.value)
     except Stopped as stopped:
         print(stopped)
         return
-    print(f"\n{render(row, metric_of(runs.Run(workdir).report))}")
+    print(f"\n{render(row, metric_of(runs.read_report(workdir)))}")
 
 
 def main():

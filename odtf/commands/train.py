@@ -14,7 +14,7 @@ import os
 
 from absl import flags
 
-from odtf import runs
+from odtf import names, runs
 from odtf.commands import cli
 from odtf.quiet import import_tensorflow
 from odtf.training import config_checks, config_file
@@ -24,6 +24,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of this run go
 _STRATEGY = flags.DEFINE_enum(
     "strategy", "one", ["one", "mirrored", "multiworker"], "One device, several of this machine, or several machines."
 )
+_ALLOW_CODE = cli.define_allow_code("config.method.teacher_workdir")
 _DEVICES = flags.DEFINE_list("devices", [], "Devices such as GPU:0,GPU:1 or CPU:0,CPU:1; all GPUs by default.")
 
 
@@ -41,7 +42,7 @@ def _main(argv):
     check_exports(config)
     placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
     try:
-        report = runs.train(config, workdir, placement)
+        report = runs.train(config, workdir, placement, _ALLOW_CODE.value)
     except experiment.Stopped as stopped:
         print(stopped)
         return
@@ -52,13 +53,14 @@ def _main(argv):
     from odtf.training.report import render
 
     for target in config.export.targets:
-        report = export_workdir(workdir, target, config.export.quantization)
+        allowed = _ALLOW_CODE.value or runs.own_names(config)
+        report = export_workdir(workdir, target, config.export.quantization, allow_code=allowed)
     print(f"\n{render(report)}\n\nAll of it: {os.path.join(workdir, 'report.json')}")
 
 
 def main():
     """Entry point of `odtf-train`."""
-    cli.run(_main, __doc__)
+    cli.run(_main, __doc__, names.in_configs)
 
 
 if __name__ == "__main__":

@@ -58,10 +58,7 @@ def _method(config):
     import_tensorflow()
     from odtf import methods
 
-    name = config.method.name
-    if name not in methods.available():
-        raise UserError(f"config.method.name must be one of {', '.join(methods.available())}. Received: {name!r}.")
-    return getattr(methods, name)
+    return methods.find(config.method.name)
 
 
 def _options(config):

@@ -10,12 +10,13 @@ from odtf.quiet import import_tensorflow
 from odtf.training import config as config_lib
 
 
-def train(config, workdir):
+def train(config, workdir, allow_code=False):
     """Trains a config in a workdir; a run that is finished is read, one that was interrupted goes on.
 
     Args:
         config: `ConfigDict`.
         workdir: directory of the run.
+        allow_code: as for `odtf.runs.train`.
 
     Returns:
         `odtf.runs.Run`.
@@ -24,8 +25,8 @@ def train(config, workdir):
         UserError: if the run fails, or the workdir holds the run of another config.
     """
     if not (pathlib.Path(workdir) / "report.json").exists():
-        _in_a_process(config, workdir)
-    run = runs.Run(workdir)
+        _in_a_process(config, workdir, allow_code)
+    run = runs.Run(workdir, allow_code or runs.own_names(config))
     if changes := config_lib.differences(config_lib.to_json(run.config), config_lib.to_json(config)):
         raise UserError(
             f"The run in {workdir} has another config; another workdir would be right. Received: {'; '.join(changes)}."
@@ -33,10 +34,11 @@ def train(config, workdir):
     return run
 
 
-def _in_a_process(config, workdir):
+def _in_a_process(config, workdir, allow_code):
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_train_here, args=(config_lib.to_json(config), str(workdir), sender))
+    arguments = config_lib.to_json(config), str(workdir), allow_code, sender
+    process = context.Process(target=_train_here, args=arguments)
     process.start()
     sender.close()  # The child has its own: where that ends without a word, receiving ends too.
     try:
@@ -52,7 +54,7 @@ def _in_a_process(config, workdir):
         )
 
 
-def _train_here(config, workdir, failed):
+def _train_here(config, workdir, allow_code, failed):
     """What the child does: sends one line about what is wrong with the input, if something is."""
     try:
         config = config_lib.from_json(config)
@@ -61,7 +63,7 @@ def _train_here(config, workdir, failed):
         from odtf.training import experiment, strategy
 
         try:
-            runs.train(config, workdir, strategy.make_placement())
+            runs.train(config, workdir, strategy.make_placement(), allow_code)
         except experiment.Stopped as stopped:
             raise UserError(f"It {stopped}.") from stopped
     except UserError as error:

@@ -12,7 +12,7 @@ from odtf.training import config as config_lib
 from odtf.training.report import metric_of, shown
 
 
-def run(plan, workdir, *, peer=None, log=print):
+def run(plan, workdir, *, peer=None, log=print, allow_code=False):
     """Trains everything that is not trained yet, and pairs the results.
 
     Args:
@@ -20,6 +20,7 @@ def run(plan, workdir, *, peer=None, log=print):
         workdir: directory of the runs; each is a workdir of odtf-train.
         peer: str, the peer to compare where a method has one of that name; None: validation's choice.
         log: callable that takes one line of text.
+        allow_code: as for `odtf.runs.train`.
 
     Returns:
         dict: "seeds", "equal", "metric" (what `metric_of` returns) and "rows", for each config: label, method,
@@ -37,7 +38,7 @@ def run(plan, workdir, *, peer=None, log=print):
         pairs = []
         for seed in plan["seeds"]:
             log(f"[{len(rows) * len(plan['seeds']) + len(pairs) + 1}/{total}] {label}, seed {seed}")
-            method = child_runs.train(_with_seed(config, seed), workdir / _name(label) / f"seed-{seed}")
+            method = child_runs.train(_with_seed(config, seed), workdir / _name(label) / f"seed-{seed}", allow_code)
             metric = metric_of(method.report)
             name = peer if peer in method.peers else method.student
             alone = _train_alone(config, method, name, plan["equal"], seed, workdir)
@@ -65,7 +66,7 @@ def _with_seed(config, seed):
 def _train_alone(config, method, name, equal, seed, workdir):
     """Trains a peer's network alone, for as long as `equal` says, and returns the `Run`."""
 
-    def train(solo):
+    def train(solo):  # It has no teacher, and so no workdir to read.
         digest = hashlib.sha256(json.dumps(config_lib.to_json(solo), sort_keys=True).encode()).hexdigest()[:12]
         return child_runs.train(_with_seed(solo, seed), workdir / f"solo-{digest}" / f"seed-{seed}")
 

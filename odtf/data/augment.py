@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import arguments
+from odtf.data import arguments, own_augmentation
 from odtf.errors import UserError
 
 # Uniform numbers consumed per view: crop row and column, flip, cutout row and column.
@@ -26,6 +26,8 @@ class Augmentation:
             worth tenths of a point.
         flip: mirror left and right half of the time.
         cutout: side in pixels of a square set to the mean colour, its centre anywhere in the image; 0 for none.
+        also: name of a function of the user's own, applied to images after crop and flip and before they are
+            normalised; see `odtf.data.own_augmentation`. None for none.
 
     Reference:
         DeVries, Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv 1708.04552.
@@ -35,6 +37,7 @@ class Augmentation:
     pad_mode: str = "zero"
     flip: bool = False
     cutout: int = 0
+    also: str | None = None
 
     @classmethod
     def from_config(cls, config, image_shape=None):
@@ -45,7 +48,7 @@ class Augmentation:
             image_shape: (height, width, channels), or None.
 
         Raises:
-            UserError: for an unknown key or a value that does not fit the image.
+            UserError: for an unknown key, a value that does not fit the image, or own code that is not there.
         """
         values = dict(config or {})
         known = [field.name for field in dataclasses.fields(cls)]
@@ -60,6 +63,8 @@ class Augmentation:
             raise UserError(f"augment.pad_mode must be 'zero' or 'reflect'. Received: pad_mode={self.pad_mode!r}.")
         if not isinstance(self.flip, bool):
             raise UserError(f"augment.flip must be True or False. Received: flip={self.flip!r}.")
+        if self.also is not None:
+            own_augmentation.find(self.also)
         return self
 
     @property
@@ -159,7 +164,7 @@ def normalize(images, mean, std):
     return tf.reshape(rows * scale - shift, tf.shape(images))
 
 
-def augment(images, draws, spec, mean, std, spatial=None):
+def augment(images, draws, spec, mean, std, spatial=None, own_draws=None):
     """Augments and normalises images, and moves with each what belongs to its pixels.
 
     Padding is black before normalisation, as in the PyTorch code of the papers; cutout is the mean colour, 0 after it.
@@ -172,6 +177,7 @@ def augment(images, draws, spec, mean, std, spatial=None):
         std: floats, one per channel.
         spatial: mapping from a name to (tensor `[n, height, width]` or `[n, height, width, any]`, its value in the
             padding), or None.
+        own_draws: float32 tensor `[n, own_augmentation.NUM_DRAWS]`, where `spec.also` names a function.
 
     Returns:
         float32 tensor `[n, height, width, channels]`, and the tensors of `spatial` by name, cropped and flipped as the
@@ -183,6 +189,8 @@ def augment(images, draws, spec, mean, std, spatial=None):
         source, outside = _source_pixels(images.shape, draws, spec)
         images = _move(images, source, 0 if outside else None)
         moved = {name: _move(moved[name], source, spatial[name][1] if outside else None) for name in moved}
+    if spec.also is not None:
+        images = own_augmentation.apply(own_augmentation.find(spec.also), images, own_draws)
     images = normalize(images, mean, std)
     if spec.cutout:
         images *= _cutout_mask(draws, height, width, spec.cutout)

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import arguments
+from odtf.data import arguments, own_augmentation
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
 from odtf.data.graph_calls import user_error_from
 from odtf.data.samples import as_batch
@@ -75,7 +75,7 @@ class TrainPipeline:
         dataset: `ImageDataset`.
         batch_size: int, of the global batch.
         seed: int.
-        augment: mapping with `pad`, `pad_mode`, `flip`, `cutout` (see `Augmentation`), or None for none.
+        augment: mapping with `pad`, `pad_mode`, `flip`, `cutout`, `also` (see `Augmentation`), or None for none.
         num_views: int, independent augmentations of every image.
 
     Raises:
@@ -145,7 +145,11 @@ class TrainPipeline:
         if self.num_views > 1:
             images = self._repeated(images)
             spatial = {name: (self._repeated(value), fill) for name, (value, fill) in spatial.items()}
-        images, moved = augment(images, draws, self._augmentation, self._mean, self._std, spatial)
+        own_draws = None
+        if self._augmentation.also is not None:
+            views = self.num_views
+            own_draws = own_augmentation.draws(self._seed, step, first, size, self.batch_size, views)
+        images, moved = augment(images, draws, self._augmentation, self._mean, self._std, spatial, own_draws)
         if self.num_views > 1:
             images = self._by_view(images)
             moved = {name: self._by_view(value) for name, value in moved.items()}

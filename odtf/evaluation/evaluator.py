@@ -65,6 +65,7 @@ def evaluate(
             memory_budget_mb=0,
             max_train_examples=None if whole else 1,
             skip_corrupt=skip_corrupt,
+            targets=task.targets,
         )
 
     sets = {one.image_size: load(one.image_size) for one in both}

@@ -24,7 +24,7 @@ from odtf.training import cohorts
 _PRESERVE = {"prune": "zeros", "cluster": "clusters"}
 
 
-def finetune(workdir, settings):
+def finetune(workdir, settings, allow_code=False):
     """Fine-tunes a peer of a finished run, exports and verifies it, and adds the result to the run's report.json.
 
     Everything goes to WORKDIR/finetune/MODE: config.json, a directory a stage with its log and checkpoints, export/.
@@ -33,6 +33,7 @@ def finetune(workdir, settings):
     Args:
         workdir: directory of the run.
         settings: `Settings`.
+        allow_code: as for `odtf.runs.Run`.
 
     Returns:
         The row of this fine-tuning, as `report.json` has it in "finetuned".
@@ -44,7 +45,7 @@ def finetune(workdir, settings):
     """
     settings_lib.check(settings)
     started = time.monotonic()
-    run = Run(workdir)
+    run = Run(workdir, allow_code)
     config, target = run.config, export.find_target(settings.target, "int8")
     directory = run.workdir / "finetune" / settings.mode
     peer = run.peer(settings.peer)
@@ -136,7 +137,9 @@ class _Tuned:
         result["post_training"] = self._post_training(directory)
         result["file"] = self._file(directory, stage.model, aware=name == "quantize")
         result["left_dense"] = left_dense
-        result["sparse_path"] = compression.sparse_path(models.deploy(self._network), pruned) if pruned else None
+        result["sparse_path"] = (
+            compression.sparse_path(models.deploy(self._network, output=self._task.output), pruned) if pruned else None
+        )
         return result
 
     def _stage(self, name, before):

@@ -5,30 +5,42 @@ new method is one new file and nothing is registered.
 """
 
 import importlib
-import pathlib
 
+from odtf import names, own_code
+from odtf.errors import UserError
 from odtf.methods.base import Method
-
-_FILES = {path.stem.replace("_", ""): path.stem for path in pathlib.Path(__file__).parent.glob("[a-z]*.py")}
-_FILES.pop("base")
 
 
 def available():
-    """Returns the names of all methods, sorted; imports every method's file."""
-    return sorted(
-        name
-        for stem in _FILES.values()
-        for name, value in vars(importlib.import_module(f"odtf.methods.{stem}")).items()
-        if isinstance(value, type) and issubclass(value, Method) and name.lower() == stem.replace("_", "")
-    )
+    """Returns the names of all methods, sorted; imports none of them."""
+    return names.methods()
+
+
+def find(name):
+    """Returns the class of a method, a subclass of `Method`.
+
+    Args:
+        name: one of `available()`, or package.module:CLASS or FILE.py:CLASS for a method of the user's own.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if name in available():
+        return __getattr__(name)
+    if not own_code.is_own(name):
+        raise UserError(f"config.method.name must be one of {names.listed(available())}. Received: {name!r}.")
+    found = own_code.find(name, "a method")
+    if not isinstance(found, type) or not issubclass(found, Method):
+        raise UserError(f"A method is a subclass of odtf.methods.Method. Received: {name!r}, which is {found!r}.")
+    return found
 
 
 def __getattr__(name):
-    stem = _FILES.get(name.lower())
+    stem = names.method_file(name)
     if stem is not None and name[0].isupper():
         return getattr(importlib.import_module(f"odtf.methods.{stem}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return ["Method", "available", *available()]
+    return ["Method", "available", "find", *available()]

@@ -4,8 +4,12 @@ import collections.abc
 import importlib
 import inspect
 import numbers
-import pkgutil
 
+import keras
+
+from odtf import names as names_lib
+from odtf import own_code
+from odtf.errors import UserError
 from odtf.models import backbones
 
 # What the caller of `build` supplies itself, so that a specification cannot.
@@ -23,11 +27,12 @@ _KINDS = {
 def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
     """Builds the network that a specification names.
 
-    A new network needs no entry anywhere: it is the function of the file of its name in `odtf/models/backbones`.
+    A new network needs no entry anywhere: it is the function of the file of its name in `odtf/models/backbones`. One of
+    the user's own is a function `network(input_shape, head, *, seed, name, ...)`, which may take `synchronized` too.
 
     Args:
-        spec: mapping with the "name" of the network and further arguments of its function, such as
-            `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`.
+        spec: mapping with the "name" of the network (one of `names()`, or package.module:FUNCTION or FILE.py:FUNCTION)
+            and further arguments of its function, such as `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`.
         input_shape: `(height, width, channels)`.
         head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         seed: integer that every random weight follows from.
@@ -42,18 +47,25 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
     """
     arguments = dict(spec)
     wanted = arguments.pop("name", None)
-    if wanted not in names():
-        raise ValueError(f"Unknown network; there are {', '.join(names())}. Received: name={wanted!r}")
     network = find(wanted)
-    known = [p for p in inspect.signature(network).parameters if p not in _RESERVED]
+    parameters = inspect.signature(network).parameters
+    known = [p for p in parameters if p not in _RESERVED]
     for argument in arguments:
         if argument not in known:
             raise ValueError(f"{wanted} has no argument {argument!r}; it has {', '.join(known)}")
+    if "synchronized" in parameters:
+        arguments["synchronized"] = synchronized
     try:
-        return network(input_shape, head, **arguments, seed=seed, name=name, synchronized=synchronized)
+        built = network(input_shape, head, **arguments, seed=seed, name=name)
     except TypeError:
         check_kinds(network, arguments)  # The network's own words come first, where it has any.
         raise
+    if not isinstance(built, keras.Model) or not isinstance(built.output, dict):
+        raise ValueError(
+            "A network is a functional keras.Model whose output is a dict of named taps, as the head gives them. "
+            f"Received: {built!r} of {wanted}."
+        )
+    return built
 
 
 def check_kinds(function, arguments):
@@ -72,9 +84,24 @@ def check_kinds(function, arguments):
 
 def names():
     """Returns the names of all networks, sorted; imports none of them."""
-    return sorted(module.name for module in pkgutil.iter_modules(backbones.__path__))
+    return names_lib.networks()
 
 
 def find(name):
-    """Returns the function of a network, one of `names()`."""
-    return getattr(importlib.import_module(f"{backbones.__name__}.{name}"), name)
+    """Returns the function of a network.
+
+    Args:
+        name: one of `names()`, or the name of own code.
+
+    Raises:
+        ValueError: if there is no such network.
+        UserError: if there is no such code.
+    """
+    if name in names():
+        return getattr(importlib.import_module(f"{backbones.__name__}.{name}"), name)
+    if not own_code.is_own(name):
+        raise ValueError(f"Unknown network; there are {names_lib.listed(names())}. Received: name={name!r}")
+    network = own_code.find(name, "a network")
+    if not callable(network):
+        raise UserError(f"A network is a function that returns a keras.Model. Received: {name!r}, {network!r}.")
+    return network

@@ -6,11 +6,13 @@ is a module whose attribute `TARGET` is a `Target`; nothing else has to name it.
 
 import importlib
 import pkgutil
+import re
 
+from odtf import names, own_code
 from odtf.errors import UserError
 from odtf.targets.description import Target
 
-__all__ = ["QUANTIZATIONS", "TARGETS", "Target", "find_target"]
+__all__ = ["QUANTIZATIONS", "TARGETS", "Target", "find", "find_target"]
 
 
 def _described():
@@ -22,20 +24,45 @@ TARGETS = {target.name: target for target in _described()}
 QUANTIZATIONS = tuple(dict.fromkeys(kind for target in TARGETS.values() for kind in target.tensors))
 
 
+def find(name):
+    """Returns the description of a target.
+
+    Args:
+        name: key of `TARGETS`, package.module:TARGET or FILE.py:TARGET for one of the user's own, or a `Target`.
+
+    Raises:
+        UserError: if there is no such target, or one's own cannot be told from those of odtf.
+    """
+    if isinstance(name, Target):
+        return name
+    if name in TARGETS:
+        return TARGETS[name]
+    if not own_code.is_own(name):
+        raise UserError(f"No such export target: it must be one of {names.listed(TARGETS)}. Received: target={name!r}")
+    target = own_code.find(name, "an export target")
+    if not isinstance(target, Target):
+        raise UserError(f"An export target is an odtf.targets.Target. Received: {name!r}, which is {target!r}.")
+    # It names a folder of every workdir.
+    if target.name in TARGETS or not re.fullmatch(r"[A-Za-z0-9_-]+", target.name):
+        raise UserError(
+            f"An export target of one's own has a name of letters, digits, - and _ that odtf's targets do not have. "
+            f"Received: {target.name!r} of {name!r}."
+        )
+    return target
+
+
 def find_target(name, quantization):
     """Returns the description of a target, checked against the quantisation asked for.
 
     Args:
-        name: key of `TARGETS`, or a `Target`.
+        name: as for `find`.
         quantization: `"int8"`, `"int16x8"`, `"float16"`, `"dynamic"` or `"float32"`.
 
     Raises:
         UserError: if there is no such target or quantisation, or the target does not take it.
     """
-    target = name if isinstance(name, Target) else TARGETS.get(name)
-    if target is None:
-        raise UserError(f"No such export target: it must be one of {', '.join(TARGETS)}. Received: target={name!r}")
-    if quantization not in QUANTIZATIONS:
+    target = find(name)
+    if quantization not in (*QUANTIZATIONS, *target.tensors):
         known = ", ".join(QUANTIZATIONS)
         raise UserError(f"No such quantization: it must be one of {known}. Received: quantization={quantization!r}")
     if quantization not in target.tensors:

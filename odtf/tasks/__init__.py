@@ -5,33 +5,31 @@ commands and configs find it, so a new task is one new file or package and nothi
 """
 
 import importlib
-import pkgutil
 
+from odtf import names as names_lib
+from odtf import own_code
 from odtf.errors import UserError
 from odtf.tasks.task import Answer, Task
 
 __all__ = ["Answer", "Task", "check", "find", "names"]
 
-# Modules beside the tasks: what tasks have in common.
-_COMMON = {"clients", "study", "task"}
-
 
 def names():
     """Returns the names of all tasks, sorted; imports none of them."""
-    return sorted({module.name for module in pkgutil.iter_modules(__path__)} - _COMMON)
+    return names_lib.tasks()
 
 
 def check(name):
-    """Raises UserError if the name is none of `names()`, nor of the form package.module:attribute; imports nothing."""
-    if name not in names() and not all(name.partition(":")):
-        raise UserError(f"A task is {', '.join(names())} or package.module:CLASS of your own. Received: {name!r}.")
+    """Raises UserError if the name is none of `names()`, nor of the form that own code has; imports nothing."""
+    if name not in names() and not own_code.is_own(name):
+        raise UserError(f"A task is {names_lib.listed(names())}. Received: {name!r}.")
 
 
 def find(name):
     """Returns the class of a task, a subclass of `Task`.
 
     Args:
-        name: one of `names()`, or package.module:CLASS for a task of the user's own.
+        name: one of `names()`, or package.module:CLASS or FILE.py:CLASS for a task of the user's own.
 
     Raises:
         UserError: if there is none.
@@ -43,11 +41,7 @@ def find(name):
             if _is_task(value) and value.name == name:
                 return value
         raise LookupError(f"{module.__file__} must have a task of the name {name!r}.")
-    module_name, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"A task must be there to be imported. Received: {name!r}; {error}.") from error
+    found = own_code.find(name, "a task")
     if not _is_task(found):
         raise UserError(f"A task is a subclass of odtf.tasks.Task. Received: {name!r}, which is {found!r}.")
     return found

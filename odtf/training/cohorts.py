@@ -8,7 +8,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from odtf import data, methods, models, quantization, tasks
+from odtf import data, methods, models, names, own_code, quantization, tasks
 from odtf.errors import UserError
 from odtf.models.specification import check_kinds
 from odtf.training.schedules import make_optimizer
@@ -30,8 +30,8 @@ def make_task(config):
     """
     options = config.task.to_dict()
     name = options.pop("name")
-    if name not in tasks.names():
-        raise UserError(f"config.task.name must be one of {', '.join(tasks.names())}. Received: {name!r}.")
+    if name not in tasks.names() and not own_code.is_own(name):
+        raise UserError(f"config.task.name must be one of {names.listed(tasks.names())}. Received: {name!r}.")
     try:
         task = tasks.find(name)
         known = list(inspect.signature(task).parameters)
@@ -82,7 +82,7 @@ def rehearse(config, load_teacher):
     task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"))
 
     def network(key, spec):
-        _build(_aware(config, key), key, spec, info.image_shape, task.head(info), False, seed=0, name="network")
+        _build(_aware(config, key), key, spec, task, info, False, seed=0, name="network")
         return _rehearsed
 
     def teacher(workdir):
@@ -133,7 +133,7 @@ def make_method(config, info, load_teacher, *, synchronized=False, input_range=N
 
         def build(*, seed, name):
             specifications[name] = spec
-            return _build(aware, key, spec, info.image_shape, task.head(info), synchronized, seed, name)
+            return _build(aware, key, spec, task, info, synchronized, seed, name)
 
         return build
 
@@ -160,7 +160,7 @@ def make_network(config, row, info):
     """
     key = "config.network" if row["name"].startswith(_STUDENT_NAMES) else f"config.method.{row['name']}_network"
     aware = _aware(config, key, _quantization_schedule(config))
-    return _build(aware, key, row["network"], info.image_shape, make_task(config).head(info), False, 0, row["name"])
+    return _build(aware, key, row["network"], make_task(config), info, False, 0, row["name"])
 
 
 def network_of(method, name):
@@ -200,10 +200,7 @@ def _aware(config, key, schedule=None, input_range=None):
 def _make_method(config, task, network, teacher, synchronized):
     """Makes the method; `network(key, spec)` and `teacher(workdir)` say how its parts are made."""
     options = config.method.to_dict()
-    name = options.pop("name")
-    if name not in methods.available():
-        raise UserError(f"config.method.name must be one of {', '.join(methods.available())}. Received: {name!r}.")
-    method = getattr(methods, name)
+    method = methods.find(options.pop("name"))
     _check_method_options(method, options)
     options.setdefault("networks", config.network.to_dict())
     for key, value in options.items():
@@ -244,9 +241,15 @@ def _check_method_options(method, options):
         raise UserError(f"config.method: {error}") from error
 
 
-def _build(aware, key, spec, image_shape, head, synchronized, seed, name):
+def _build(aware, key, spec, task, info, synchronized, seed, name):
+    head = task.head(info)
     try:
-        network = models.build(spec, image_shape, head, seed=seed, name=name, synchronized=synchronized)
+        network = models.build(spec, info.image_shape, head, seed=seed, name=name, synchronized=synchronized)
+        if task.output not in network.output:
+            raise ValueError(
+                f"The task {task.name!r} takes its answer from the tap {task.output!r}, which its head should give. "
+                f"Received: {spec['name']} with the taps {', '.join(network.output)}."
+            )
         return network if aware is None else aware(network)
     except ValueError as error:
         raise UserError(f"{key}: {error}") from error

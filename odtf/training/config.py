@@ -19,6 +19,8 @@ def default_config():
     """Returns the configuration with every key and its default, locked against new top-level keys.
 
     `task`, `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
+    Any of these names, `data.name`, `data.augment.also` and those of `export.targets` may be FILE.py:NAME or
+    package.module:NAME of the user's own; the path of a file is relative to the directory of the command.
     """
     config = ml_collections.ConfigDict()
     config.seed = 0
@@ -33,7 +35,7 @@ def default_config():
     config.log_every_steps = 50
 
     config.data = ml_collections.ConfigDict()
-    config.data.name = "digits"  # "digits", "folder:PATH" or the name of a TFDS data set.
+    config.data.name = "digits"  # "digits", "folder:PATH", a TFDS data set, or FILE.py:FUNCTION.
     config.data.data_dir = ml_collections.config_dict.placeholder(str)
     config.data.image_size = ml_collections.config_dict.placeholder(object)  # (height, width), or None: as it is.
     config.data.validation_fraction = 0.1
@@ -191,6 +193,13 @@ def _with_defaults(data, defaults):
         else value
         for key, value in data.items()
     }
+
+
+def named(config):
+    """Returns the parts of a config whose names may be those of the user's own code, as plain data."""
+    data = to_json(config)
+    free = data["task"], data["network"], data["method"], data["data"]["augment"]
+    return [*free, data["data"]["name"], data["export"]["targets"]]
 
 
 def differences(old, new):

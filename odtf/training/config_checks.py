@@ -5,6 +5,7 @@ import math
 
 import ml_collections
 
+from odtf import names
 from odtf.errors import UserError
 from odtf.training.config import default_config, leaves
 
@@ -60,7 +61,7 @@ _RULES = {
         lambda v: v in ("float32", "mixed_bfloat16", "mixed_float16"),
     ),
     "data.name": (
-        "'digits', 'folder:PATH' or a TFDS name such as 'cifar10'",
+        names.data_sets(),
         lambda v: isinstance(v, str) and v not in ("", "folder:"),
     ),
     "data.data_dir": ("None or a path", lambda v: v is None or isinstance(v, str)),

@@ -231,7 +231,7 @@ class Experiment:
         chosen = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
         peers = []
         for name, network in self.method.peers.items():
-            cost = models.cost(network)
+            cost = models.cost(network, output=self.method.task.output)
             about = {"params": cost.params, "macs": cost.macs, "network": cohorts.network_of(self.method, name)}
             peers.append({"name": name, **about, **report_lib.figures(name, chosen, last)})
         student = next(peer for peer in peers if peer["name"] == chosen_at["peer"])

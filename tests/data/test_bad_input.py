@@ -51,7 +51,7 @@ PIPELINE = [
     ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
     ({"num_views": 0}, "num_views must be an integer of at least 1"),
     ({"seed": "0"}, "seed"),
-    ({"augment": {"shear": 3}}, "known ones are pad, pad_mode, flip, cutout. Received: shear"),
+    ({"augment": {"shear": 3}}, "known ones are pad, pad_mode, flip, cutout, also. Received: shear"),
     ({"augment": {"pad": -1}}, "augment.pad must be an integer from 0 to 4.*=-1"),
     ({"augment": {"pad": 5, "pad_mode": "reflect"}}, "augment.pad must be an integer from 0 to 4.*=5"),
     ({"augment": {"pad": 2.0}}, "augment.pad"),

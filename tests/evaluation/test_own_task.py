@@ -14,10 +14,12 @@ from tests import processes
 from tests.converting import convert
 from tests.evaluation.toy import DigitValue, RelativeDigitValue
 
+DATA = "tests.evaluation.toy:digit_values"
+
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.load("digits")
+    return data.load(DATA, targets=DigitValue.targets)
 
 
 def scaled(split):
@@ -65,7 +67,7 @@ def open_file(path):
 def test_the_metrics_of_the_task_are_all_there_is_to_say(float_file, int8_file, errors):
     file, other = open_file(float_file), open_file(int8_file)
     assert file.answers(np.zeros((3, 8, 8, 1), np.uint8)).shape == (3, 1)
-    result, study = evaluator.evaluate(file, "digits", DigitValue(), against=other)
+    result, study = evaluator.evaluate(file, DATA, DigitValue(), against=other)
     assert set(result) == {"task", "file", "data", "split", "examples", "mae", "against"}
     assert result["mae"] == pytest.approx(np.mean(errors("test")), abs=1e-5) and result["mae"] < 2.0
     assert set(result["against"]) == {"file", "mae", "agreement"}
@@ -78,13 +80,13 @@ def test_the_metrics_of_the_task_are_all_there_is_to_say(float_file, int8_file, 
 
 
 def test_a_metric_may_need_all_answers_and_another_split(float_file, errors):
-    result, _ = evaluator.evaluate(open_file(float_file), "digits", RelativeDigitValue())
+    result, _ = evaluator.evaluate(open_file(float_file), DATA, RelativeDigitValue())
     wanted = np.median(errors("test")) / np.median(errors("validation"))
     assert result["relative_median"] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_the_command_line_takes_the_task_by_its_name(float_file, tmp_path, errors):
-    flags = (str(float_file), "--data=digits", "--pixels=0..1", "--task=tests.evaluation.toy:DigitValue")
+    flags = (str(float_file), f"--data={DATA}", "--pixels=0..1", "--task=tests.evaluation.toy:DigitValue")
     status, out, err = processes.run(*flags, f"--json={tmp_path / 'x.json'}", program="evaluate")
     assert status == 0, err
     written = json.loads((tmp_path / "x.json").read_text())
@@ -98,4 +100,4 @@ def test_the_command_line_takes_the_task_by_its_name(float_file, tmp_path, error
 def test_options_of_other_tasks_are_refused(float_file, option):
     (name, value), *_ = option.items()
     with pytest.raises(UserError, match=f"'digit_value' has no flag --{name}. Received: --{name}={value}"):
-        evaluator.evaluate(open_file(float_file), "digits", DigitValue(), options=option)
+        evaluator.evaluate(open_file(float_file), DATA, DigitValue(), options=option)

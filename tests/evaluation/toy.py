@@ -4,6 +4,7 @@ import typing
 
 import numpy as np
 from keras import ops
+from sklearn.datasets import load_digits
 
 from odtf.data import Target
 from odtf.metrics import MeanAbsoluteError, Metric
@@ -32,6 +33,13 @@ class DigitValue(Task):
     targets: typing.ClassVar[dict] = {"value": Target(dtype="float32")}
     metrics: typing.ClassVar[dict] = {"mae": MeanAbsoluteError()}
     agreement = MeanAbsoluteError()
+
+
+def digit_values():
+    """scikit-learn's digits, each with its value."""
+    found = load_digits()
+    images = np.rint(found.images * (255.0 / 16.0)).astype(np.uint8)[..., np.newaxis]
+    return (), {"train": (images, found.target)}
 
 
 class RelativeDigitValue(DigitValue):

@@ -19,14 +19,14 @@ def test_a_task_is_found_by_its_name():
 
 @pytest.mark.parametrize("name", ["base", "study", "Classification", "", ":x", "x:"])
 def test_what_is_no_name_of_a_task(name):
-    with pytest.raises(UserError, match=r"A task is classification.* or package\.module:CLASS"):
+    with pytest.raises(UserError, match=r"A task is classification.* or package\.module:NAME"):
         tasks.check(name)
 
 
 def test_what_is_not_there_or_no_task():
-    with pytest.raises(UserError, match="No module named 'nowhere'"):
+    with pytest.raises(UserError, match="no module nowhere"):
         tasks.find("nowhere:Task")
-    with pytest.raises(UserError, match="has no attribute 'Nothing'"):
+    with pytest.raises(UserError, match=r"a task called Nothing in .*toy\.py"):
         tasks.find("tests.evaluation.toy:Nothing")
     with pytest.raises(UserError, match=r"is a subclass of odtf\.tasks\.Task"):
         tasks.find("tests.evaluation.toy:RelativeMedian")

@@ -9,13 +9,17 @@ function::
 Args: `argument`, what follows the file's name and a colon in the data set's name; `data_dir`, a folder or None;
 `image_size`, (height, width) or None; `targets`, a mapping from a name to `odtf.data.Target`, what the task wants of
 each image. It returns names for the values of integer targets, such as classes, or (), and a `Split` by name: "train",
-and "validation" and "test" if there are such. It raises `UserError` where it cannot give what is wanted. Any function
-of this form can be given to `odtf.data.load` in place of a name.
+and "validation" and "test" if there are such. It raises `UserError` where it cannot give what is wanted.
+
+A function of the user's own can be named, as package.module:FUNCTION or FILE.py:FUNCTION, or be given to
+`odtf.data.load` itself: one of this form, its argument None, or a simpler one; see `odtf.data.own_source`.
 """
 
 import importlib
-import pkgutil
 
+from odtf import names as names_lib
+from odtf import own_code
+from odtf.data.own_source import adapted
 from odtf.errors import UserError
 
 # Reads all that is no other source's.
@@ -24,23 +28,29 @@ _FALLBACK = "tfds"
 
 def names():
     """Returns the names of all sources, sorted; imports none of them."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return names_lib.sources()
 
 
 def find(name):
     """Finds the source of a data set.
 
     Args:
-        name: "SOURCE", "SOURCE:ARGUMENT", what the fallback takes for its argument, or an `open_source` itself.
+        name: "SOURCE", "SOURCE:ARGUMENT", what the fallback takes for its argument, the name of own code, or a
+            function itself.
 
     Returns:
-        `open_source` and its argument, a str; None for one that was given.
+        `open_source` and its argument, a str; None for one of the user's own.
 
     Raises:
-        UserError: if it is neither text nor a function.
+        UserError: if it is neither text nor a function, or there is no such own code.
     """
+    if own_code.is_own(name):
+        found = own_code.find(name, "a data source")
+        if not callable(found):
+            raise UserError(f"A data source is a function. Received: {name!r}, which is {found!r}.")
+        return adapted(found), None
     if callable(name):
-        return name, None
+        return adapted(name), None
     if not isinstance(name, str) or not name:
         raise unknown(name)
     source, _, argument = name.partition(":")
@@ -51,8 +61,7 @@ def find(name):
 
 def unknown(name):
     """Returns the `UserError` of a data set that no source knows, which lists what there is."""
-    forms = [_module(source).FORM for source in names() if source != _FALLBACK]
-    return UserError(f"A data set is {', '.join(forms)} or {_module(_FALLBACK).FORM}. Received: {name!r}.")
+    return UserError(f"A data set is {names_lib.data_sets()}. Received: {name!r}.")
 
 
 def _module(source):

@@ -1,0 +1,66 @@
+"""An augmentation of the user's own: a function of a batch and of uniform numbers."""
+
+import tensorflow as tf
+
+from odtf import own_code
+from odtf.errors import UserError
+
+# Uniform numbers that the function gets for every image.
+NUM_DRAWS = 8
+# Sets its numbers apart from those of odtf's own augmentation, which stay what they are without it.
+_STREAM = 1
+
+
+def find(name):
+    """Returns the function that `config.data.augment.also` names.
+
+    Args:
+        name: package.module:FUNCTION or FILE.py:FUNCTION of a function `also(images, draws)` made of TensorFlow's
+            operations: images a uint8 tensor `[n, height, width, channels]`, cropped and flipped; draws a float32
+            tensor `[n, NUM_DRAWS]`, uniform in [0, 1). It returns uint8 images of the same shape. What it does with an
+            image may depend on that image and its numbers alone, so that replicas and a resumed run see the same.
+
+    Raises:
+        UserError: if there is no such function.
+    """
+    if not own_code.is_own(name):
+        raise UserError(f"augment.also is FILE.py:FUNCTION or package.module:FUNCTION. Received: also={name!r}.")
+    function = own_code.find(name, "an augmentation")
+    if not callable(function):
+        raise UserError(f"augment.also is a function of images and draws. Received: {name!r}, {function!r}.")
+    return function
+
+
+def draws(seed, step, first, size, batch_size, num_views):
+    """Draws the numbers of one share of a global batch, a pure function of seed and step.
+
+    Args:
+        seed: int.
+        step: int64 scalar tensor.
+        first: position of the share in the global batch.
+        size: its images.
+        batch_size: images of the global batch.
+        num_views: views of each image.
+
+    Returns:
+        float32 tensor `[size * num_views, NUM_DRAWS]`.
+    """
+    # Philox by name: the default algorithm depends on the device.
+    stream = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), step]), _STREAM, alg="philox")
+    numbers = tf.random.stateless_uniform((batch_size, num_views * NUM_DRAWS), stream, alg="philox")
+    return tf.reshape(tf.slice(numbers, [first, 0], [size, -1]), (size * num_views, NUM_DRAWS))
+
+
+def apply(function, images, draws):
+    """Returns what the function makes of a batch.
+
+    Raises:
+        UserError: if that is no batch of uint8 images of the same shape.
+    """
+    changed = tf.convert_to_tensor(function(images, draws))
+    if changed.dtype != tf.uint8 or not changed.shape.is_compatible_with(images.shape):
+        raise UserError(
+            f"augment.also must return uint8 images of the shape {tuple(images.shape)}. "
+            f"Received: {changed.dtype.name} {tuple(changed.shape)}."
+        )
+    return tf.ensure_shape(changed, images.shape)

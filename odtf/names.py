@@ -1,0 +1,85 @@
+"""Names of what odtf has, each found by its file; nothing of it is imported.
+
+A network, method, task or data source is one file in the folder of its kind. Commands list these names in --help and in
+errors, before the seconds that importing TensorFlow takes. (`odtf.targets` are data and name themselves.)
+"""
+
+import ast
+import pathlib
+import re
+
+_ODTF = pathlib.Path(__file__).parent
+_OWN = "FILE.py:NAME or package.module:NAME of your own"
+
+# Modules beside those of the kind: what they have in common.
+_COMMON = {"methods": {"base"}, "tasks": {"clients", "study", "task"}}
+# The source of every data set that is no other source's: its form stands last.
+_FALLBACK = "tfds"
+
+
+def networks():
+    """Returns the names of all networks, sorted: functions of the files of their names."""
+    return sorted(path.stem for path in _files("models/backbones"))
+
+
+def methods():
+    """Returns the names of all methods, sorted: classes, each in the file of its name with underscores."""
+    return sorted(name for path in _files("methods") for name in _classes(path) if _belongs(name, path))
+
+
+def method_file(name):
+    """Returns the name of a method's module, such as "deep_mutual_learning", or None if there is no such method."""
+    return next((path.stem for path in _files("methods") if _belongs(name, path)), None)
+
+
+def tasks():
+    """Returns the names of all tasks, sorted: files or packages."""
+    packages = (path.parent for path in (_ODTF / "tasks").glob("[a-z]*/__init__.py"))
+    return sorted(path.stem for path in (*_files("tasks"), *packages))
+
+
+def sources():
+    """Returns the names of all data sources, sorted: what stands before the colon of a data set's name."""
+    return sorted(path.stem for path in _files("data/sources"))
+
+
+def data_sets():
+    """Returns the forms that the name of a data set may have, as words: the `FORM` of each source, and one's own."""
+    paths = sorted(_files("data/sources"), key=lambda path: (path.stem == _FALLBACK, path.stem))
+    forms = [ast.literal_eval(re.search(r"^FORM = (.+)$", path.read_text("utf-8"), re.MULTILINE)[1]) for path in paths]
+    return f"{', '.join(forms[:-1])} or {forms[-1]}, or {_OWN}"
+
+
+def listed(names):
+    """Returns names, and that there may be one's own, as the words of an error or of --help."""
+    return f"{', '.join(names)}, or {_OWN}"
+
+
+def in_configs():
+    """Returns the text by which --help says what the names in a config may be."""
+    from odtf.targets import TARGETS
+
+    kinds = {
+        "network.name": listed(networks()),
+        "method.name": listed(methods()),
+        "task.name": listed(tasks()),
+        "data.name": data_sets(),
+        "export.targets": listed(TARGETS),
+    }
+    lines = [f"  config.{key}: {text}" for key, text in kinds.items()]
+    return "\n".join(["names in a config:", *lines])
+
+
+def _files(folder):
+    common = _COMMON.get(folder, ())
+    return [path for path in (_ODTF / folder).glob("[a-z]*.py") if path.stem not in common]
+
+
+def _belongs(name, path):
+    """Whether a class has the name of its file."""
+    return name.lower() == path.stem.replace("_", "")
+
+
+def _classes(path):
+    """The names of the classes that a file defines."""
+    return re.findall(r"^class (\w+)\(", path.read_text("utf-8"), re.MULTILINE)

@@ -97,7 +97,7 @@ def wrong(names=("a",), part="train", values=(0, 0, 0), shape=(4, 4)):
         (wrong(values=(0, 1, 0)), {}, "positions in the 1 names, from 0. Received: 1"),
         (wrong(), {"image_size": 5}, r"resize images as asked, to \(5, 5\).*\(4, 4, 1\)"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None),  # Of a function, not where it lies in memory.
 )
 def test_bad_input(name, arguments, message):
     with pytest.raises(UserError, match=message) as caught:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from odtf.data import Target
 from odtf.errors import UserError
 from odtf.export import (
     Runner,
@@ -20,7 +21,7 @@ from odtf.export import (
 )
 from odtf.metrics import MeanAbsoluteError
 from odtf.targets import TARGETS
-from odtf.tasks import Answer, Target, Task
+from odtf.tasks import Answer, Task
 from odtf.tasks.clients import Client
 from odtf.tflite import flatbuffer, metadata, metadata_reader
 from tests.export.conftest import normalized

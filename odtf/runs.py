@@ -38,8 +38,7 @@ class Run:
         self.config = read_config(workdir)
         self.report = read_report(workdir)
         self._allow_code = allow_code
-        networks = [row.get("network") for row in self.report["peers"]]
-        own_code.check_allowed([*config_lib.named(self.config), networks], allow_code, workdir)
+        own_code.check_allowed([*config_lib.named(self.config), self.report["peers"]], allow_code, workdir)
 
     # What it is -----------------------------------------------------------------------------------------------------
 

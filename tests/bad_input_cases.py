@@ -332,7 +332,7 @@ EVALUATE = [
     evaluate("cannot be written to", "Not a directory", "--data=digits", "--json=$file/x.json"),
     evaluate("A TFLite file is needed", r"config\.py", "--data=digits"),
     evaluate("A task is classification", "'flying'", "--data=digits", "--task=flying"),
-    evaluate("must be there to be imported", "'nowhere:Task'", "--data=digits", "--task=nowhere:Task"),
+    evaluate("There must be a module nowhere with a task", "'nowhere:Task'", "--data=digits", "--task=nowhere:Task"),
     evaluate("has no flag --scores", "--scores=logits", "--data=digits", "--task=odtf.tasks:Task", "--scores=logits"),
 ]
 

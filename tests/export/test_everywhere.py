@@ -29,7 +29,11 @@ def run(tmp_path, student, digits, monkeypatch):
         run.calls[target.name] = quantization, about
         if target.name in run.refusing:
             raise UserError(f"The {target.name} target does not run OWL")
-        return {"target": target.name, "quantization": quantization, "path": str(folder / f"student_{quantization}.tflite")}
+        return {
+            "target": target.name,
+            "quantization": quantization,
+            "path": str(folder / f"student_{quantization}.tflite"),
+        }
 
     monkeypatch.setattr(runs.Run, "dataset", digits)
     monkeypatch.setattr(runs.Run, "network", lambda run, name=None, info=None: student("resnet8 line"))

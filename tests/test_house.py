@@ -14,25 +14,26 @@ import odtf
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
-LEAVES = {"errors", "files", "lifetimes", "own_code", "quiet", "tables", "targets"}
+LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "tables", "targets"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
     "quiet": {"errors"},
-    "own_code": {"errors"},
+    "names": {"errors"},
+    "own_code": {"errors", "names"},
     "pictures": {"files"},
     "tables": set(),
     "lifetimes": set(),
-    "targets": {"errors"},
+    "targets": {"errors", "names", "own_code"},
     "losses": set(),
     "metrics": set(),
     "layers": set(),
-    "models": {"lifetimes", "layers"},
+    "models": {"errors", "names", "own_code", "lifetimes", "layers"},
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "tflite": LEAVES,
     "tasks": LEAVES | {"data", "losses", "metrics", "models", "tflite", "pictures"},
-    "methods": {"tasks", "metrics", "models", "layers", "losses", "quantization"},
+    "methods": {"errors", "names", "own_code", "tasks", "metrics", "models", "layers", "losses", "quantization"},
     "training": LEAVES | {"quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
     "runs": LEAVES | {"training"},
     "export": LEAVES | {"tflite", "quantization", "tasks", "metrics", "models", "layers", "data"},

@@ -55,16 +55,18 @@ def listed(names):
     return f"{', '.join(names)}, or {_OWN}"
 
 
-def in_configs():
-    """Returns the text by which --help says what the names in a config may be."""
-    from odtf.targets import TARGETS
+def in_configs(targets):
+    """Returns the text by which --help says what the names in a config may be.
 
+    Args:
+        targets: names of the export targets, which their room knows.
+    """
     kinds = {
         "network.name": listed(networks()),
         "method.name": listed(methods()),
         "task.name": listed(tasks()),
         "data.name": data_sets(),
-        "export.targets": listed(TARGETS),
+        "export.targets": listed(targets),
     }
     lines = [f"  config.{key}: {text}" for key, text in kinds.items()]
     return "\n".join(["names in a config:", *lines])

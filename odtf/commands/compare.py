@@ -18,6 +18,7 @@ from absl import flags
 from odtf import names
 from odtf.commands import cli
 from odtf.compare.plan import EQUAL
+from odtf.targets import TARGETS
 
 _CONFIGS = flags.DEFINE_multi_string(
     "config", None, "A config, FILE.py or FILE.py:key=value,...; give it several times."
@@ -48,7 +49,7 @@ def _main(argv):
 
 def main():
     """Entry point of `odtf-compare`."""
-    cli.run(_main, __doc__, names.in_configs)
+    cli.run(_main, __doc__, lambda: names.in_configs(TARGETS))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from absl import flags
 from odtf import names, runs
 from odtf.commands import cli
 from odtf.quiet import import_tensorflow
+from odtf.targets import TARGETS
 from odtf.training import config_checks, config_file
 
 _CONFIG = config_file.define("config", "The experiment: FILE.py or FILE.py:key=value,...")
@@ -60,7 +61,7 @@ def _main(argv):
 
 def main():
     """Entry point of `odtf-train`."""
-    cli.run(_main, __doc__, names.in_configs)
+    cli.run(_main, __doc__, lambda: names.in_configs(TARGETS))
 
 
 if __name__ == "__main__":

@@ -222,8 +222,13 @@ def load_teacher(workdir, info=None, allow_code=False):
         run = Run(workdir, allow_code)
         return None if info is None else run.network(info=info)
     except UserError as error:
-        wanted = f" It must take images {info.image_shape}, as the data have them." if info else ""
-        raise UserError(f"config.method.teacher_workdir must hold a trained teacher.{wanted} {error}") from error
+        if info is None:
+            raise UserError(f"config.method.teacher_workdir: {error}") from error
+        classes = f" in {len(info.names)} classes" if info.names else ""
+        raise UserError(
+            f"config.method.teacher_workdir must hold a teacher of images {info.image_shape}{classes}, as the data "
+            f"have them. {error}"
+        ) from error
 
 
 # Reading ------------------------------------------------------------------------------------------------------------

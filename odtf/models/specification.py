@@ -50,9 +50,11 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
     network = find(wanted)
     parameters = inspect.signature(network).parameters
     known = [p for p in parameters if p not in _RESERVED]
-    for argument in arguments:
+    for argument, value in arguments.items():
         if argument not in known:
-            raise ValueError(f"{wanted} has no argument {argument!r}; it has {', '.join(known)}")
+            raise ValueError(
+                f"{wanted} has no argument {argument!r}; it has {', '.join(known)}. Received: {argument}={value!r}"
+            )
     if "synchronized" in parameters:
         arguments["synchronized"] = synchronized
     try:

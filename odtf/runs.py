@@ -195,7 +195,7 @@ def train(config, workdir, placement, allow_code=False):
     prepared = experiment.prepare(config, workdir, placement, teacher)
     if placement.is_chief:
         claim(workdir, config)
-    report = prepared.run()
+    report = json.loads(json.dumps(prepared.run()))  # What is returned is what is read later.
     if placement.is_chief:
         report |= _made_of(workdir, report["student"])
         write_json(pathlib.Path(workdir) / "report.json", report)

@@ -137,7 +137,9 @@ def make_method(config, info, load_teacher, *, synchronized=False, input_range=N
 
         return build
 
-    teacher = functools.partial(load_teacher, info=info)
+    def teacher(workdir):
+        return load_teacher(workdir, info=info)
+
     method = _make_method(config, task, network, teacher, synchronized)
     method.quantization = schedule
     method.specifications = specifications

@@ -22,7 +22,7 @@ class Trainings:
         self.networks = None  # name -> specification; by default there are two peers of the config's network.
         self.task = {"name": "t", "metric": "quality", "title": "quality", "better": "max", "share": True}
 
-    def train(self, config, workdir):
+    def train(self, config, workdir, allow_code=False):
         """In place of a process that trains."""
         self.configs.append(config)
         workdir.mkdir(parents=True)

@@ -65,7 +65,7 @@ def test_classes_are_in_the_order_of_their_characters(tmp_path):
     """Capitals first, as in Python and TFDS: it is the same on every system, and an index keeps its meaning."""
     root = write_images(tmp_path, classes=("ash", "Birch", "cedar", "9", "Zelkova", "10"))
     dataset = data.load(f"folder:{root}")
-    assert dataset.class_names == ("10", "9", "Birch", "Zelkova", "ash", "cedar")
+    assert dataset.names == ("10", "9", "Birch", "Zelkova", "ash", "cedar")
 
 
 def test_every_kind_of_image_becomes_rgb(tmp_path):
@@ -92,7 +92,7 @@ def test_every_kind_of_image_becomes_rgb(tmp_path):
     assert len(order) == len(images)
     for name, image in zip(order, images, strict=True):
         np.testing.assert_allclose(image, np.broadcast_to(wanted.get(name, (200, 100, 50)), (4, 4, 3)), atol=6)
-    assert labels.tolist() == [0] * 10 + [1] * 3
+    assert labels["label"].tolist() == [0] * 10 + [1] * 3
 
 
 def test_images_are_turned_upright(tmp_path):

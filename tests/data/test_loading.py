@@ -60,13 +60,13 @@ def test_statistics_are_those_of_the_training_split(digits):
 def test_a_channel_that_never_varies_is_divided_by_one():
     images = np.random.RandomState(0).randint(0, 256, (20, 4, 4, 3)).astype(np.uint8)
     images[..., 1] = 77
-    mean, std = channel_statistics(data.Split(MemoryStore(images, np.zeros(20, int))), 0)
+    mean, std = channel_statistics(data.Split(MemoryStore(images, {"label": np.zeros(20, int)})), 0)
     np.testing.assert_allclose(mean, images.mean((0, 1, 2)) / 255.0, rtol=1e-9)
     assert std[1] == 1.0
     np.testing.assert_allclose(std[::2], images.std((0, 1, 2))[::2] / 255.0, rtol=1e-9)
     # One pixel that differs by a level is a variation all the same.
     images[0, 0, 0, 1] = 78
-    assert 0.0 < channel_statistics(data.Split(MemoryStore(images, np.zeros(20, int))), 0)[1][1] < 1e-3
+    assert 0.0 < channel_statistics(data.Split(MemoryStore(images, {"label": np.zeros(20, int)})), 0)[1][1] < 1e-3
 
 
 def test_statistics_may_be_given():

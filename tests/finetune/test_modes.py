@@ -9,6 +9,7 @@ from odtf import export
 from odtf.finetune import compression
 from odtf.finetune.settings import MODES
 from odtf.finetune.summary import render
+from odtf.training.report import metric_of
 from tests.finetune.conftest import OPTIONS
 
 every_mode = pytest.mark.parametrize("mode", MODES)
@@ -53,7 +54,7 @@ def test_all_rows_stand_in_the_report(tuned, workdir):
     wanted = {"qat": "online teacher", "prune": "ensemble of 2", "cluster": None}
     assert wanted.items() <= {row["mode"]: row["teacher"] for row in rows}.items()
     for row in rows:
-        text = render(row)
+        text = render(row, metric_of(report))
         assert f"after {row['mode']}, int8" in text and row["file"]["path"] in text
 
 

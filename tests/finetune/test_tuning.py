@@ -95,7 +95,7 @@ def test_a_stopped_stage_goes_on_bit_by_bit(kind, digits, tmp_path):
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 def test_the_loss_is_what_it_says(label_smoothing, digits, tmp_path):
     stage = make_stage("prune", digits, 100)
-    lesson = make_lesson(digits, label_smoothing=label_smoothing)
+    lesson = make_lesson(digits, task=Classification(label_smoothing))
     images, labels = next(iter(lesson.pipeline.dataset(0)))
     z, t = np.asarray(stage.model(images, training=True), "float64"), np.asarray(lesson.teacher(images), "float64")
     values = Tuning(tmp_path / "stage", stage, lesson)._step(images, labels)
@@ -141,7 +141,7 @@ def test_a_damaged_record_is_one_line(tuned, workdir, tmp_path):
     ("changes", "wanted"),
     [
         ({"target": "watch"}, "No such export target"),
-        ({"peer": "peer_9"}, "The run has the peers peer_0, peer_1. Received: --peer='peer_9'"),
+        ({"peer": "peer_9"}, r"The run in .* has the peers peer_0, peer_1\. Received: 'peer_9'"),
     ],
 )
 def test_what_the_run_does_not_have(changes, wanted, workdir):

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import export, layers, models
+from odtf import data, export, layers, models
 from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.tuned_file import aware_file
 from odtf.finetune.twin import is_shift, twin_of
+from odtf.layers.grouped_convolution import has_native_gradient
+from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
 from tests.models.test_classic_networks import SPECS as CLASSIC
 from tests.models.test_networks import SPECS, images, randomized
@@ -80,13 +82,14 @@ def taught(grouped):
 class Pixels:
     """What a file has to know of its data."""
 
-    image_shape, num_classes, mean, std = (9, 8, 1), 10, (0.5,), (0.25,)
+    image_shape, mean, std = (9, 8, 1), (0.5,), (0.25,)
+    info = data.Info("pixels", image_shape, tuple("0123456789"))
 
 
 @pytest.mark.parametrize("grouped", ["native", "split"])
 def test_every_convolution_is_rounded_as_its_file_rounds(grouped):
     model = taught(grouped).model
-    content = aware_file(model, Pixels, export.SOC)
+    content = aware_file(model, Classification(), Pixels, export.SOC)
     types = {tensor.type for tensor in flatbuffer.unpack(content).subgraphs[0].tensors}
     assert types <= {2, 9}, "int8 and int32 alone"
     ops = export.operators(content)
@@ -103,7 +106,9 @@ def test_every_convolution_is_rounded_as_its_file_rounds(grouped):
 def test_a_grouped_convolution_is_not_compiled_with_xla():
     model = taught("native").model
     step = tf.function(lambda x: model(x, training=True), autograph=False).get_concrete_function(images((9, 8, 1)))
-    assert len([op for op in step.graph.get_operations() if op.type == "Conv2D"]) == 6, "none is hidden in a function"
+    # Where TensorFlow has oneDNN off there is no other gradient of a grouped convolution than XLA's.
+    hidden = 0 if has_native_gradient("CPU", "float32") else 1
+    assert len([op for op in step.graph.get_operations() if op.type == "Conv2D"]) == 6 - hidden
 
 
 def test_a_depthwise_kernel_has_a_scale_for_each_channel():

@@ -16,13 +16,15 @@ def test_native_and_split_paths_agree(monkeypatch, strides, in_graph):
     layer = layers.GroupConv2D(8, 3, 4, strides=strides)
     x = tf.random.stateless_normal([2, 9, 8, 16], [0, 1])
     layer.build(x.shape)
+    # Processors for which TensorFlow has oneDNN off have the forward pass alone.
+    differentiable = grouped_convolution.has_native_gradient("CPU", "float32")
 
     def values_and_gradients(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x)
             loss = tf.reduce_sum(y**2)
-        return [y, *tape.gradient(loss, [x, layer.kernel.value])]
+        return [y, *(tape.gradient(loss, [x, layer.kernel.value]) if differentiable else ())]
 
     results = []
     for native in (True, False):

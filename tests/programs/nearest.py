@@ -57,6 +57,7 @@ def _graph(root):
 
 
 def _imports(root, path, files):
+    by_name, packages = b"import_module" in (root / path).read_bytes(), {pathlib.Path(path).parent}
     for node in ast.walk(ast.parse((root / path).read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -69,14 +70,16 @@ def _imports(root, path, files):
         for name in names:
             place = name.replace(".", "/")
             yield from {f"{place}.py", f"{place}/__init__.py"} & files
+            if by_name and f"{place}/__init__.py" in files:
+                packages.add(pathlib.Path(place))
     if path.startswith("tests/"):
         # What a test finds in its folder's conftest.py it need not import.
         yield from {str(folder / "conftest.py") for folder in pathlib.Path(path).parents} & files
         scripts = _scripts(root)
         yield from {scripts.get(a or b, path) for a, b in _STARTED.findall((root / path).read_text("utf-8"))}
-    if path.endswith("__init__.py") and b"import_module" in (root / path).read_bytes():
-        # A package that finds its modules by their names.
-        yield from {other for other in files if pathlib.Path(other).parent == pathlib.Path(path).parent}
+    if by_name and path.startswith("odtf/"):
+        # What finds modules by their names finds those of its own package, or of one that it imports.
+        yield from {other for other in files if pathlib.Path(other).parent in packages}
 
 
 @functools.cache

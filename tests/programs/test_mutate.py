@@ -71,7 +71,7 @@ def test_the_nearest_tests_come_first():
     assert near[0] == "tests/methods/test_takd.py"
     assert "tests/methods/test_conformance.py" in near, "it finds every method by its name"
     assert "tests/test_files.py" not in near
-    near = nearest_tests(ROOT, "odtf/models/googlenet.py")
+    near = nearest_tests(ROOT, "odtf/models/backbones/googlenet.py")
     assert "tests/models/test_classic_networks.py" in near[:3]
     assert "tests/models/test_networks.py" in near[3:], "it speaks of other networks"
 

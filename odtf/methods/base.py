@@ -26,6 +26,7 @@ class Method(Evaluation, keras.Model):
         ValueError: if the method has no meaning in the task.
 
     Attributes:
+        label: the name where none is given; None: the class's own in small letters.
         only: names of the tasks that the method has a meaning in; empty: all.
         peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps, the
             task's output among them. Every peer can be deployed. A subclass sets it in its constructor.
@@ -40,9 +41,11 @@ class Method(Evaluation, keras.Model):
     """
 
     only = ()
+    label = None
 
     def __init__(self, *, task=None, seed=0, synchronized=False, name=None):
-        super().__init__(name=name)
+        # Never Keras' own, which counts instances: it is part of the paths of the variables, by which weights are found.
+        super().__init__(name=name or self.label or type(self).__name__.lower())
         self.task = Classification() if task is None else task
         if self.only and self.task.name not in self.only:
             raise ValueError(

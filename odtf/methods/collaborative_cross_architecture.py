@@ -56,6 +56,8 @@ class CollaborativeCrossArchitecture(Method):
 
     only = ("classification",)
 
+    label = "mcod"
+
     def __init__(
         self,
         networks,

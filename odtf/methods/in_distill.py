@@ -64,6 +64,8 @@ class InDistill(TaughtByFrozen):
             be told which convolutions write to a map; if an argument is out of range.
     """
 
+    label = "indistill"
+
     def __init__(
         self,
         networks,

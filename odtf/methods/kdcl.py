@@ -48,6 +48,8 @@ class KDCL(Method):
 
     only = ("classification",)
 
+    label = "kdcl"
+
     def __init__(self, networks, *, num_peers=2, target="min_logit", temperature=2.0, weight=1.0, **common):
         super().__init__(**common)
         if target not in TARGETS:

@@ -44,7 +44,7 @@ class Method(Evaluation, keras.Model):
     label = None
 
     def __init__(self, *, task=None, seed=0, synchronized=False, name=None):
-        # Never Keras' own, which counts instances: it is part of the paths of the variables, by which weights are found.
+        # Never Keras' own, which counts instances: it is part of the variables' paths, by which weights are found.
         super().__init__(name=name or self.label or type(self).__name__.lower())
         self.task = Classification() if task is None else task
         if self.only and self.task.name not in self.only:

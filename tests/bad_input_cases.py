@@ -203,7 +203,7 @@ CONFIG = [
     grouped("needs the number of groups", "groups=None"),
     method("name must be one of .*OnlineDistillationCheap", "'Lazy'", "Lazy"),
     method("name must be one of .*Solo", "'Method'", "Method"),
-    method("Solo takes no keys but name", "temperature=3", "Solo", temperature=3),
+    method(r"Solo takes the keys name, networks\.", "temperature=3", "Solo", temperature=3),
     method("takes the keys name, networks, num_peers, temperature", "temprature=4", temprature=4),
     method("takes the keys name, networks, num_peers", "seed=4", seed=4),
     method("temperature must be a positive number", "temperature=0", temperature=0),

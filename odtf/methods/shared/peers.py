@@ -27,10 +27,11 @@ def several(networks, num_peers=1, least=2, most=None):
         ValueError: if there are fewer or more.
     """
     makers = [networks] * num_peers if callable(networks) else list(networks)
+    received = f"num_peers={num_peers}" if callable(networks) else f"{len(makers)} networks"
     if len(makers) < least:
-        raise ValueError(f"The method needs at least {least} peers. Received: {len(makers)}.")
+        raise ValueError(f"The method needs at least {least} peers. Received: {received}.")
     if most is not None and len(makers) > most:
-        raise ValueError(f"The method takes at most {most} network. Received: {len(makers)}.")
+        raise ValueError(f"The method takes at most {most} network. Received: {received}.")
     return makers
 
 

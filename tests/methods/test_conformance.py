@@ -34,6 +34,13 @@ def test_every_method_is_found_by_its_name():
         methods.NoSuchMethod  # noqa: B018
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_method_has_the_paths_of_the_first(name):
+    """By which weights are found again, in this process or another."""
+    first, second = make_method(name), make_method(name)
+    assert [variable.path for variable in first.variables] == [variable.path for variable in second.variables]
+
+
 @functools.cache
 def trained(name):
     """A method after 80 steps on one batch: (method, logged values of each step, graph of the step, as run)."""

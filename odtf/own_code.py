@@ -28,19 +28,21 @@ def is_own(name):
     return found is not None and found["module"] not in _SOURCES
 
 
-def find(name, what):
+def find(name, what, kind="a function", fits=callable):
     """Imports what a name stands for.
 
     Args:
         name: `package.module:attribute` or `PATH.py:attribute`.
         what: word for what it should be, such as "a network".
+        kind: words for what of Python that is.
+        fits: function of the attribute: whether it is of that kind.
 
     Returns:
         The attribute.
 
     Raises:
-        UserError: if there is no such module, file or attribute, saying what was looked for. Errors of the code itself
-            keep their traceback.
+        UserError: if there is no such module, file or attribute, saying what was looked for, or it is of another kind.
+            Errors of the code itself keep their traceback.
     """
     found = _NAME.fullmatch(name)
     if found is None:
@@ -51,7 +53,10 @@ def find(name, what):
             f"There must be {what} called {found['attribute']} in {getattr(module, '__file__', found['module'])}. "
             f"Received: {name!r}, which is not there."
         )
-    return getattr(module, found["attribute"])
+    attribute = getattr(module, found["attribute"])
+    if not fits(attribute):
+        raise UserError(f"{what.capitalize()} is {kind}. Received: {name!r}, which is {attribute!r}.")
+    return attribute
 
 
 def check_allowed(data, allowed, workdir):

@@ -25,10 +25,7 @@ def find(name):
     """
     if not own_code.is_own(name):
         raise UserError(f"augment.also is FILE.py:FUNCTION or package.module:FUNCTION. Received: also={name!r}.")
-    function = own_code.find(name, "an augmentation")
-    if not callable(function):
-        raise UserError(f"augment.also is a function of images and draws. Received: {name!r}, {function!r}.")
-    return function
+    return own_code.find(name, "an augmentation", "a function of images and draws")
 
 
 def draws(seed, step, first, size, batch_size, num_views):

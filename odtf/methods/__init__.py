@@ -29,10 +29,12 @@ def find(name):
         return __getattr__(name)
     if not own_code.is_own(name):
         raise UserError(f"config.method.name must be one of {names.listed(available())}. Received: {name!r}.")
-    found = own_code.find(name, "a method")
-    if not isinstance(found, type) or not issubclass(found, Method):
-        raise UserError(f"A method is a subclass of odtf.methods.Method. Received: {name!r}, which is {found!r}.")
-    return found
+    return own_code.find(
+        name,
+        "a method",
+        "a subclass of odtf.methods.Method",
+        lambda it: isinstance(it, type) and issubclass(it, Method),
+    )
 
 
 def __getattr__(name):

@@ -9,7 +9,6 @@ import keras
 
 from odtf import names as names_lib
 from odtf import own_code
-from odtf.errors import UserError
 from odtf.models import backbones
 
 # What the caller of `build` supplies itself, so that a specification cannot.
@@ -103,7 +102,4 @@ def find(name):
         return getattr(importlib.import_module(f"{backbones.__name__}.{name}"), name)
     if not own_code.is_own(name):
         raise ValueError(f"Unknown network; there are {names_lib.listed(names())}. Received: name={name!r}")
-    network = own_code.find(name, "a network")
-    if not callable(network):
-        raise UserError(f"A network is a function that returns a keras.Model. Received: {name!r}, {network!r}.")
-    return network
+    return own_code.find(name, "a network", "a function that returns a keras.Model")

@@ -41,10 +41,7 @@ def find(name):
             if _is_task(value) and value.name == name:
                 return value
         raise LookupError(f"{module.__file__} must have a task of the name {name!r}.")
-    found = own_code.find(name, "a task")
-    if not _is_task(found):
-        raise UserError(f"A task is a subclass of odtf.tasks.Task. Received: {name!r}, which is {found!r}.")
-    return found
+    return own_code.find(name, "a task", "a subclass of odtf.tasks.Task", _is_task)
 
 
 def _is_task(value):

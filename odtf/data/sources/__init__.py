@@ -45,10 +45,7 @@ def find(name):
         UserError: if it is neither text nor a function, or there is no such own code.
     """
     if own_code.is_own(name):
-        found = own_code.find(name, "a data source")
-        if not callable(found):
-            raise UserError(f"A data source is a function. Received: {name!r}, which is {found!r}.")
-        return adapted(found), None
+        return adapted(own_code.find(name, "a data source")), None
     if callable(name):
         return adapted(name), None
     if not isinstance(name, str) or not name:

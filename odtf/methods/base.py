@@ -23,7 +23,7 @@ class Method(Evaluation, keras.Model):
         name: str.
 
     Raises:
-        ValueError: if the method has no meaning in the task.
+        ValueError: if the method has no meaning in the task, or a cohort cannot be evaluated with its metrics.
 
     Attributes:
         label: the name where none is given; None: the class's own in small letters.
@@ -51,6 +51,12 @@ class Method(Evaluation, keras.Model):
             raise ValueError(
                 f"{type(self).__name__} has no meaning outside {', '.join(self.only)}; choose another method. "
                 f"Received: task={self.task.name!r}."
+            )
+        unfit = [name for name, metric in self.task.metrics.items() if metric.joined or metric.reference]
+        if unfit:
+            raise ValueError(
+                "A cohort is evaluated over one split, with metrics whose sums are added; leave others to odtf-evaluate. "
+                f"Received: task={self.task.name!r} with {', '.join(unfit)}."
             )
         self.seed = int(seed)
         self.synchronized = bool(synchronized)

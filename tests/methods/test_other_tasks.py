@@ -135,3 +135,12 @@ def test_a_teacher_on_maps_needs_sides_that_divide():
 
     with pytest.raises(ValueError, match=r"multiples.*\(8, 8\) and \(3, 3\)"):
         methods.OnlineDistillationCheap(odd, task=Depth())
+
+
+@pytest.mark.parametrize("attribute", [{"joined": True}, {"reference": "validation"}])
+def test_metrics_that_a_cohort_cannot_sum_are_refused(attribute):
+    metric, task = MeanAbsoluteError(), Depth()
+    vars(metric).update(attribute)
+    task.metrics = {"error": metric, "further": MeanAbsoluteError()}
+    with pytest.raises(ValueError, match=r"sums are added.*'depth' with error\."):
+        methods.Solo(network, task=task)

@@ -44,10 +44,9 @@ class Metric:
         """
         raise NotImplementedError
 
-    def text(self, value, signed=False):
-        """Returns a value, or a difference of two, as tables show it."""
-        sign = "+" if signed else ""
-        return f"{value:{sign}.2%}" if self.share else f"{value:{sign}.4g}"
+    def text(self, value):
+        """Returns a value as tables show it."""
+        return f"{value:.2%}" if self.share else f"{value:.4g}"
 
 
 class Mean(Metric):
@@ -190,14 +189,13 @@ def results(totals, metrics, reference=None):
     }
 
 
-def evaluate(predict, examples, metrics, reference=None):
+def evaluate(predict, examples, metrics):
     """Evaluates a function of images, such as a file or a network, over a set of examples.
 
     Args:
         predict: callable from a batch of images to outputs `[batch, ...]`.
         examples: iterable of (images, targets) or (images, targets, weights).
         metrics: mapping from name to `Metric`.
-        reference: iterable like `examples`, of the split that some metrics are computed against, or None.
 
     Returns:
         dict from the metric's name to a float.
@@ -206,15 +204,12 @@ def evaluate(predict, examples, metrics, reference=None):
         ValueError: if there is no example.
     """
 
-    def total(batches):
-        return merged(map(sums, batches), joined_of(metrics))
-
     def sums(batch):
         images, targets, *rest = batch
         weights = np.asarray(rest[0], np.float32) if rest else np.ones(len(images), np.float32)
         return sums_of(metrics, targets, predict(images), weights)
 
-    return results(total(examples), metrics, reference and total(reference))
+    return results(merged(map(sums, examples), joined_of(metrics)), metrics)
 
 
 def joined_of(metrics, prefix=""):

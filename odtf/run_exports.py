@@ -79,6 +79,7 @@ def _export(run, chosen, peer, folder=None):
     started = time.monotonic()
     name = run.peer(peer)["name"]
     network = run.network(name)
+    said = _about(run, name, network)
     rows, memory, refused = [], {}, {}
     for target, quantization in chosen:
         try:
@@ -91,7 +92,7 @@ def _export(run, chosen, peer, folder=None):
                 quantization=quantization,
                 calibration_examples=run.config.export.calibration_examples,
                 seed=run.config.seed,
-                about=about(run, name, network),
+                about=said,
                 memory=memory,
             )
         except UserError as error:
@@ -105,7 +106,7 @@ def _export(run, chosen, peer, folder=None):
     return run.report, refused
 
 
-def about(run, name, network):
+def _about(run, name, network):
     """Returns what the model card says of a peer and its training."""
     config, report = run.config, run.report
     alone = len(run.peers) == 1

@@ -107,7 +107,7 @@ def _runners(path, content, threads, log):
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"A TFLite classifier is needed, one input and one output; {reason}. Received: {path}."
+            f"A TFLite file is needed, one image input and one output; {reason}. Received: {path}."
         ) from error
 
 

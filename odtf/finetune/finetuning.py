@@ -17,7 +17,7 @@ from odtf.finetune.teacher import make_teacher
 from odtf.finetune.tuned_file import aware_file, figures, is_still_there
 from odtf.finetune.tuning import Lesson, Tuning, quality
 from odtf.finetune.twin import twin_of
-from odtf.runs import Run
+from odtf.runs import Run, read_report
 from odtf.training import cohorts
 
 # What rounding must keep of the stage before it.
@@ -170,7 +170,8 @@ class _Tuned:
         """The file that the student gives without fine-tuning, to compare with; one for all modes."""
         folder = directory.parent / "post-training" / f"{self._target.name}-{self._network.name}"
         path = str((folder / "student_int8.tflite").relative_to(self._run.workdir))
-        for old in self._run.report.get("finetuned", []):
+        # Read anew: another mode may have ended while this one trained.
+        for old in read_report(self._run.workdir).get("finetuned", []):
             if old["post_training"]["path"] == path and is_still_there(old["post_training"], self._run.workdir):
                 return old["post_training"]
         row = export.export_student(

@@ -55,7 +55,7 @@ class Method(Evaluation, keras.Model):
         unfit = [name for name, metric in self.task.metrics.items() if metric.joined or metric.reference]
         if unfit:
             raise ValueError(
-                "A cohort is evaluated over one split, with metrics whose sums are added; others are for odtf-evaluate. "
+                "A cohort is evaluated over one split, by metrics whose sums are added; others are for odtf-evaluate. "
                 f"Received: task={self.task.name!r} with {', '.join(unfit)}."
             )
         self.seed = int(seed)

@@ -7,9 +7,8 @@ Son, Na, Choi, Hwang, "Densely Guided Knowledge Distillation using Multiple Teac
 import numpy as np
 from keras import ops
 
-from odtf.methods.shared.chain import TeacherChain
+from odtf.methods.shared.chain import TeacherChain, chain_of
 from odtf.methods.shared.peers import peer_seed
-from odtf.methods.takd import chain_of
 
 # Which terms are dropped is drawn in advance and used in turn: a function of the step, the same on every replica.
 _DRAWS = 4096
@@ -78,10 +77,6 @@ class DGKD(TeacherChain):
             for index, (name, teachers) in enumerate(self.steps)
             if teachers
         }
-
-    @classmethod
-    def trained(cls, options):
-        return list(chain_of(None, options.get("assistant_networks", ()), None))
 
     def terms_of(self, name, teachers, targets, outputs):
         hard = self.supervised(name, targets, outputs)

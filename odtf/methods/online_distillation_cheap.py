@@ -8,6 +8,7 @@ import keras
 from keras import layers, ops
 
 from odtf.layers import BatchNormalization, Conv2D
+from odtf.layers.initializers import linear_uniform
 from odtf.losses import check_temperature
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, last_map, peer_seed, several
@@ -116,8 +117,5 @@ def _map_answer(x, answer, seed, name):
 
 def _initializers(x, seed):
     """PyTorch's default for linear layers, weights and biases alike."""
-    bound = x.shape[-1] ** -0.5
-    return {
-        "kernel_initializer": keras.initializers.RandomUniform(-bound, bound, seed=seed),
-        "bias_initializer": keras.initializers.RandomUniform(-bound, bound, seed=seed + 1),
-    }
+    fan_in = x.shape[-1]
+    return {"kernel_initializer": linear_uniform(fan_in, seed), "bias_initializer": linear_uniform(fan_in, seed + 1)}

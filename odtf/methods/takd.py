@@ -4,7 +4,7 @@ Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant", AAAI 2
 imirzadeh/Teacher-Assistant-Knowledge-Distillation.
 """
 
-from odtf.methods.shared.chain import TeacherChain
+from odtf.methods.shared.chain import TeacherChain, chain_of
 
 
 class TAKD(TeacherChain):
@@ -55,19 +55,9 @@ class TAKD(TeacherChain):
             **common,
         )
 
-    @classmethod
-    def trained(cls, options):
-        return list(chain_of(None, options.get("assistant_networks", ()), None))
-
     def terms_of(self, name, teachers, targets, outputs):
         hard = self.supervised(name, targets, outputs)
         if not teachers:
             return {f"{name}/supervised": hard}
         soft = self.divergence(self.answer(outputs[teachers[0]]), name, outputs)
         return {f"{name}/supervised": (1.0 - self.share) * hard, f"{name}/distillation": self.share * soft}
-
-
-def chain_of(teacher, assistants, student):
-    """Returns the networks of a chain by name: "teacher", "assistant_1" and so on, "peer_0"."""
-    between = {f"assistant_{i}": assistant for i, assistant in enumerate(assistants, start=1)}
-    return {"teacher": teacher, **between, "peer_0": student}

@@ -193,7 +193,6 @@ class Task:
         """The name of the metric by which validation chooses."""
         return next(iter(self.metrics))
 
-    def is_better(self, value, other, metric=None):
-        """Whether a value of a metric (the one that chooses by default) is better than another, or equal to it."""
-        metric = self.metrics[metric or self.choice]
-        return metric.better(value, other) == value
+    def is_better(self, value, other):
+        """Whether a value of the metric that chooses is better than another, or equal to it."""
+        return self.metrics[self.choice].better(value, other) == value

@@ -8,7 +8,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from odtf import data, methods, models, names, own_code, quantization, tasks
+from odtf import data, methods, models, quantization, tasks
 from odtf.errors import UserError
 from odtf.models.specification import check_kinds
 from odtf.training.schedules import make_optimizer
@@ -30,8 +30,7 @@ def make_task(config):
     """
     options = config.task.to_dict()
     name = options.pop("name")
-    if name not in tasks.names() and not own_code.is_own(name):
-        raise UserError(f"config.task.name must be one of {names.listed(tasks.names())}. Received: {name!r}.")
+    tasks.check(name, "config.task.name must be one of")
     try:
         task = tasks.find(name)
         known = list(inspect.signature(task).parameters)

@@ -39,7 +39,7 @@ class TeacherChain(Method):
 
     def __init__(self, members, steps, *, step_epochs, temperature, share, kl_reduction="batchmean", **common):
         super().__init__(**common)
-        lengths = list(step_epochs) * (len(steps) if len(step_epochs) == 1 else 1)
+        lengths = _lengths(step_epochs, len(steps))
         if lengths and (len(lengths) != len(steps) or not all(isinstance(n, int) and n > 0 for n in lengths)):
             trained = ", ".join(name for name, _ in steps)
             raise ValueError(
@@ -76,10 +76,12 @@ class TeacherChain(Method):
     def trained(cls, options):
         """Returns the names of the networks that the steps train, in the order of the steps.
 
+        Each network of a `chain_of` has one, unless a subclass says otherwise.
+
         Args:
             options: dict, `config.method` without its name.
         """
-        raise NotImplementedError
+        return list(chain_of(None, options.get("assistant_networks", ()), None))
 
     @classmethod
     def epochs_of(cls, options, networks, epochs):
@@ -87,7 +89,7 @@ class TeacherChain(Method):
         lengths = options.get("step_epochs", inspect.signature(cls).parameters["step_epochs"].default)
         if not lengths:
             return super().epochs_of(options, dict.fromkeys(names), epochs)
-        lengths = list(lengths) * (len(names) if len(lengths) == 1 else 1)
+        lengths = _lengths(lengths, len(names))
         firsts = [min(first, epochs) for first in (0, *itertools.accumulate(lengths[:-1]))]
         spans = {}
         # The last step goes on for as long as training does.
@@ -132,3 +134,14 @@ class TeacherChain(Method):
         answer = self.answer(outputs[name])
         weight = 1.0 if self.kl_reduction == "batchmean" else 1.0 / answer.shape[-1]
         return weight * self.task.distil(ops.stop_gradient(teacher), answer, self.temperature)
+
+
+def chain_of(teacher, assistants, student):
+    """Returns the networks of a chain by name: "teacher", "assistant_1" and so on, "peer_0"."""
+    between = {f"assistant_{i}": assistant for i, assistant in enumerate(assistants, start=1)}
+    return {"teacher": teacher, **between, "peer_0": student}
+
+
+def _lengths(step_epochs, count):
+    """The epochs of every one of `count` steps; one number counts for all of them."""
+    return list(step_epochs) * (count if len(step_epochs) == 1 else 1)

@@ -38,11 +38,13 @@ class ClassStudy(Study):
 
     def result(self):
         found = super().result()
-        labels, first, *second = self._joined()
+        # Labels `[n]`, then the probabilities `[n, classes]` of each file.
+        labels, first, *second = (np.concatenate(part) for part in zip(*self._batches, strict=True))
+        self._confusion = figures.confusion(labels, first.argmax(axis=1), len(self.info.names))
         result = {
             **_accuracies(found, len(labels)),
             "calibration": figures.calibration(first, labels),
-            "classes": figures.by_class(self.confusion(), self.info.names),
+            "classes": figures.by_class(self._confusion, self.info.names),
         }
         if second:
             result["against"] = {**_accuracies(found["against"], len(labels)), **_compare(first, *second, labels)}
@@ -77,16 +79,11 @@ class ClassStudy(Study):
 
     def write(self, result, path):
         """Writes the confusion matrix as CSV and, where matplotlib is installed, a picture of it and of calibration."""
-        return confusion_files.write(result, self.confusion(), path)
+        return confusion_files.write(result, self._confusion, path)
 
     def confusion(self):
-        """Returns the confusion matrix of the file, int `[classes, classes]`, rows the true class."""
-        labels, first, *_ = self._joined()
-        return figures.confusion(labels, first.argmax(axis=1), len(self.info.names))
-
-    def _joined(self):
-        """Labels `[n]`, then the probabilities `[n, classes]` of each file."""
-        return [np.concatenate(part) for part in zip(*self._batches, strict=True)]
+        """Returns the confusion matrix of the last `result`, int `[classes, classes]`, rows the true class."""
+        return self._confusion
 
 
 def _accuracies(found, count):

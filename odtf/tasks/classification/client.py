@@ -5,7 +5,6 @@ import numpy as np
 from odtf.errors import VerificationError
 from odtf.quiet import quiet
 from odtf.tasks.clients import MediaPipe
-from odtf.tflite.runner import Runner
 
 _AGREEMENT = 0.9
 
@@ -14,6 +13,8 @@ class ImageClassifier(MediaPipe):
     """The API that names an image's class; it reads the names of the classes from the file's metadata."""
 
     def prove(self, content, images, targets, info):
+        from odtf.tflite.runner import Runner  # Training needs the task, not LiteRT.
+
         names = [str(name) for name in info.names]
         given = self.classify(content, images)
         unknown = [name for name, _ in given if name not in names]

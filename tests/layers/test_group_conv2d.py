@@ -34,6 +34,18 @@ def test_native_and_split_paths_agree(monkeypatch, strides, in_graph):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+def test_a_gradient_is_said_to_be_native_where_tensorflow_has_it():
+    kernel = tf.ones((3, 3, 2, 4))
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        y = tf.nn.conv2d(tf.ones((1, 4, 4, 4)), kernel, 1, "SAME")
+    try:
+        found = tape.gradient(y, kernel) is not None
+    except tf.errors.OpError:
+        found = False
+    assert grouped_convolution.has_native_gradient("CPU", "float32") == found
+
+
 def test_both_paths_are_the_ones_named(monkeypatch):
     """Native is one convolution; split is one a group, and neither is compiled by XLA."""
 

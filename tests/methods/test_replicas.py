@@ -1,4 +1,4 @@
-"""One replica and two give the same weights and the same logged values, in one order, for every method."""
+"""One replica and two give the same weights and the same logged values, for every method."""
 
 import inspect
 
@@ -17,8 +17,8 @@ def train(name, batch, strategy):
     """Trains two steps on one global batch; returns the logged values of each, all variables, and what is unordered.
 
     The decay is so strong that one of twice or half its strength moves the weights by more than is tolerated. What a
-    method moves after the step has to be traced for all replicas together; all else is the same done at once, which
-    takes a third of the time.
+    method moves after the step has to be traced for all replicas together, and then has an order; all else is the same
+    done at once, which takes a third of the time.
     """
     replicas = strategy.num_replicas_in_sync
     share = len(batch[1]) // replicas
@@ -37,6 +37,7 @@ def train(name, batch, strategy):
     step = method.make_train_function()
     with variable_order.executed_graphs() as graphs:
         logs = [{key: float(value) for key, value in step(iterator).items()} for _ in range(2)]
+    assert eager or graphs
     variables = {f"{i} {v.path}": v.numpy() for i, v in enumerate(method.variables)}
     return logs, variables, variable_order.unordered(graphs)
 

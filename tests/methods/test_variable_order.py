@@ -1,6 +1,7 @@
 """What a step reads of a variable and what assigns to it stay in the order of the program.
 
-`test_replicas.py` asks it of every method, on one replica and on two; here are students that train quantised, and what
+`test_conformance.py` asks it of every method, and `test_replicas.py`, on two replicas, of those that move something
+after the step; here are students that train quantised, and what
 the order means for the numbers.
 """
 

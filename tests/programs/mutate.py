@@ -160,9 +160,9 @@ def _wait(pid, seconds):
     return os.waitstatus_to_exitcode(status)
 
 
-def equivalent():
-    """Returns the faults that change nothing: name -> reason."""
-    lines = EQUIVALENT.read_text("utf-8").splitlines() if EQUIVALENT.exists() else []
+def equivalent(path=EQUIVALENT):
+    """Returns the faults that a file says change nothing: name -> reason."""
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
     return dict(line.rsplit("  # ", 1) for line in lines if line and not line.startswith("#"))
 
 

@@ -53,12 +53,11 @@ def load(count):
 
 def train(name, mode, threads, epochs, workdir):
     """Runs one training; raises RuntimeError with the end of what it printed if it fails."""
-    module = "odtf.commands.train" if (ROOT / "odtf/commands").is_dir() else "odtf.train"
     flags = [f"--config=configs/{name}.py:smoke", *FLAGS, f"--config.epochs={epochs}"]
     flags += [f"--config.quantization.aware={mode == 'aware'}", f"--workdir={workdir}"]
     environment = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": str(threads)}
     process = subprocess.run(
-        [sys.executable, "-m", module, *flags],
+        [sys.executable, "-m", "odtf.commands.train", *flags],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,

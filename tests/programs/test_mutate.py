@@ -76,6 +76,13 @@ def test_the_nearest_tests_come_first():
     assert "tests/models/test_networks.py" in near[3:], "it speaks of other networks"
 
 
+def test_what_changes_nothing_is_read_with_its_reason(tmp_path):
+    file = tmp_path / "equivalent.txt"
+    assert mutate.equivalent(file) == {}
+    file.write_text("# what this is\n\na.py: 3:1 a # b -> c  # as c is b\n")
+    assert mutate.equivalent(file) == {"a.py: 3:1 a # b -> c": "as c is b"}
+
+
 def test_every_fault_that_is_said_to_change_nothing_exists_and_has_a_reason():
     for name, reason in mutate.equivalent().items():
         path = name.partition(": ")[0]

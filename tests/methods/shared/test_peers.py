@@ -7,6 +7,7 @@ import pytest
 from odtf import methods
 from odtf.methods.shared.fusion import last_stage_but_one
 from odtf.methods.shared.peers import check_answers, last_map, several, stages_of
+from odtf.models import deploy
 from tests.methods.tiny import tiny
 
 # As text, "stage10" comes before "stage2".
@@ -49,7 +50,10 @@ def test_peers_of_different_answers_are_refused(name):
 
 
 def test_a_deployed_network_has_its_answer_alone():
-    check_answers({"one": tiny(seed=0, name="one"), "other": tiny(seed=1, name="other")}, "logits")
+    whole = tiny(seed=0, name="one")
+    check_answers({"whole": whole, "deployed": deploy(tiny(seed=1, name="other"))}, "logits")
+    with pytest.raises(ValueError, match=r"\(10,\) of whole, \(7,\) of deployed"):
+        check_answers({"whole": whole, "deployed": deploy(tiny(seed=1, name="other", classes=7))}, "logits")
 
 
 @pytest.mark.parametrize(

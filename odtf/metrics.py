@@ -212,6 +212,6 @@ def evaluate(predict, examples, metrics):
     return results(merged(map(sums, examples), joined_of(metrics)), metrics)
 
 
-def joined_of(metrics, prefix=""):
+def joined_of(metrics):
     """Returns what `merged` takes as `joined` for these metrics."""
-    return tuple(f"{prefix}{name}/" for name, metric in metrics.items() if metric.joined)
+    return tuple(f"{name}/" for name, metric in metrics.items() if metric.joined)

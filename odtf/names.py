@@ -9,12 +9,12 @@ import pathlib
 import re
 
 _ODTF = pathlib.Path(__file__).parent
-_OWN = "FILE.py:NAME or package.module:NAME of your own"
+OWN = "FILE.py:NAME or package.module:NAME of your own"
 
 # Modules beside those of the kind: what they have in common.
 _COMMON = {"methods": {"base"}, "tasks": {"clients", "study", "task"}}
 # The source of every data set that is no other source's: its form stands last.
-_FALLBACK = "tfds"
+FALLBACK = "tfds"
 
 
 def networks():
@@ -45,14 +45,14 @@ def sources():
 
 def data_sets():
     """Returns the forms that the name of a data set may have, as words: the `FORM` of each source, and one's own."""
-    paths = sorted(_files("data/sources"), key=lambda path: (path.stem == _FALLBACK, path.stem))
+    paths = sorted(_files("data/sources"), key=lambda path: (path.stem == FALLBACK, path.stem))
     forms = [ast.literal_eval(re.search(r"^FORM = (.+)$", path.read_text("utf-8"), re.MULTILINE)[1]) for path in paths]
-    return f"{', '.join(forms[:-1])} or {forms[-1]}, or {_OWN}"
+    return f"{', '.join(forms[:-1])} or {forms[-1]}, or {OWN}"
 
 
 def listed(names):
     """Returns names, and that there may be one's own, as the words of an error or of --help."""
-    return f"{', '.join(names)}, or {_OWN}"
+    return f"{', '.join(names)}, or {OWN}"
 
 
 def in_configs(targets):

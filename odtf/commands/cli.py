@@ -10,7 +10,7 @@ import sys
 from absl import app, flags
 from absl import logging as absl_logging
 
-from odtf import own_code
+from odtf import names, own_code
 from odtf.errors import UserError
 
 # Flags belong to the modules that call `define_...`.
@@ -75,7 +75,7 @@ def define_allow_code(where):
 
 def define_choice(name, default, values, text):
     """Defines a flag that is one of several values, or a name of the user's own code."""
-    holder = flags.DEFINE_enum(name, default, values, f"{text} Or FILE.py:NAME or package.module:NAME of your own.")
+    holder = flags.DEFINE_enum(name, default, values, f"{text} Or {names.OWN}.")
     flags.FLAGS[name].parser = _Choice(values)
     return holder
 

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from odtf import own_code
+from odtf.data.draws import uniform
 from odtf.errors import UserError
 
 # Uniform numbers that the function gets for every image.
@@ -42,10 +43,8 @@ def draws(seed, step, first, size, batch_size, num_views):
     Returns:
         float32 tensor `[size * num_views, NUM_DRAWS]`.
     """
-    # Philox by name: the default algorithm depends on the device.
     stream = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), step]), _STREAM, alg="philox")
-    numbers = tf.random.stateless_uniform((batch_size, num_views * NUM_DRAWS), stream, alg="philox")
-    return tf.reshape(tf.slice(numbers, [first, 0], [size, -1]), (size * num_views, NUM_DRAWS))
+    return uniform(stream, first, size, batch_size, num_views, NUM_DRAWS)
 
 
 def apply(function, images, draws):

@@ -17,7 +17,7 @@ def adapted(function):
     """
 
     def open_source(argument, **wanted):
-        given = function(*_positional(function, argument), **_taken(function, wanted))
+        given = function(*_positional(function, argument, wanted), **_taken(function, wanted))
         try:
             names, splits = given
             splits = dict(splits)
@@ -31,10 +31,11 @@ def adapted(function):
     return open_source
 
 
-def _positional(function, argument):
-    """What goes before the keywords: the argument of `open_source`, if the function takes one."""
+def _positional(function, argument, wanted):
+    """What goes before the keywords: the argument of `open_source`, if the first parameter is for it."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [argument] if any(p.kind in kinds for p in inspect.signature(function).parameters.values()) else []
+    first = next(iter(inspect.signature(function).parameters.values()), None)
+    return [argument] if first is not None and first.kind in kinds and first.name not in wanted else []
 
 
 def _taken(function, wanted):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from odtf.data import arguments, own_augmentation
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
+from odtf.data.draws import uniform
 from odtf.data.graph_calls import user_error_from
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
@@ -175,11 +176,8 @@ class TrainPipeline:
         """float32 `[size * num_views, NUM_DRAWS]`."""
         if not self._augmentation.random:
             return tf.zeros((size * self.num_views, NUM_DRAWS))
-        # Philox by name: the default algorithm depends on the device.
-        draws = tf.random.stateless_uniform(
-            (self.batch_size, self.num_views * NUM_DRAWS), tf.stack([self._seed, step]), alg="philox"
-        )
-        return tf.reshape(tf.slice(draws, [first, 0], [size, -1]), (size * self.num_views, NUM_DRAWS))
+        seed = tf.stack([self._seed, step])
+        return uniform(seed, first, size, self.batch_size, self.num_views, NUM_DRAWS)
 
 
 def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):

@@ -119,10 +119,7 @@ class FileStore:
         """uint8 images, and the targets by name, of a tensor of rows."""
         outputs = (tf.uint8, *(tf.as_dtype(target.dtype) for target in self.targets.values()))
         images, *values = graph_calls.call(self._read_flat, rows, outputs)
-        return tf.ensure_shape(images, (None, *self.image_shape)), {
-            name: tf.ensure_shape(value, (None, *target.array_shape(self.image_shape)))
-            for (name, target), value in zip(self.targets.items(), values, strict=True)
-        }
+        return images, dict(zip(self.targets, values, strict=True))
 
     def _read_flat(self, rows):
         images, values = self.read(rows)

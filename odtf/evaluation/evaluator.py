@@ -68,7 +68,7 @@ def evaluate(
             targets=task.targets,
         )
 
-    sets = {one.image_size: load(one.image_size) for one in both}
+    sets = {size: load(size) for size in dict.fromkeys(one.image_size for one in both)}
     dataset = sets[file.image_size]
     if split not in dataset.splits:
         raise UserError(f"--split must be one of {', '.join(dataset.splits)}. Received: --split={split}.")

@@ -7,7 +7,7 @@ from odtf.export.c_array import c_array
 from odtf.export.card import documents
 from odtf.export.output import publish
 from odtf.export.proofs import PROOFS, Circumstances
-from odtf.export.verification import verify
+from odtf.export.verification import prefix_of, verify
 from odtf.files import disk_errors
 from odtf.targets import find_target
 from odtf.tasks import Classification
@@ -69,7 +69,7 @@ def publish_student(
             by_split["validation"] = verified("validation")
             row |= {key: value for key, value in by_split["validation"].items() if key not in row}
         circumstances = Circumstances(task, target, dataset, split, max_examples, max_drop)
-        checks, compiled = _evidence(content, quantization, by_split, circumstances)
+        checks, compiled = _evidence(content, by_split, circumstances)
         row |= _figures_of_tools(checks)
         array = name, content
         if compiled:
@@ -98,7 +98,7 @@ def _sources(content, name, description, labels):
     return {f"{name}.h": header.encode(), f"{name}.cc": source.encode()}
 
 
-def _evidence(content, quantization, by_split, circumstances):
+def _evidence(content, by_split, circumstances):
     """Every check with its numbers, and the file that Vela compiled, or None."""
     task, target = circumstances.task, circumstances.target
     tensors = flatbuffer.interface(content)
@@ -109,7 +109,7 @@ def _evidence(content, quantization, by_split, circumstances):
         {"check": "limits", "passed": True, **limits},
     ]
     for split, row in by_split.items():
-        prefix = "val" if split == "validation" else split
+        prefix = prefix_of(split)
         check = {"check": "accuracy", "split": split, "passed": True, "examples": row["examples"]}
         for metric in task.metrics:
             check |= {metric: row[f"{prefix}_{metric}"], f"student_{metric}": row[f"student_{prefix}_{metric}"]}

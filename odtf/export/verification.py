@@ -1,13 +1,14 @@
 """The proof of an exported file: its operators and tensors, its answers, its speed."""
 
+import functools
 import hashlib
 
 import numpy as np
 
 from odtf.errors import VerificationError
 from odtf.export.rules import check_interface, check_limits, check_operators
-from odtf.metrics import joined_of, merged, results, sums_of
 from odtf.tasks import Classification
+from odtf.tasks.study import Study
 from odtf.tflite import flatbuffer
 from odtf.tflite.runner import Runner
 
@@ -86,11 +87,15 @@ def by_split(values, student_values, split):
         student_values: the same of the student.
         split: name of the split they were computed from.
     """
-    prefix = "val" if split == "validation" else split
-    row = {}
+    prefix, row = prefix_of(split), {}
     for name, value in values.items():
         row |= {f"{prefix}_{name}": value, f"student_{prefix}_{name}": student_values[name]}
     return row
+
+
+def prefix_of(split):
+    """Returns what the names of a split's figures in a report begin with."""
+    return "val" if split == "validation" else split
 
 
 def is_worse(task, value, reference, allowed):
@@ -101,53 +106,30 @@ def is_worse(task, value, reference, allowed):
 
 def _compare(runner, network, dataset, task, target, split, count):
     """The metrics of a file and of its student, computed from the same pixels, and how far their answers differ."""
-    run = _Comparison(runner, network, dataset, task, target)
-    sums = run.sums(split, count)
+    study, predict = Study(task, dataset.info), _student(network, dataset, task.output)
+    worst = largest = 0.0
     # A metric may be computed against another split, as that of a search against the images searched.
-    other = next((metric.reference for metric in task.metrics.values() if metric.reference is not None), None)
-    reference = {} if other is None else run.sums(other, len(dataset.splits[other]))
-    figures = {"count": count, "agreement": None, "max_error": run.worst}
-    figures["relative_error"] = run.worst / (1.0 + run.largest)
-    for key, side in (("metrics", "file/"), ("student_metrics", "student/")):
-        figures[key] = results(_part(sums, side), task.metrics, _part(reference, side))
-    if task.agreement is not None:
-        figures["agreement"] = results(_part(sums, "both/"), {"agreement": task.agreement})["agreement"]
-    return figures
-
-
-class _Comparison:
-    """A file and its student, run over splits; the largest error and the largest answer are kept."""
-
-    def __init__(self, runner, network, dataset, task, target):
-        self._runner, self._dataset, self._task, self._target = runner, dataset, task, target
-        self._predict = _student(network, dataset, task.output)
-        self._agreement = {} if task.agreement is None else {"agreement": task.agreement}
-        self.worst = self.largest = 0.0
-
-    def sums(self, split, count):
-        """Returns the total sums of the first examples: "file/METRIC/SUM", "student/..." and "both/..."."""
-        joined = [*joined_of(self._task.metrics, "file/"), *joined_of(self._task.metrics, "student/")]
-        joined += joined_of(self._agreement, "both/")
-        return merged((self._batch(split, start, count) for start in range(0, count, _CHUNK)), joined)
-
-    def _batch(self, split, start, count):
-        images, targets = self._dataset.splits[split].take(np.arange(start, min(start + _CHUNK, count)))
-        given, expected = self._runner.predict(images), self._task.folded(self._predict(images), self._target)
-        if not np.all(np.isfinite(given)):
-            raise VerificationError(f"The file gives NaN or Inf on examples {start} and after of the {split} split")
-        self.worst = max(self.worst, float(np.max(np.abs(given - expected))))
-        self.largest = max(self.largest, float(np.max(np.abs(expected))))
-        weights = np.ones(len(images), np.float32)
-        sides = {
-            "file/": sums_of(self._task.metrics, targets, given, weights),
-            "student/": sums_of(self._task.metrics, targets, expected, weights),
-            "both/": sums_of(self._agreement, expected, given, weights),
-        }
-        return {f"{side}{name}": value for side, sums in sides.items() for name, value in sums.items()}
-
-
-def _part(sums, side):
-    return {name.removeprefix(side): value for name, value in sums.items() if name.startswith(side)}
+    takers = [(split, count, study.add)]
+    takers += [(name, len(dataset.splits[name]), functools.partial(study.refer, name)) for name in study.references]
+    for name, examples, take in takers:
+        for start in range(0, examples, _CHUNK):
+            images, targets = dataset.splits[name].take(np.arange(start, min(start + _CHUNK, examples)))
+            given, expected = runner.predict(images), task.folded(predict(images), target)
+            if not np.all(np.isfinite(given)):
+                raise VerificationError(f"The file gives NaN or Inf on examples {start} and after of the {name} split")
+            worst = max(worst, float(np.max(np.abs(given - expected))))
+            largest = max(largest, float(np.max(np.abs(expected))))
+            take(targets, given, expected)
+    found = study.result()
+    student = found.pop("against")
+    return {
+        "count": count,
+        "agreement": student.pop("agreement", None),
+        "max_error": worst,
+        "relative_error": worst / (1.0 + largest),
+        "metrics": found,
+        "student_metrics": student,
+    }
 
 
 def _check_answers(figures, task, quantization, max_drop):

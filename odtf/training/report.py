@@ -4,7 +4,8 @@ The form is stable; keys may be added, none is renamed or removed:
 
     config      the whole configuration
     method, dataset, seed
-    task        name, and metric, the one that chooses: METRIC below; its title, better ("max" or "min") and share
+    task        name, and metric, the one that chooses: METRIC below; its title, better ("max" or "min") and share;
+                agreement: its share, null where the task has none
     peers       for each: name, params, macs, network (what it was built from; a list where it is made of several),
                 val_METRIC, test_METRIC (at the chosen epoch), last_val_METRIC, last_test_METRIC (at the end); the same
                 of all other metrics of the task and the method
@@ -26,7 +27,8 @@ def task_row(task):
     """Returns what a report says of the task: its name and the metric that chooses."""
     metric = task.metrics[task.choice]
     row = {"title": metric.title, "better": metric.better.__name__, "share": metric.share}
-    return {"name": task.name, "metric": task.choice, **row}
+    agreement = task.agreement and {"share": task.agreement.share}
+    return {"name": task.name, "metric": task.choice, **row, "agreement": agreement}
 
 
 def metric_of(report):
@@ -87,9 +89,12 @@ def render(report):
     text += f"\n\nChosen on validation: {student['name']} of epoch {student['epoch']}. "
     text += f"Training took {report['seconds']['train']:.0f} s."
     if report["exports"]:
+        # Of a run whose report does not say what agreement is, it is a share.
+        share = (report.get("task") or {}).get("agreement") or {"share": True}
         rows = [("export", "quantisation", "bytes", f"test {title}", "agreement", "latency p50", "file")]
         for row in report["exports"]:
-            quality = shown(row[f"test_{name}"], metric), f"{row['agreement']:.2%}"
+            agreement = "-" if row["agreement"] is None else shown(row["agreement"], share)
+            quality = shown(row[f"test_{name}"], metric), agreement
             latency = f"{row['latency_us_p50']:.0f} us"
             # A budget, or --peer, may have chosen another than validation.
             other = row.get("peer", student["name"]) != student["name"]

@@ -45,6 +45,18 @@ def test_several_targets_come_by_name():
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        lambda image_size: ((), {"train": (IMAGES, VALUES)}),
+        lambda data_dir=None, *, targets: ((), {"train": (IMAGES, VALUES)}),
+        lambda argument, image_size: ((), {"train": (IMAGES, VALUES)}),
+    ],
+)
+def test_a_function_takes_what_it_has_a_use_for(source):
+    assert data.load(source, targets=TARGETS).image_shape == IMAGES.shape[1:]
+
+
+@pytest.mark.parametrize(
     ("source", "message"),
     [
         (lambda: None, r"returns \(names, splits\).*Received: NoneType"),

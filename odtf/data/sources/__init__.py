@@ -22,9 +22,6 @@ from odtf import own_code
 from odtf.data.own_source import adapted
 from odtf.errors import UserError
 
-# Reads all that is no other source's.
-_FALLBACK = "tfds"
-
 
 def names():
     """Returns the names of all sources, sorted; imports none of them."""
@@ -52,7 +49,7 @@ def find(name):
         raise unknown(name)
     source, _, argument = name.partition(":")
     if source not in names():
-        source, argument = _FALLBACK, name
+        source, argument = names_lib.FALLBACK, name
     return _module(source).open_source, argument
 
 

@@ -5,6 +5,7 @@ errors, before the seconds that importing TensorFlow takes. (`odtf.targets` are 
 """
 
 import ast
+import difflib
 import pathlib
 import re
 
@@ -48,6 +49,12 @@ def data_sets():
     paths = sorted(_files("data/sources"), key=lambda path: (path.stem == FALLBACK, path.stem))
     forms = [ast.literal_eval(re.search(r"^FORM = (.+)$", path.read_text("utf-8"), re.MULTILINE)[1]) for path in paths]
     return f"{', '.join(forms[:-1])} or {forms[-1]}, or {OWN}"
+
+
+def meant(word, known):
+    """Returns " (did you mean WORD?)" with the known name that is nearest to a word, or nothing if none is near."""
+    near = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def listed(names):

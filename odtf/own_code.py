@@ -20,6 +20,21 @@ _NAME = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*\.py):(?P<attrib
 
 # What stands before the colon of the data sets that odtf reads itself, such as "folder:PATH".
 _SOURCES = frozenset(names.sources())
+# Folders of configs, whose modules can be named.
+_FOLDERS = []
+
+
+def add_folder(folder):
+    """Makes the modules of a folder importable, after all others: a random.py there hides nothing of Python's.
+
+    Args:
+        folder: directory of a config. Processes that are started from here find its modules too.
+    """
+    folder = pathlib.Path(folder).resolve()
+    if folder not in _FOLDERS:
+        _FOLDERS.append(folder)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def is_own(name):
@@ -82,15 +97,29 @@ def _import(module, what, name):
     if module.endswith(".py"):
         return _import_file(pathlib.Path(module), what, name)
     try:
-        return importlib.import_module(module)
+        imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         # A module that the user's code looks for in vain is an error of that code.
         if error.name and not f"{module}.".startswith(f"{error.name}."):
             raise
         raise UserError(
-            f"There must be a module {module} with {what}: on PYTHONPATH, installed, or as FILE.py:attribute. "
-            f"Received: {name!r}; no module {error.name}."
+            f"There must be a module {module} with {what}: beside the config, on PYTHONPATH, installed, or as "
+            f"FILE.py:attribute. Received: {name!r}; no module {error.name}."
         ) from error
+    _check_place(module.partition(".")[0], name)
+    return imported
+
+
+def _check_place(module, name):
+    """Refuses a module that hides another one of its name in the folder of a config: either may be meant."""
+    files = f"{module}.py", f"{module}/__init__.py"
+    places = [folder / file for folder in _FOLDERS for file in files if (folder / file).is_file()]
+    found = sys.modules[module].__spec__.origin or ""
+    if hidden := [path for path in places if path.resolve() != pathlib.Path(found).resolve()]:
+        raise UserError(
+            f"Two modules have the name {module}: FILE.py:attribute, or another name for one, would be right. "
+            f"Received: {name!r}, which is in {found or 'Python'} and hides {hidden[0]}."
+        )
 
 
 def _import_file(path, what, name):

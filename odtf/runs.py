@@ -14,6 +14,7 @@ from odtf import own_code
 from odtf.errors import UserError
 from odtf.files import check_directory, make_directory, write_json
 from odtf.training import config as config_lib
+from odtf.training import growth
 
 
 class Run:
@@ -39,6 +40,8 @@ class Run:
         self.report = read_report(workdir)
         self._allow_code = allow_code
         own_code.check_allowed([*config_lib.named(self.config), self.report["peers"]], allow_code, workdir)
+        if allow_code is True and self.config.code_dir:  # Not where a command allows what it names itself, and has.
+            own_code.add_folder(self.config.code_dir)
 
     # What it is -----------------------------------------------------------------------------------------------------
 
@@ -168,7 +171,7 @@ class Run:
         self.write(change)
 
 
-def train(config, workdir, placement, allow_code=False):
+def train(config, workdir, placement, allow_code=False, download=False):
     """Trains the cohort of a config in a workdir, or goes on where an earlier run stopped.
 
     Args:
@@ -176,6 +179,7 @@ def train(config, workdir, placement, allow_code=False):
         workdir: directory; made if needed. A finished run in it is not trained again.
         placement: `odtf.training.strategy.Placement`.
         allow_code: whether `config.method.teacher_workdir` may name code that is neither odtf's nor the config's.
+        download: whether a data set that TFDS has not prepared is downloaded.
 
     Returns:
         The report as a dict, also written to `workdir/report.json` by the chief.
@@ -186,18 +190,21 @@ def train(config, workdir, placement, allow_code=False):
     """
     from odtf.training import experiment
 
+    if config.code_dir:
+        own_code.add_folder(config.code_dir)
     if placement.is_chief:
         check_claim(workdir, config)
 
     def teacher(workdir, info=None):
         return load_teacher(workdir, info, allow_code or own_names(config))
 
-    prepared = experiment.prepare(config, workdir, placement, teacher)
+    prepared = experiment.prepare(config, workdir, placement, teacher, download)
+    earlier = _earlier_report(workdir)
     if placement.is_chief:
         claim(workdir, config)
     report = json.loads(json.dumps(prepared.run()))  # What is returned is what is read later.
     if placement.is_chief:
-        report |= _made_of(workdir, report["student"])
+        report |= _made_of(earlier, report["student"])
         write_json(pathlib.Path(workdir) / "report.json", report)
     return report
 
@@ -267,15 +274,19 @@ def _read_json(path, keys):
     return data
 
 
-def _made_of(workdir, student):
-    """Returns what an earlier report of the workdir says was made of the same student: its rows of files."""
+def _earlier_report(workdir):
+    """Returns the report that a workdir has, or None."""
     try:
-        old = read_report(workdir)
+        return read_report(workdir)
     except UserError:
+        return None
+
+
+def _made_of(earlier, student):
+    """Returns what an earlier report of the workdir says was made of the same student: its rows of files."""
+    if earlier is None or any(earlier["student"].get(key) != student[key] for key in ("name", "step")):
         return {}
-    if any(old["student"].get(key) != student[key] for key in ("name", "step")):
-        return {}
-    return {key: old[key] for key in ("exports", "finetuned") if key in old}
+    return {key: earlier[key] for key in ("exports", "finetuned") if key in earlier}
 
 
 def _network_before_02(config, name):
@@ -294,18 +305,28 @@ def _network_before_02(config, name):
 def check_claim(workdir, config):
     """Shows that a run of `config` may write to the workdir, and writes nothing.
 
+    Returns:
+        Whether a run is there that goes on beyond its end: the config has more epochs than it had, see
+        `odtf.training.growth`.
+
     Raises:
         UserError: if it cannot be written to, or another config's run is there, naming what differs.
     """
     check_directory(workdir)
     if not (pathlib.Path(workdir) / "config.json").exists():
-        return
-    old = config_lib.to_json(read_config(workdir))
-    if changes := config_lib.differences(old, config_lib.to_json(config)):
-        raise UserError(
-            f"The workdir {workdir} belongs to another config; a new workdir, or the old config, would be right. "
-            f"Received: {'; '.join(changes)}."
-        )
+        return False
+    old = read_config(workdir)
+    changes = config_lib.differences(config_lib.to_json(old), config_lib.to_json(config))
+    if not changes:
+        return False
+    grows = config.epochs > old.epochs and len(changes) == 1
+    reason = growth.refusal(old, config) if grows else None
+    if grows and reason is None:
+        return True
+    raise UserError(
+        f"The workdir {workdir} belongs to another config; a new workdir, or the old config, would be right. "
+        f"{f'{reason} ' if reason else ''}Received: {'; '.join(changes)}."
+    )
 
 
 def claim(workdir, config):
@@ -314,8 +335,10 @@ def claim(workdir, config):
     Raises:
         UserError: as `check_claim`.
     """
-    check_claim(workdir, config)
+    grows = check_claim(workdir, config)
     directory = make_directory(workdir)
+    if grows:  # It is no finished run any more.
+        (directory / "report.json").unlink(missing_ok=True)
     try:
         write_json(directory / "config.json", config_lib.to_json(config))
     except UserError:

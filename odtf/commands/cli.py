@@ -73,6 +73,11 @@ def define_allow_code(where):
     return flags.DEFINE_bool("allow_code", False, text)
 
 
+def define_download():
+    """Defines `--download`, without which nothing is fetched from a network."""
+    return flags.DEFINE_bool("download", False, "Whether a TFDS set that is not prepared is downloaded and prepared.")
+
+
 def define_choice(name, default, values, text):
     """Defines a flag that is one of several values, or a name of the user's own code."""
     holder = flags.DEFINE_enum(name, default, values, f"{text} Or {names.OWN}.")

@@ -34,6 +34,7 @@ _EQUAL = flags.DEFINE_enum(
     f"Shared by a student and its network alone: {'; '.join(f'{name}: {meaning}' for name, meaning in EQUAL.items())}.",
 )
 _ALLOW_CODE = cli.define_allow_code("the workdir of a teacher")
+_DOWNLOAD = cli.define_download()
 _PEER = flags.DEFINE_string("peer", None, "The peer to compare where a method has it; validation's choice by default.")
 
 
@@ -43,6 +44,11 @@ def _main(argv):
     from odtf.compare import markdown, pairing, plan
 
     made = plan.make_plan(paths, _OVERRIDES.value, range(_SEEDS.value), _EQUAL.value)
+    if _DOWNLOAD.value:
+        from odtf import data
+
+        _, config = made["entries"][0]  # All have the same data.
+        data.download(config.data.name, config.data.data_dir)
     result = pairing.run(made, workdir, peer=_PEER.value, log=print, allow_code=_ALLOW_CODE.value)
     print(markdown.write(result, target))
 

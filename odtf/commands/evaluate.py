@@ -20,6 +20,7 @@ import pathlib
 
 from absl import flags
 
+import odtf
 from odtf import files, names
 from odtf.commands import cli
 from odtf.errors import UserError
@@ -28,6 +29,7 @@ from odtf.quiet import import_tensorflow
 _TASK = flags.DEFINE_string("task", "classification", f"What the output means: {names.listed(names.tasks())}.")
 _DATA = flags.DEFINE_string("data", None, f"What to evaluate on: {names.data_sets()}.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS prepared the set.")
+_DOWNLOAD = cli.define_download()
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "The images to evaluate on.")
 _SEED = flags.DEFINE_integer(
     "seed",
@@ -88,6 +90,8 @@ def _main(argv):
     against = ImageFile(_AGAINST.value, given, _THREADS.value) if _AGAINST.value else None
     if given and file.says_pixels and (against is None or against.says_pixels):
         raise UserError(f"The file says itself how it takes pixels: {file.pixels.source}. Received: {given.source}.")
+    if _DOWNLOAD.value:
+        odtf.data.download(data, _DATA_DIR.value)
     result, study = evaluator.evaluate(
         file,
         data,

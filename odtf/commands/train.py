@@ -16,6 +16,7 @@ from absl import flags
 
 from odtf import names, runs
 from odtf.commands import cli
+from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 from odtf.targets import TARGETS
 from odtf.training import config_checks, config_file
@@ -26,6 +27,7 @@ _STRATEGY = flags.DEFINE_enum(
     "strategy", "one", ["one", "mirrored", "multiworker"], "One device, several of this machine, or several machines."
 )
 _ALLOW_CODE = cli.define_allow_code("config.method.teacher_workdir")
+_DOWNLOAD = cli.define_download()
 _DEVICES = flags.DEFINE_list("devices", [], "Devices such as GPU:0,GPU:1 or CPU:0,CPU:1; all GPUs by default.")
 
 
@@ -35,6 +37,10 @@ def _main(argv):
     workdir = cli.required(_WORKDIR)
     # Before the seconds that importing TensorFlow takes.
     config_checks.check(config)
+    if _DOWNLOAD.value and _STRATEGY.value == "multiworker":
+        raise UserError(
+            "All workers would download the data: prepare them by odtf.data.download. Received: --download."
+        )
     runs.check_claim(workdir, config)
     import_tensorflow()
     from odtf.run_exports import check_exports, export_workdir
@@ -43,7 +49,7 @@ def _main(argv):
     check_exports(config)
     placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
     try:
-        report = runs.train(config, workdir, placement, _ALLOW_CODE.value)
+        report = runs.train(config, workdir, placement, _ALLOW_CODE.value, _DOWNLOAD.value)
     except experiment.Stopped as stopped:
         print(stopped)
         return

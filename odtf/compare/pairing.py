@@ -67,7 +67,9 @@ def _train_alone(config, method, name, equal, seed, workdir):
     """Trains a peer's network alone, for as long as `equal` says, and returns the `Run`."""
 
     def train(solo):  # It has no teacher, and so no workdir to read.
-        digest = hashlib.sha256(json.dumps(config_lib.to_json(solo), sort_keys=True).encode()).hexdigest()[:12]
+        # One network alone serves all methods, wherever their configs lie.
+        data = {key: value for key, value in config_lib.to_json(solo).items() if key != "code_dir"}
+        digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
         return child_runs.train(_with_seed(solo, seed), workdir / f"solo-{digest}" / f"seed-{seed}")
 
     networks = _networks(method)

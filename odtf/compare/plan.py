@@ -2,12 +2,13 @@
 
 import contextlib
 import fractions
+import functools
 import json
 
 from odtf.compare import baseline
 from odtf.errors import UserError
 from odtf.training import config as config_lib
-from odtf.training import config_checks, config_file
+from odtf.training import config_checks, config_file, overrides
 
 # What the same network alone gets as much of as the method does: the values of --equal, and what each means.
 EQUAL = {
@@ -18,7 +19,7 @@ EQUAL = {
 }
 
 
-def make_plan(paths, overrides, seeds, equal="epochs"):
+def make_plan(paths, given, seeds, equal="epochs"):
     """Loads the configs of a comparison.
 
     They must agree in the task and the data, which decide what the test set is and how it is judged. Everything else is
@@ -26,7 +27,7 @@ def make_plan(paths, overrides, seeds, equal="epochs"):
 
     Args:
         paths: list of "FILE.py" or "FILE.py:arg".
-        overrides: list of "key.path=value", applied to every config.
+        given: list of overrides "key.path=value", applied to every config.
         seeds: iterable of int.
         equal: a key of `EQUAL`: what a student and the same network alone have in common.
 
@@ -42,8 +43,7 @@ def make_plan(paths, overrides, seeds, equal="epochs"):
     entries = []
     for text in paths:
         config = config_file.load(text)
-        for override in overrides:
-            _override(config, override)
+        _override(config, given)
         config.export.targets = ()
         config_checks.check(config)
         entries.append((text, config))
@@ -72,20 +72,23 @@ def _check_same_test(entries):
             )
 
 
-def _override(config, text):
-    key, equals, value = text.partition("=")
-    *path, leaf = key.split(".")
-    part = config
-    for name in path:
-        part = part.get(name) if hasattr(part, "get") else None
-    if not equals or not hasattr(part, "keys") or leaf not in part:
-        raise UserError(f"--override takes KEY=VALUE with a key that the configs have. Received: {text!r}.")
-    with contextlib.suppress(ValueError):  # Text may come without quotes.
-        value = json.loads(value)
-    try:
-        part[leaf] = value
-    except TypeError as error:
-        raise UserError(f"--override={key} must be of the type that the configs have. Received: {value!r}.") from error
+def _override(config, given):
+    for text in given:
+        if "=" not in text:
+            raise UserError(f"--override takes KEY=VALUE with a key that the configs have. Received: {text!r}.")
+    values = dict(text.split("=", 1) for text in given)
+    overrides.prepare(config, values, "--override=")
+    for path, value in values.items():
+        *parts, leaf = path.split(".")
+        part = functools.reduce(lambda outer, name: outer[name], parts, config)
+        with contextlib.suppress(ValueError):  # Text may come without quotes.
+            value = json.loads(value)
+        try:
+            part[leaf] = value
+        except TypeError as error:
+            raise UserError(
+                f"--override={path} must be of the type that the configs have. Received: {value!r}."
+            ) from error
 
 
 def stretched(config, epochs):

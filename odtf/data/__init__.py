@@ -6,6 +6,8 @@ from odtf.data.graph_calls import user_error_from
 from odtf.data.loading import load
 from odtf.data.pipeline import TrainPipeline, eval_dataset
 from odtf.data.samples import Target
+from odtf.data.sources import download
+from odtf.data.sources.memory import from_arrays
 from odtf.data.stores import FileStore, MemoryStore
 
 __all__ = [
@@ -18,7 +20,9 @@ __all__ = [
     "Target",
     "TrainPipeline",
     "calibration_images",
+    "download",
     "eval_dataset",
+    "from_arrays",
     "load",
     "user_error_from",
 ]

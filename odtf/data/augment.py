@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from odtf import names
 from odtf.data import arguments, own_augmentation
 from odtf.errors import UserError
 
@@ -54,7 +55,8 @@ class Augmentation:
         known = [field.name for field in dataclasses.fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise UserError(f"Unknown augmentation: the known ones are {', '.join(known)}. Received: {unknown[0]}.")
+            listed = f"{', '.join(known)}{names.meant(unknown[0], known)}"
+            raise UserError(f"Unknown augmentation: the known ones are {listed}. Received: {unknown[0]}.")
         self = cls(**values)
         side = min(image_shape[:2]) if image_shape else None
         arguments.integer("augment.pad", self.pad, 0, side and side - 1)

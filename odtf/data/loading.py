@@ -37,10 +37,11 @@ def load(
     Splits do not depend on the memory budget.
 
     Args:
-        name: "digits", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by `name[/config][:version]`, or a
-            function of the user's own, itself (its name is then the set's) or by package.module:FUNCTION or
-            FILE.py:FUNCTION; see `odtf.data.sources`.
-        data_dir: where TFDS prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets. Nothing is downloaded.
+        name: "digits", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by `name[/config][:version]`, what
+            `odtf.data.from_arrays` returned, or a function of the user's own, itself (its name is then the set's) or by
+            package.module:FUNCTION or FILE.py:FUNCTION; see `odtf.data.sources`.
+        data_dir: where TFDS prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets. Nothing is downloaded;
+            see `odtf.data.download`.
         image_size: int, or (height, width), to which images are resized; may be None where all have one size.
         validation_fraction: float in (0, 1), of the training images.
         seed: int, of the validation split and of `max_train_examples`.

@@ -2,6 +2,7 @@
 
 import inspect
 
+from odtf.data import in_process
 from odtf.data.dataset import Split
 from odtf.data.stores import MemoryStore
 from odtf.errors import UserError
@@ -12,12 +13,17 @@ def adapted(function):
 
     Args:
         function: takes those arguments of `open_source` (see `odtf.data.sources`) that it has a use for, maybe none.
-            Where a split is to be a `Split` it may give arrays, (images, values): images uint8
-            `[n, height, width, channels]`; values of the task's one target, an array `[n, ...]`, or of several by name.
+            Where a split is to be a `Split` it may give a pair (images, values), or a `tf.data.Dataset`, as
+            `odtf.data.from_arrays` takes them; in place of all, the name of another data set.
     """
 
     def open_source(argument, **wanted):
         given = function(*_positional(function, argument, wanted), **_taken(function, wanted))
+        if isinstance(given, str):
+            from odtf.data import sources
+
+            open_other, argument = sources.find(given)
+            return open_other(argument, **wanted)
         try:
             names, splits = given
             splits = dict(splits)
@@ -26,7 +32,7 @@ def adapted(function):
                 "A data source returns (names, splits): names of classes or (), and {'train': (images, values), ...}. "
                 f"Received: {type(given).__name__} from {_title(function)}."
             ) from error
-        return names, {part: _split(split, part, function, wanted["targets"]) for part, split in splits.items()}
+        return names, {part: _split(split, part, wanted["targets"]) for part, split in splits.items()}
 
     return open_source
 
@@ -45,17 +51,11 @@ def _taken(function, wanted):
     return {key: value for key, value in wanted.items() if key in parameters}
 
 
-def _split(split, part, function, targets):
+def _split(split, part, targets):
     if isinstance(split, Split):
         return split
-    if not isinstance(split, tuple) or len(split) != 2:
-        raise UserError(
-            f"The split {part!r} of a data source is (images, values). Received: {type(split).__name__} from "
-            f"{_title(function)}."
-        )
-    images, values = split
-    values = values if isinstance(values, dict) else dict.fromkeys(targets, values)
-    return Split(MemoryStore(images, values, targets))
+    images, values = in_process.pair(split, part)
+    return Split(MemoryStore(images, in_process.values_of(values, targets), targets))
 
 
 def _title(function):

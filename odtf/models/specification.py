@@ -47,14 +47,14 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
     arguments = dict(spec)
     wanted = arguments.pop("name", None)
     network = find(wanted)
-    parameters = inspect.signature(network).parameters
-    known = [p for p in parameters if p not in _RESERVED]
+    known = arguments_of(network)
     for argument, value in arguments.items():
         if argument not in known:
             raise ValueError(
-                f"{wanted} has no argument {argument!r}; it has {', '.join(known)}. Received: {argument}={value!r}"
+                f"{wanted} has no argument {argument!r}; it has {', '.join(known)}{names_lib.meant(argument, known)}. "
+                f"Received: {argument}={value!r}"
             )
-    if "synchronized" in parameters:
+    if "synchronized" in inspect.signature(network).parameters:
         arguments["synchronized"] = synchronized
     try:
         built = network(input_shape, head, **arguments, seed=seed, name=name)
@@ -67,6 +67,11 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
             f"Received: {built!r} of {wanted}."
         )
     return built
+
+
+def arguments_of(network):
+    """Returns the names of the arguments of a network's function that a specification may give, a list."""
+    return [name for name in inspect.signature(network).parameters if name not in _RESERVED]
 
 
 def check_kinds(function, arguments):

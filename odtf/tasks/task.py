@@ -36,6 +36,8 @@ class Task:
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
         client: `odtf.tasks.clients.Client` that proves that a mobile library reads a file of it; None if there is none.
         templates: folder with the templates of its own, a path; None if there are none.
+        arguments_of_terms: mapping from "supervised" or "distil" to names of the constructor's arguments that matter in
+            that term alone: where a config names a function of the user's own for it, they are refused.
         snippets: mapping from a target's kind of snippet ("android", "firmware") to the name of a template that shows
             the use of a file, in `templates`. For firmware there is one that serves any task.
     """
@@ -48,6 +50,7 @@ class Task:
     client = None
     templates = None
     snippets: typing.ClassVar[dict] = {}
+    arguments_of_terms: typing.ClassVar[dict] = {}
 
     # In training ----------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ import inspect
 import keras
 import tensorflow as tf
 
-from odtf import data, methods, models, quantization, tasks
+from odtf import data, methods, models, names, quantization, tasks
 from odtf.errors import UserError
 from odtf.models.specification import check_kinds
+from odtf.training import builders, own_losses
 from odtf.training.schedules import make_optimizer
 
 
@@ -33,14 +34,19 @@ def make_task(config):
     tasks.check(name, "config.task.name must be one of")
     try:
         task = tasks.find(name)
-        known = list(inspect.signature(task).parameters)
+        known = builders.of_task(task)
         for key, value in options.items():
             if key not in known:
-                raise ValueError(f"{name} takes {', '.join(known) or 'no keys but name'}. Received: {key}={value!r}.")
+                listed = f"{', '.join(known)}{names.meant(key, known)}"
+                raise ValueError(f"{name} takes {listed}. Received: {key}={value!r}.")
+        own = [key for key in own_losses.TERMS if key in options and key not in inspect.signature(task).parameters]
+        terms = {key: options.pop(key) for key in own}
         check_kinds(task, options)
-        return task(**options)
+        made = task(**options)
     except ValueError as error:
         raise UserError(f"config.task: {error}") from error
+    own_losses.install(made, options, terms)
+    return made
 
 
 def load_dataset(config):
@@ -219,16 +225,12 @@ def _make_method(config, task, network, teacher, synchronized):
 
 
 def _check_method_options(method, options):
-    parameters = inspect.signature(method).parameters
-    own = {key: p for key, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-    needed = {key: p.default is p.empty for key, p in own.items()}
-    needed["networks"] = False  # One network, for all peers, stands in config.network.
-    if "teacher" in needed:
-        needed["teacher_workdir"] = needed.pop("teacher")
+    needed = builders.of_method(method)
     for key, value in options.items():
         if key not in needed:
+            listed = f"{', '.join(needed)}{names.meant(key, needed)}"
             raise UserError(
-                f"config.method: {method.__name__} takes the keys name, {', '.join(needed)}. Received: {key}={value!r}."
+                f"config.method: {method.__name__} takes the keys name, {listed}. Received: {key}={value!r}."
             )
     for key in needed:
         if needed[key] and options.get(key) is None:

@@ -1,14 +1,16 @@
 """The configuration of an experiment: its defaults, its check, its text form. Nothing here imports TensorFlow."""
 
 import json
+import pathlib
 import runpy
 
 import ml_collections
 
+from odtf import own_code
 from odtf.errors import UserError
 
 # What may change between two runs on one workdir: it alters neither the data, the network nor the course of training.
-RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export")
+RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export", "code_dir")
 
 
 # Parts whose keys are the arguments of the builder that they name.
@@ -20,7 +22,8 @@ def default_config():
 
     `task`, `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
     Any of these names, `data.name`, `data.augment.also` and those of `export.targets` may be FILE.py:NAME or
-    package.module:NAME of the user's own; the path of a file is relative to the directory of the command.
+    package.module:NAME of the user's own; the path of a file is relative to the directory of the command, and modules
+    are looked for beside the config, after everything else.
     """
     config = ml_collections.ConfigDict()
     config.seed = 0
@@ -33,6 +36,7 @@ def default_config():
     config.jit = False  # XLA; refused on a CPU, where it makes cheap convolutions many times slower.
     config.sync_batch_norm = True  # Statistics over all replicas, where there is more than one.
     config.log_every_steps = 50
+    config.code_dir = ml_collections.config_dict.placeholder(str)  # Of modules of one's own; None: the config's folder.
 
     config.data = ml_collections.ConfigDict()
     config.data.name = "digits"  # "digits", "folder:PATH", a TFDS data set, or FILE.py:FUNCTION.
@@ -109,6 +113,7 @@ def load_config(path, arg=None):
         path: the Python file.
         arg: str or None, as after the colon of `--config=FILE:arg`.
     """
+    own_code.add_folder(pathlib.Path(path).parent)
     return runpy.run_path(str(path))["get_config"](arg)
 
 

@@ -64,7 +64,7 @@ _RULES = {
         names.data_sets(),
         lambda v: isinstance(v, str) and v not in ("", "folder:"),
     ),
-    "data.data_dir": ("None or a path", lambda v: v is None or isinstance(v, str)),
+    **dict.fromkeys(("code_dir", "data.data_dir"), ("None or a path", lambda v: v is None or isinstance(v, str))),
     "data.augment": ("a mapping", lambda v: isinstance(v, ml_collections.ConfigDict)),
     **dict.fromkeys(
         ("task", "network", "method", "optimizer"),

@@ -4,9 +4,6 @@ ml_collections does the work; here its errors become one clear line, and a bug i
 Nothing here imports TensorFlow.
 """
 
-import ast
-import contextlib
-import functools
 import inspect
 import pathlib
 import re
@@ -18,8 +15,9 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
+from odtf import own_code
 from odtf.errors import UserError
-from odtf.training.config import FREE
+from odtf.training import overrides
 
 # The flag belongs to the module that calls `define`.
 flags.disclaim_key_flags()
@@ -46,6 +44,8 @@ def load(text, name="config"):
     wanted = f"--{name} must name a Python file with get_config."
     if not pathlib.Path(path).is_file():
         raise UserError(f"{wanted} Received: {path!r}, which is no file.")
+    folder = pathlib.Path(path).resolve().parent
+    own_code.add_folder(folder)
     try:
         get_config = runpy.run_path(path).get("get_config")
         if get_config is None:
@@ -63,6 +63,8 @@ def load(text, name="config"):
             f"--{name}: get_config must return a ConfigDict, such as odtf.training.config.default_config(). "
             f"Received: {path}, which returns {config!r}."
         )
+    if "code_dir" in config and config.code_dir is None:
+        config.code_dir = str(folder)
     config.lock()
     return config
 
@@ -71,14 +73,20 @@ class _Parser(flags.ArgumentParser):
     def __init__(self, name):
         super().__init__()
         self.name = name
+        self._said = set()
 
     def parse(self, text):
         config = load(text, self.name)
-        for argument in sys.argv[1:]:
-            if override := re.match(rf"--?(?:no)?{self.name}\.([\w.]+)(?:=(.*))?", argument, re.DOTALL):
-                _add_argument(override[1], override[2], config)
-                _check_override(f"{self.name}.{override[1]}", config)
+        override = re.compile(rf"--?(?:no)?{self.name}\.([\w.]+)(?:=(.*))?", re.DOTALL)
+        found = filter(None, map(override.match, sys.argv[1:]))
+        overrides.prepare(config, {match[1]: match[2] for match in found}, f"--{self.name}.", self._say)
         return config
+
+    def _say(self, line):
+        """Prints a line once, however often the flag is parsed."""
+        if line not in self._said:
+            self._said.add(line)
+            print(line)
 
 
 def _retell(error, path):
@@ -99,30 +107,3 @@ def _retell(error, path):
 def _reason(error):
     """Returns the first sentence of an error of ml_collections, which may go on with the whole config."""
     return re.split(r"\.? Other fields present|\n", str(error.args[0] if error.args else error))[0].strip("'\"")
-
-
-def _add_argument(path, text, config):
-    """Adds a key that a part of the config leaves out, if the keys of that part are some builder's arguments.
-
-    The builder judges name and value; here the value only gets the type that it looks like.
-    """
-    where, _, key = path.rpartition(".")
-    if where not in FREE or text is None:
-        return
-    part = functools.reduce(lambda outer, name: outer[name], where.split("."), config)
-    if key not in part:
-        with contextlib.suppress(ValueError, SyntaxError):
-            text = ast.literal_eval(text)
-        with part.unlocked():
-            part[key] = text
-
-
-def _check_override(path, config):
-    """Raises UserError if an override names a key that the config lacks."""
-    where, *keys = path.split(".")
-    for key in keys:
-        if not isinstance(config, ml_collections.ConfigDict):
-            raise UserError(f"--{path}: {where} is one value, without keys. Received: {key!r}.")
-        if key not in config:
-            raise UserError(f"--{path}: {where} has the keys {', '.join(sorted(config))}. Received: {key!r}.")
-        config, where = config[key], f"{where}.{key}"

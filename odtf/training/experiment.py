@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from odtf import data, models, quantization
 from odtf.errors import UserError
-from odtf.training import cohorts, config_checks
+from odtf.training import cohorts, config_checks, own_losses
 from odtf.training import config as config_lib
 from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
@@ -21,14 +21,15 @@ class Stopped(Exception):
     """The run was asked to stop (SIGTERM) and has saved its state."""
 
 
-def prepare(config, workdir, placement, load_teacher):
-    """Builds all that a run needs; writes nothing.
+def prepare(config, workdir, placement, load_teacher, download=False):
+    """Builds all that a run needs; writes nothing to the workdir.
 
     Args:
         config: `ConfigDict`, as `odtf.training.config.default_config` has it.
         workdir: directory of the run.
         placement: `odtf.training.strategy.Placement`.
         load_teacher: as for `odtf.training.cohorts.make_method`.
+        download: bool, whether a data set that is not prepared is downloaded.
 
     Returns:
         `Experiment`.
@@ -40,6 +41,8 @@ def prepare(config, workdir, placement, load_teacher):
     _check_devices(config, placement)
     cohorts.set_runtime(config)
     cohorts.rehearse(config, load_teacher)
+    if download:
+        data.download(config.data.name, config.data.data_dir)
     dataset = cohorts.load_dataset(config)
     pipeline = cohorts.make_pipeline(config, dataset)
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
@@ -60,6 +63,7 @@ def prepare(config, workdir, placement, load_teacher):
             jit_compile=config.jit,
             steps_per_epoch=pipeline.steps_per_epoch,
         )
+    own_losses.check(method, dataset.image_shape, config.data.num_views, config.epochs, placement.strategy)
     return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method)
 
 

@@ -5,6 +5,7 @@ import inspect
 import keras
 from keras import ops
 
+from odtf import names
 from odtf.errors import UserError
 from odtf.models.specification import check_kinds
 from odtf.training.config_checks import is_number
@@ -117,6 +118,24 @@ _ELSEWHERE = {
 }
 
 
+def optimizer_arguments(name):
+    """Returns the keys that `config.optimizer` may have beside its name, a list.
+
+    Raises:
+        UserError: on an unknown name.
+    """
+    keys = inspect.signature(_find_optimizer(name)).parameters
+    return [key for key in keys if key not in (*_ELSEWHERE, "name", "kwargs")]
+
+
+def _find_optimizer(name):
+    optimizers = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
+    optimizer = optimizers.get(str(name).lower())
+    if optimizer is None:
+        raise UserError(f"config.optimizer.name must be one of {', '.join(optimizers)}. Received: {name!r}.")
+    return optimizer
+
+
 def make_optimizer(config, schedule):
     """Returns the Keras optimizer of a config.
 
@@ -129,14 +148,11 @@ def make_optimizer(config, schedule):
         UserError: on an unknown name or argument.
     """
     options = {key: value for key, value in dict(config).items() if key != "name"}
-    optimizers = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
-    optimizer = optimizers.get(str(config["name"]).lower())
-    if optimizer is None:
-        raise UserError(f"config.optimizer.name must be one of {', '.join(optimizers)}. Received: {config['name']!r}.")
-    known = [key for key in inspect.signature(optimizer).parameters if key not in (*_ELSEWHERE, "name", "kwargs")]
+    optimizer, known = _find_optimizer(config["name"]), optimizer_arguments(config["name"])
     for key, value in options.items():
         if key not in known:
-            hint = f"{_ELSEWHERE[key]} would be right" if key in _ELSEWHERE else f"its keys are {', '.join(known)}"
+            listed = f"its keys are {', '.join(known)}{names.meant(key, known)}"
+            hint = f"{_ELSEWHERE[key]} would be right" if key in _ELSEWHERE else listed
             raise UserError(f"config.optimizer: {config['name']} takes no {key}; {hint}. Received: {key}={value!r}.")
         if key in ("momentum", "beta_1", "beta_2") and not (is_number(value) and 0 <= value < 1):
             raise UserError(f"config.optimizer.{key} must be a number in [0, 1). Received: {value!r}.")

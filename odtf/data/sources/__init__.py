@@ -45,12 +45,35 @@ def find(name):
         return adapted(own_code.find(name, "a data source")), None
     if callable(name):
         return adapted(name), None
+    source, argument = _parsed(name)
+    return _module(source).open_source, argument
+
+
+def _parsed(name):
+    """Returns the source of odtf's own that a name is for, and its argument."""
     if not isinstance(name, str) or not name:
         raise unknown(name)
     source, _, argument = name.partition(":")
-    if source not in names():
-        source, argument = names_lib.FALLBACK, name
-    return _module(source).open_source, argument
+    return (source, argument) if source in names() else (names_lib.FALLBACK, name)
+
+
+def download(name, data_dir=None):
+    """Downloads and prepares a data set that is not there; for one that needs no download, nothing is done.
+
+    Its source has a function `download(argument, data_dir)` for it.
+
+    Args:
+        name: as for `odtf.data.load`.
+        data_dir: likewise.
+
+    Raises:
+        UserError: if that fails.
+    """
+    if callable(name) or own_code.is_own(name):
+        return
+    source, argument = _parsed(name)
+    if hasattr(_module(source), "download"):
+        _module(source).download(argument, data_dir)
 
 
 def unknown(name):

@@ -1,11 +1,13 @@
 """Image-classification sets that TensorFlow Datasets has prepared in a folder, read offline.
 
-The folder is found by looking, not by asking TFDS, which may import the set's own code and reach for the network.
+The folder is found by looking, not by asking TFDS, which may import the set's own code and reach for the network. That
+is done where a download is asked for.
 """
 
 import os
 import pathlib
 import re
+import sys
 
 import numpy as np
 
@@ -67,13 +69,55 @@ def open_source(argument, *, data_dir, image_size, targets):
     return names, found
 
 
+def download(argument, data_dir):
+    """Has TFDS download and prepare a set, unless it is there.
+
+    Args:
+        argument: as for `open_source`.
+        data_dir: likewise.
+
+    Raises:
+        UserError: if TFDS has no such set, or cannot prepare it.
+    """
+    if _look(argument, data_dir):
+        return
+    import tensorflow_datasets as tfds
+
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    try:
+        tfds.builder(argument, data_dir=str(_root(data_dir)), try_gcs=False).download_and_prepare()
+    except Exception as error:  # Whatever the network, the disk and the set's own code make TFDS raise.
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"TFDS could not prepare {argument!r} in {_root(data_dir)}; what it has prepared before is untouched. "
+            f"Received: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def _root(data_dir):
+    return pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
 def _find(name, data_dir):
     """The folder `data_dir/name[/config]/version` of a prepared set."""
+    if versions := _look(name, data_dir):
+        return versions[-1]
+    root = _root(data_dir)
+    names = [child.name for child in _children(root) if child.name != "downloads"]
+    there = ", ".join(names[:20]) or ("no data set" if root.is_dir() else "no folder: it does not exist")
+    raise UserError(
+        f"{name} is not prepared there: --download (odtf.data.download) prepares it where there is a network, or name "
+        f"another data_dir. Received: data_dir={str(root)!r}, which holds {there}."
+    )
+
+
+def _look(name, data_dir):
+    """The prepared folders that a name may mean, oldest version first."""
     parsed = _NAME.fullmatch(name)
     if not parsed:
         raise unknown(name)
-    root = pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    folder = root / parsed["name"]
+    folder = _root(data_dir) / parsed["name"]
     if parsed["config"]:
         folder /= parsed["config"]
     versions = _versions(folder)
@@ -85,14 +129,7 @@ def _find(name, data_dir):
         versions = _versions(configs[0]) if configs else []
     if parsed["version"]:
         versions = [folder for folder in versions if folder.name == parsed["version"]]
-    if not versions:
-        names = [child.name for child in _children(root) if child.name != "downloads"]
-        there = ", ".join(names[:20]) or ("no data set" if root.is_dir() else "no folder: it does not exist")
-        raise UserError(
-            f"{name} is not prepared there: run tfds.load({name!r}, data_dir={str(root)!r}) once where there is a"
-            f" network, or name another data_dir. Received: data_dir={str(root)!r}, which holds {there}."
-        )
-    return versions[-1]
+    return versions
 
 
 def _children(folder):

@@ -33,6 +33,7 @@ class Classification(Task):
     agreement = Agreement()
     client = ImageClassifier()
     templates = pathlib.Path(__file__).parent / "templates"
+    arguments_of_terms: typing.ClassVar[dict] = {"supervised": ("label_smoothing",)}
     snippets: typing.ClassVar[dict] = {"android": "android.md.j2", "firmware": "firmware.md.j2"}
 
     def __init__(self, label_smoothing=0.0):

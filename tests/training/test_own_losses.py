@@ -1,0 +1,83 @@
+"""Loss terms of the user's own: their values, and what is refused before anything is written."""
+
+import numpy as np
+import pytest
+
+from odtf import runs
+from odtf.errors import UserError
+from odtf.training import cohorts, strategy
+from odtf.training.config import free
+from tests.training.test_experiment import small
+
+FOCAL = "tests/own/examples/focal.py"
+
+
+def config_with(method=None, **task):
+    config = small(epochs=1, batch_size=512)
+    config.task = free({"name": "classification", **task})
+    config.method = free(method or {"name": "DeepMutualLearning", "temperature": 3.0})
+    return config
+
+
+def test_the_terms_of_a_method_are_those_of_the_functions():
+    config = config_with(supervised=f"{FOCAL}:focal", distil=f"{FOCAL}:squares")
+    method = cohorts.make_method(config, cohorts.load_dataset(config).info, load_teacher=None)
+    random = np.random.RandomState(0)
+    one, two = random.normal(size=(2, 5, 10)).astype("float32")
+    targets = np.arange(5).astype("int32")
+    terms = method.loss_terms(targets, {"peer_0": {"logits": one}, "peer_1": {"logits": two}})
+    p = np.exp(one[range(5), targets]) / np.exp(one).sum(-1)
+    np.testing.assert_allclose(terms["peer_0/supervised"], (1 - p) ** 2 * -np.log(p), rtol=1e-5)
+    np.testing.assert_allclose(terms["peer_0/mutual"], 0.5 * ((one - two) ** 2).mean(-1), rtol=1e-5)
+
+
+BAD = """
+import keras
+
+def scalar(targets, output):
+    return keras.ops.mean(output)
+
+def integers(targets, output):
+    return targets
+
+def alone(output):
+    return output[:, 0]
+
+WORD = "x"
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "message"),
+    [
+        (None, {"supervised": "bad.py:scalar"}, r"one float per example.*Received: float32 \(\)"),
+        (None, {"supervised": "bad.py:integers"}, r"one float per example.*Received: int32 \(2,\)"),
+        (None, {"supervised": "bad.py:alone"}, r"must take \(targets, output\)\. Received: '.*bad.py:alone'"),
+        (None, {"supervised": "bad.py:WORD"}, r"A loss is a function of \(targets, output\).*'x'"),
+        (None, {"supervised": "bad.py:nothing"}, r"a loss called nothing"),
+        (None, {"supervised": "focal"}, r"config.task.supervised is FILE.py:FUNCTION or .*Received: 'focal'"),
+        ({"name": "Solo"}, {"distil": f"{FOCAL}:squares"}, r"Solo never asks its task for this term.*focal.py:squares"),
+        (None, {"supervised": f"{FOCAL}:focal", "label_smoothing": 0.1}, r"label_smoothing is of the term.*=0\.1"),
+        (
+            None,
+            {"superviced": f"{FOCAL}:focal"},
+            r"supervised, distil.*did you mean supervised\?.*Received: superviced",
+        ),
+    ],
+)
+def test_what_is_no_loss_is_refused_and_nothing_written(method, task, message, tmp_path):
+    (tmp_path / "bad.py").write_text(BAD)
+    task = {key: f"{tmp_path}/{v}" if isinstance(v, str) and v.startswith("bad") else v for key, v in task.items()}
+    with pytest.raises(UserError, match=message) as caught:
+        runs.train(config_with(method, **task), tmp_path / "run", strategy.make_placement())
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_term_that_only_a_later_phase_asks_for_is_in_use(tmp_path):
+    teacher = {"name": "plain_cnn", "widths": (4,)}
+    method = {"name": "OfflineDistillation", "teacher_network": teacher, "teacher_epochs": 1}
+    config = config_with(method, distil=f"{FOCAL}:squares")
+    config.epochs = 2
+    runs.train(config, tmp_path, strategy.make_placement())
+    assert '"peer_0/distillation"' in (tmp_path / "log.jsonl").read_text()

@@ -72,6 +72,7 @@ def in_configs(targets):
         "network.name": listed(networks()),
         "method.name": listed(methods()),
         "task.name": listed(tasks()),
+        "task.supervised, config.task.distil": f"in place of the task's loss terms, {OWN}",
         "data.name": data_sets(),
         "export.targets": listed(targets),
     }

@@ -28,7 +28,7 @@ def test_other_names_are_not_of_own_code(name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_such_module_x:a", r"a network: on PYTHONPATH.*no module no_such_module_x"),
+        ("no_such_module_x:a", r"a network: beside the config, on PYTHONPATH.*no module no_such_module_x"),
         ("os.path:no_such", r"a network called no_such in .*path.py"),
         ("/nowhere/x.py:a", r"no file /nowhere/x.py"),
         ("digits", r"package.module:attribute or FILE.py:attribute"),

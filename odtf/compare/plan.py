@@ -43,7 +43,10 @@ def make_plan(paths, given, seeds, equal="epochs"):
     entries = []
     for text in paths:
         config = config_file.load(text)
-        _override(config, given)
+        try:
+            _override(config, given, text)
+        except UserError as error:
+            raise UserError(f"{text}: {error}") from error
         config.export.targets = ()
         config_checks.check(config)
         entries.append((text, config))
@@ -72,12 +75,12 @@ def _check_same_test(entries):
             )
 
 
-def _override(config, given):
+def _override(config, given, label):
     for text in given:
         if "=" not in text:
             raise UserError(f"--override takes KEY=VALUE with a key that the configs have. Received: {text!r}.")
     values = dict(text.split("=", 1) for text in given)
-    overrides.prepare(config, values, "--override=")
+    overrides.prepare(config, values, "--override=", lambda line: print(f"{label}: {line}"))
     for path, value in values.items():
         *parts, leaf = path.split(".")
         part = functools.reduce(lambda outer, name: outer[name], parts, config)

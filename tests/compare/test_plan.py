@@ -16,6 +16,16 @@ def test_overrides_reach_every_config_and_exports_are_off():
         assert tuple(config.export.targets) == ()
 
 
+def test_an_override_adds_an_argument_and_drops_what_another_name_does_not_take(capsys):
+    given = ["method.name=DeepMutualLearning", "method.temperature=2.5"]
+    ((_, config),) = plan.make_plan([OD], given, [0])["entries"]
+    assert config.method.to_dict() == {"name": "DeepMutualLearning", "num_peers": 4, "temperature": 2.5}
+    plan.make_plan([OD], ["method.name=Solo"], [0])
+    assert capsys.readouterr().out == (
+        f"{OD}: --override=method.name=Solo: num_peers, temperature of the config dropped, which it does not take.\n"
+    )
+
+
 @pytest.mark.parametrize(
     "paths",
     [
@@ -35,7 +45,7 @@ def test_epochs_and_views_are_each_configs_own(paths):
         ([OD, "configs/mlperf_tiny.py"], [], r"same task and data.*data\.name: digits -> "),
         ([OD, "configs/digits_offline.py:teacher=x"], ["task.name=other", "data.name="], "data.name"),
         (["configs/absent.py"], [], "absent.py.*no file"),
-        ([OD], ["epocs=3"], "key that the configs have"),
+        ([OD], ["epocs=3"], r"digits.py.*--override=epocs: config has the keys .*did you mean epochs\?"),
         ([OD], ["epochs"], "KEY=VALUE"),
         ([OD], ["epochs=0"], "epochs must be"),
         ([OD], ["method.name=Nothing"], "digits.py.*method.name must be one of"),

@@ -133,3 +133,49 @@ def test_cifar10(cifar_data_dir):
     )
     for got, want in zip(a, b, strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def fetched(name, fails=None):
+    """Registers a builder with TFDS, as a set's own code does; its number of preparations is a list."""
+    import tensorflow_datasets as tfds
+
+    prepared = []
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(4, 4, 3)), "label": tfds.features.ClassLabel(names=["a", "b"])}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        prepared.append(name)
+        if fails:
+            raise fails
+        return {"train": ((i, {"image": np.full((4, 4, 3), i, np.uint8), "label": i % 2}) for i in range(20))}
+
+    functions = {"_info": _info, "_split_generators": _split_generators, "_generate_examples": None}
+    type(name, (tfds.core.GeneratorBasedBuilder,), {"VERSION": tfds.core.Version("1.0.0"), **functions})
+    return prepared
+
+
+def test_a_set_is_prepared_once_where_a_download_is_asked_for(tmp_path):
+    prepared = fetched("FetchedOfTest")
+    with pytest.raises(UserError, match="fetched_of_test is not prepared there: --download"):
+        data.load("fetched_of_test", data_dir=tmp_path)
+    assert prepared == []
+    for _ in range(2):
+        data.download("fetched_of_test", tmp_path)
+        assert len(data.load("fetched_of_test", data_dir=tmp_path).splits["train"]) == 14
+    assert prepared == ["FetchedOfTest"]
+
+
+def test_a_download_that_fails_is_one_line_and_leaves_no_set(tmp_path):
+    fetched("FailingOfTest", OSError(28, "No space left on device"))
+    with pytest.raises(UserError, match=r"'failing_of_test'.*Received: OSError: .*No space left on device") as caught:
+        data.download("failing_of_test", tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob("*.json")) and not list(tmp_path.rglob("1.0.0*"))
+
+
+@pytest.mark.parametrize("name", ["digits", "folder:/nowhere", "memory:x", "os.path:join", lambda: None])
+def test_what_needs_no_download_gets_none(name, tmp_path):
+    data.download(name, tmp_path)
+    assert list(tmp_path.iterdir()) == []

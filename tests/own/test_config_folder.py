@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from odtf import own_code
+from odtf import own_code, runs
 from odtf.compare import child_runs
 from odtf.errors import UserError
 from odtf.training import config_file
@@ -68,10 +68,20 @@ def test_modules_beside_the_config_are_found_and_their_folder_is_recorded(traine
 def test_a_workdir_is_exported_where_its_code_is_allowed(trained, zygote):
     status, out, err = zygote.run("odtf-export", f"--workdir={trained}", "--target=soc")
     assert (status, out) == (2, "")
-    assert "--allow_code. Received: focal:focal, focal:squares, small_network:small_network." in err
+    assert "--allow_code. Received: focal:squares, focal:focal, small_network:small_network." in err
     status, _, err = zygote.run("odtf-export", f"--workdir={trained}", "--target=soc", "--allow_code")
     assert status == 0, err
     assert (trained / "export" / "soc" / "student_int8.tflite").exists()
+
+
+def test_nothing_beside_a_strangers_config_is_importable_until_it_is_allowed(trained, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = list(sys.path)
+    for allowed in (False, ("focal:focal", "focal:squares")):
+        with pytest.raises(UserError, match=r"--allow_code\. Received: .*small_network:small_network"):
+            runs.Run(trained, allowed)
+    runs.Run(trained, ("focal:focal", "focal:squares", "small_network:small_network"))
+    assert sys.path == before
 
 
 def test_a_moved_folder_of_a_finished_run_is_no_other_config(trained, zygote, beside, tmp_path):

@@ -1,5 +1,9 @@
 """Overrides: keys that a config leaves out, and names whose arguments are others."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from odtf.errors import UserError
@@ -95,3 +99,41 @@ def test_what_there_is_not_is_refused_in_one_line(given, message):
     with pytest.raises(UserError, match=message) as caught:
         prepared(given, method={"name": "DeepMutualLearning", "num_peers": 3})
     assert "\n" not in str(caught.value)
+
+
+def parsed(*arguments):
+    """What a command of these flags has for its config, and what it printed before; a process of its own."""
+    code = (
+        "import json, sys\nfrom absl import flags\nfrom odtf.training import config_file\n"
+        "holder = config_file.define('config', 'A config.')\nflags.FLAGS(sys.argv)\n"
+        "print(json.dumps(holder.value.to_dict()))\nprint('tensorflow' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "--config=configs/digits.py", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    *lines, config, heavy = done.stdout.splitlines()
+    return json.loads(config), lines, heavy == "True"
+
+
+def test_values_have_the_types_that_they_look_like():
+    config, lines, heavy = parsed(
+        *(
+            "--config.method.detach_teacher",
+            "--noconfig.method.warm",
+            "--config.method.b=False",
+            "--config.method.c=true",
+        ),
+        *("--config.network.widths=[8, 16]", "--config.network.stem=(3,)", "--config.network.cut=None"),
+        *("--config.task.supervised=a.py:b", "--config.optimizer.global_clipnorm=1e-3", "--config.method.n=-2"),
+    )
+    method = {key: config["method"][key] for key in ("detach_teacher", "warm", "b", "c", "n")}
+    assert method == {"detach_teacher": True, "warm": False, "b": False, "c": True, "n": -2}
+    assert config["network"]["widths"] == [8, 16] and config["network"]["stem"] == [3]
+    assert config["network"]["cut"] is None and config["task"]["supervised"] == "a.py:b"
+    assert config["optimizer"]["global_clipnorm"] == 1e-3
+    assert lines == [] and not heavy
+
+
+def test_a_command_says_once_what_it_drops():
+    config, lines, _ = parsed("--config.method.name=Solo", "--config.epochs=3")
+    assert config["method"] == {"name": "Solo"} and config["epochs"] == 3
+    assert lines == ["--config.method.name=Solo: num_peers, temperature of the config dropped, which it does not take."]

@@ -114,7 +114,7 @@ def _check_place(module, name):
     """Refuses a module that hides another one of its name in the folder of a config: either may be meant."""
     files = f"{module}.py", f"{module}/__init__.py"
     places = [folder / file for folder in _FOLDERS for file in files if (folder / file).is_file()]
-    found = sys.modules[module].__spec__.origin or ""
+    found = getattr(sys.modules[module].__spec__, "origin", None) or ""
     if hidden := [path for path in places if path.resolve() != pathlib.Path(found).resolve()]:
         raise UserError(
             f"Two modules have the name {module}: FILE.py:attribute, or another name for one, would be right. "

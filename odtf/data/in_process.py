@@ -25,13 +25,28 @@ def pair(split, part):
         split = _read(split, part)
     if not isinstance(split, (tuple, list)) or len(split) != 2:
         raise UserError(f"The split {part!r} of a data source is {_FORM}. Received: {type(split).__name__}.")
-    images, values = split
-    images = np.asarray(images)
+    images, values = _numbers(split[0], part), split[1]
     if images.ndim == 3:  # Grey, as keras.datasets has them.
         images = images[..., np.newaxis]
     if not len(images):
         raise UserError(f"The split {part!r} of a data source needs an image. Received: {images.shape}.")
-    return images, {k: np.asarray(v) for k, v in values.items()} if isinstance(values, dict) else np.asarray(values)
+    if isinstance(values, dict):
+        return images, {name: _numbers(value, part) for name, value in values.items()}
+    return images, _numbers(values, part)
+
+
+def _numbers(value, part):
+    """Returns an array, if it is one of numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise UserError(f"All images of a split must have one shape. Received: for {part!r}: {error}.") from error
+    if array.dtype.kind not in "biuf":
+        raise UserError(
+            "Images and values are numbers; a label is the position of its name among the names. "
+            f"Received: for {part!r} {array.dtype}."
+        )
+    return array
 
 
 def _read(dataset, part):

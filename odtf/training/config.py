@@ -21,7 +21,8 @@ def default_config():
     """Returns the configuration with every key and its default, locked against new top-level keys.
 
     `task`, `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
-    Any of these names, `data.name`, `data.augment.also` and those of `export.targets` may be FILE.py:NAME or
+    Any of these names, `data.name`, `data.augment.also`, those of `export.targets`, and the loss terms
+    `task.supervised` and `task.distil` (see `odtf.training.own_losses`), may be FILE.py:NAME or
     package.module:NAME of the user's own; the path of a file is relative to the directory of the command, and modules
     are looked for beside the config, after everything else.
     """
@@ -39,7 +40,7 @@ def default_config():
     config.code_dir = ml_collections.config_dict.placeholder(str)  # Of modules of one's own; None: the config's folder.
 
     config.data = ml_collections.ConfigDict()
-    config.data.name = "digits"  # "digits", "folder:PATH", a TFDS data set, or FILE.py:FUNCTION.
+    config.data.name = "digits"  # "digits", "folder:PATH", a TFDS set, FILE.py:FUNCTION, ...
     config.data.data_dir = ml_collections.config_dict.placeholder(str)
     config.data.image_size = ml_collections.config_dict.placeholder(object)  # (height, width), or None: as it is.
     config.data.validation_fraction = 0.1

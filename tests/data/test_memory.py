@@ -98,6 +98,8 @@ def test_a_function_that_returns_it_is_a_source_for_every_process():
     [
         (IMAGES, r"'train' of a data source is \(images, values\), or a tf.data.Dataset.*Received: ndarray"),
         ((IMAGES, LABELS, LABELS), r"'train' of a data source is \(images, values\)"),
+        ((IMAGES, ["ash", "birch"] * 30), r"position of its name among the names\. Received: for 'train' <U5"),
+        (([np.zeros((4, 4, 1), np.uint8), np.zeros((5, 4, 1), np.uint8)], [0, 1]), "must have one shape"),
         ((IMAGES[:0], LABELS[:0]), r"needs an image\. Received: \(0, 8, 8, 1\)"),
         (tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).repeat(), "must end: leave repeat"),
         (tf.data.Dataset.from_tensor_slices({"image": IMAGES}), "gives pairs of images"),

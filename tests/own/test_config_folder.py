@@ -27,6 +27,25 @@ def get_config():
 """
 
 
+FETCHED = """
+import numpy as np
+import tensorflow_datasets as tfds
+
+class FetchedBesideConfig(tfds.core.GeneratorBasedBuilder):
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(8, 8, 3)), "label": tfds.features.ClassLabel(names=["a", "b"])}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": ((i, {"image": np.full((8, 8, 3), i, np.uint8), "label": i % 2}) for i in range(40))}
+
+    def _generate_examples(self):
+        raise NotImplementedError
+"""
+
+
 @pytest.fixture(scope="module")
 def zygote():
     with Zygote() as running:
@@ -118,3 +137,16 @@ def test_a_process_of_a_comparison_finds_them_too(beside, tmp_path, monkeypatch)
     run = child_runs.train(config_file.load(f"{beside}/config.py"), tmp_path / "run")
     assert run.report["student"]["network"]["name"] == "small_network:small_network"
     assert sys.path[-1] == str(beside)
+
+
+def test_a_set_is_downloaded_only_when_asked_for(zygote, beside, tmp_path):
+    (beside / "fetched.py").write_text(FETCHED)
+    (beside / "fetching.py").write_text(f"import fetched\n{CONFIG}")
+    data = "--config.data.name=fetched_beside_config", f"--config.data.data_dir={tmp_path}/data"
+    flags = f"--config={beside}/fetching.py", f"--workdir={tmp_path}/run", *data, "--config.batch_size=16"
+    status, _, err = zygote.run("odtf-train", *flags)
+    assert status == 2 and "fetched_beside_config is not prepared there: --download" in err
+    assert list(tmp_path.iterdir()) == []
+    status, out, err = zygote.run("odtf-train", *flags, "--download")
+    assert status == 0, err
+    assert "Solo on fetched_beside_config" in out

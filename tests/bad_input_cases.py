@@ -119,7 +119,7 @@ FLAGS = [
         "nowhere_x:y",
         "--config.network.name=nowhere_x:y",
     ),
-    train("All workers would download at once", "--download", "--download", "--strategy=multiworker"),
+    train("All workers would download the data", "--download", "--download", "--strategy=multiworker"),
     train("config.epochs is one value", "'x'", "--config.epochs.x=8"),
     train("--config.epochs must be an integer", "'three'", "--config.epochs=three"),
     train("--config.epochs must be an integer", r"'1\.5'", "--config.epochs=1.5"),

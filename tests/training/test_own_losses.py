@@ -1,11 +1,14 @@
 """Loss terms of the user's own: their values, and what is refused before anything is written."""
 
+from contextlib import nullcontext
+
+import keras
 import numpy as np
 import pytest
 
 from odtf import runs
 from odtf.errors import UserError
-from odtf.training import cohorts, strategy
+from odtf.training import cohorts, own_losses, strategy
 from odtf.training.config import free
 from tests.training.test_experiment import small
 
@@ -72,6 +75,18 @@ def test_what_is_no_loss_is_refused_and_nothing_written(method, task, message, t
         runs.train(config_with(method, **task), tmp_path / "run", strategy.make_placement())
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_it_is_judged_on_several_replicas_alike(mirrored, tmp_path):
+    (tmp_path / "bad.py").write_text(BAD)
+    for loss, message in ((f"{FOCAL}:focal", None), (f"{tmp_path}/bad.py:scalar", r"one float per example.*\(\)")):
+        config = config_with(supervised=loss)
+        info = cohorts.load_dataset(config).info
+        with mirrored.scope():
+            method = cohorts.make_method(config, info, load_teacher=None, synchronized=True)
+            method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=3)
+        with nullcontext() if message is None else pytest.raises(UserError, match=message):
+            own_losses.check(method, info.image_shape, 2, 1, mirrored)
 
 
 def test_a_term_that_only_a_later_phase_asks_for_is_in_use(tmp_path):

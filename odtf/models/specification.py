@@ -71,7 +71,8 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
 
 def arguments_of(network):
     """Returns the names of the arguments of a network's function that a specification may give, a list."""
-    return [name for name in inspect.signature(network).parameters if name not in _RESERVED]
+    parameters = inspect.signature(network).parameters.values()
+    return [p.name for p in parameters if p.name not in _RESERVED and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
 
 
 def check_kinds(function, arguments):

@@ -19,10 +19,12 @@ class GhostModule(keras.layers.Layer):
 
     Args:
         filters: number of output channels.
-        kernel_size: odd kernel size of the primary convolution.
+        kernel_size: kernel size of the primary convolution.
         ratio: output channels for each primary one, at least 2.
         cheap_kernel_size: odd kernel size of the depthwise convolution.
         strides: stride of the primary convolution.
+        padding: of the primary convolution, as in `odtf.layers.Conv2D`; only "symmetric" needs an odd kernel.
+        dilation_rate: of the primary convolution.
         activation: "relu", any other Keras activation, or None (the second module of a bottleneck).
         momentum: of the batch normalisations' moving statistics.
         epsilon: of the batch normalisations.
@@ -52,6 +54,8 @@ class GhostModule(keras.layers.Layer):
         synchronized=False,
         kernel_initializer=None,
         depthwise_initializer=None,
+        padding="symmetric",
+        dilation_rate=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -68,6 +72,8 @@ class GhostModule(keras.layers.Layer):
             math.ceil(filters / ratio),
             kernel_size,
             strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
             kernel_initializer=kernel_initializer,
             dtype=self.dtype_policy,
             name=f"{self.name}_primary",
@@ -148,6 +154,8 @@ class GhostModule(keras.layers.Layer):
             "ratio": self.ratio,
             "cheap_kernel_size": self.cheap.kernel_size,
             "strides": self.primary.strides,
+            "padding": "symmetric" if self.primary.symmetric else self.primary.padding,
+            "dilation_rate": self.primary.dilation_rate,
             "activation": keras.activations.serialize(self.activation),
             "momentum": self.primary_norm.momentum,
             "epsilon": self.primary_norm.epsilon,

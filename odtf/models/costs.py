@@ -8,11 +8,13 @@ import keras
 from odtf.layers import Shift2D
 from odtf.lifetimes import Lifetime, peak
 from odtf.models.deployment import deploy
+from odtf.models.graph import calls, opened
 
 _KERNELS = (
     keras.layers.Conv2D,
     keras.layers.Conv2DTranspose,
     keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
     keras.layers.Dense,
 )
 # Layers that the converter folds into the one before, or that only relabel memory: they hold no tensor of their own.
@@ -52,7 +54,7 @@ def cost(model, deployed=False, output=None):
     """Counts what a network costs, as trained or as deployed.
 
     Args:
-        model: network with named taps, or an already deployed one.
+        model: network with named taps, an already deployed one, or any functional model; models inside it count too.
         deployed: whether to count the stock layers that the network is deployed as; the two differ in `params`, and,
             where the network has shifts or normalises other than convolutions, in `macs`.
         output: name of the tap that is the answer, as for `deploy`; what other taps alone need is not deployed.
@@ -63,45 +65,58 @@ def cost(model, deployed=False, output=None):
     Raises:
         ValueError: if the network's input has no fixed height and width, or its answer must be named.
     """
-    if None in model.input_shape[1:]:
+    if any(None in x.shape[1:] for x in model.inputs):
         raise ValueError(f"Costs need a fixed image size. Received: input shape {model.input_shape[1:]}")
-    stock = deploy(model, output) if isinstance(model.output, dict) else model
+    model = opened(model)
+    if isinstance(model.output, dict):
+        stock = deploy(model, output)
+    elif any(hasattr(layer, "deploy") for layer in model.layers):
+        stock = deploy(keras.Model(model.input, {"output": model.output}, name=model.name))
+    else:
+        stock = model
     inner = {layer.name: getattr(layer, "layer", layer) for layer in model.layers}  # Of a layer that rounds another's.
     free = set() if deployed else {name for name, layer in inner.items() if isinstance(layer, _FREE)}
-    kernels = [layer for layer in stock.layers if isinstance(layer, _KERNELS)]
+    kernels = [call for call in calls(stock) if isinstance(call.operation, _KERNELS)]
     trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     return Cost(
         params=_constants(kernels) if deployed or not trained else trained,
-        macs=sum(_macs(layer) for layer in kernels if layer.name not in free),
+        macs=sum(_macs(call) for call in kernels if call.operation.name not in free),
         activation_bytes=_peak_bytes(stock),
     )
 
 
-def _constants(layers):
-    """Weights, and a bias for each output channel."""
-    return sum(math.prod(layer.kernel.shape) + layer.output.shape[-1] for layer in layers)
+def _constants(kernels):
+    """Weights, and a bias for each output channel, of every layer once."""
+    layers = {call.operation: call.outputs[0].shape[-1] for call in kernels}
+    return sum(sum(math.prod(kernel.shape) for kernel in _kernels(layer)) + biases for layer, biases in layers.items())
 
 
-def _macs(layer):
+def _kernels(layer):
+    if isinstance(layer, keras.layers.SeparableConv2D):
+        return layer.depthwise_kernel, layer.pointwise_kernel
+    return (layer.kernel,)
+
+
+def _macs(call):
     """Every output pixel takes the kernel once, whatever its groups: grouping shows in the kernel's shape.
 
     In a transposed convolution it is every input pixel that meets the kernel once, whatever the stride; what falls on
     a margin that is cut off counts too.
     """
-    pixels = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
-    return math.prod(layer.kernel.shape) * math.prod(pixels.shape[1:-1])
+    layer = call.operation
+    pixels = call.input_tensors[0] if isinstance(layer, keras.layers.Conv2DTranspose) else call.outputs[0]
+    return sum(math.prod(kernel.shape) for kernel in _kernels(layer)) * math.prod(pixels.shape[1:-1])
 
 
 def _peak_bytes(model):
-    """Most bytes alive at once, one a value, when the layers run in order and a tensor dies with its last use."""
+    """Most bytes alive at once, one a value, when the calls run in order and a tensor dies with its last use."""
     holder, sizes, last = {}, {}, {}
-    for step, layer in enumerate(model.layers):
-        is_input = isinstance(layer, keras.layers.InputLayer)
-        inputs = [] if is_input else [holder[id(x)] for x in keras.tree.flatten(layer.input)]
-        if isinstance(layer, _FOLDED):
-            holder[id(layer.output)] = inputs[0]
+    for step, call in enumerate(calls(model)):
+        inputs = [holder[id(x)] for x in call.input_tensors]
+        if isinstance(call.operation, _FOLDED):
+            holder[id(call.outputs[0])] = inputs[0]
             continue
-        holder[id(layer.output)] = step
-        sizes[step] = math.prod(layer.output.shape[1:])
+        holder.update((id(x), step) for x in call.outputs)
+        sizes[step] = sum(math.prod(x.shape[1:]) for x in call.outputs)
         last.update(dict.fromkeys((*inputs, step), step))
     return peak([Lifetime(size, step, last[step]) for step, size in sizes.items()])

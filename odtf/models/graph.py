@@ -1,0 +1,147 @@
+"""Functional models as graphs: what runs in which order, and how a model is made anew call by call."""
+
+import inspect
+
+import keras
+
+
+def calls(model):
+    """Returns the calls of a functional model, in the order in which they run.
+
+    Args:
+        model: functional `keras.Model`.
+
+    Returns:
+        List of Keras' nodes, each with an `operation` (a layer, or an operator on tensors, which `model.layers` does
+        not list), `input_tensors` and `outputs`; those of inputs are among them. A shared layer has several.
+    """
+    place = {id(operation): index for index, operation in enumerate(model.operations)}
+    by_depth = model._nodes_by_depth
+    return [
+        node
+        for depth in sorted(by_depth, reverse=True)
+        for node in sorted(by_depth[depth], key=lambda node: place[id(node.operation)])
+    ]
+
+
+def is_graph(model):
+    """Whether a layer is a model whose calls are known: a functional one, or a Sequential that is built."""
+    return isinstance(model, keras.Function) or (isinstance(model, keras.Sequential) and model.built)
+
+
+def opened(model):
+    """Returns a model as one graph: the layers of models inside it become its own.
+
+    Args:
+        model: functional or built Sequential `keras.Model`.
+
+    Returns:
+        `model` itself, where it is functional and has no models inside; else a copy with equal weights. Layers keep
+        their names; where two models have layers of one name, the inner model's name comes before it.
+
+    Raises:
+        ValueError: if the model has no graph.
+    """
+    if not is_graph(model):
+        raise ValueError(
+            "A network is rewritten by its graph: a functional keras.Model, or a Sequential that is built. "
+            f"Received: {model!r}"
+        )
+    if isinstance(model, keras.Sequential):
+        model = _functional(model)
+    if not any(isinstance(operation, keras.Model) and is_graph(operation) for operation in model.operations):
+        return model
+    copies, names = {}, set()
+
+    def run_inside(inner, inputs, training, path):
+        def call(operation, *args, **kwargs):
+            if isinstance(operation, keras.Model) and is_graph(operation):
+                return run_inside(operation, args[0], kwargs.get("training", training), f"{path}{operation.name}_")
+            if training is not None and _takes_training(operation):
+                kwargs = {"training": training, **kwargs}
+            if id(operation) not in copies:
+                name = operation.name if operation.name not in names else f"{path}{operation.name}"
+                names.add(name)
+                copies[id(operation)] = Copy(operation, name=name)
+            return copies[id(operation)](*args, **kwargs)
+
+        # The one way to run a graph on tensors of another: what a model does in `call`.
+        graph = _functional(inner) if isinstance(inner, keras.Sequential) else inner
+        return graph._run_through_graph(inputs, call_fn=call)
+
+    inputs = keras.tree.map_structure(_input_like, model.input)
+    return keras.Model(inputs, run_inside(model, inputs, None, ""), name=model.name)
+
+
+def rewritten(model, call):
+    """Makes a model anew, call by call, with the weights of its layers.
+
+    Args:
+        model: functional `keras.Model` without models inside, as `opened` returns it.
+        call: function `call(operation, *args, **kwargs)`, which is asked for every call of `model` with its arguments
+            in the new graph: it returns the output, or None for that of a copy with equal weights.
+
+    Returns:
+        Functional `keras.Model` with the name, the inputs and the structure of the outputs of `model`; the layers of
+        `model` belong to it alone.
+
+    Raises:
+        ValueError: if a layer cannot be copied, naming it.
+    """
+    copies = {}
+
+    def answer(operation, *args, **kwargs):
+        output = call(operation, *args, **kwargs)
+        if output is not None:
+            return output
+        if id(operation) not in copies:
+            copies[id(operation)] = Copy(operation)
+        return copies[id(operation)](*args, **kwargs)
+
+    plain = keras.Model(model.input, model.output, name=model.name)  # Whatever `model` was compiled with stays there.
+    return keras.models.clone_model(plain, clone_function=lambda layer: layer, call_function=answer)
+
+
+class Copy:
+    """A copy of a layer or operator, which has its weights, or others, from its first call on.
+
+    Args:
+        operation: layer, or operator on tensors.
+        weights: list of arrays; None: those of `operation`.
+        **changes: what is different in its config.
+
+    Raises:
+        ValueError: if the layer has no config to be made from.
+    """
+
+    def __init__(self, operation, weights=None, **changes):
+        try:
+            self._copy = type(operation).from_config({**operation.get_config(), **changes})
+        except (NotImplementedError, TypeError) as error:
+            raise ValueError(
+                "A layer is copied by its get_config and from_config, which it must have. "
+                f"Received: layer {operation.name!r} of type {type(operation).__name__}"
+            ) from error
+        is_layer = isinstance(operation, keras.layers.Layer)
+        self._weights = (operation.get_weights() if is_layer else []) if weights is None else weights
+
+    def __call__(self, *args, **kwargs):
+        output = self._copy(*args, **kwargs)
+        if self._weights:
+            self._copy.set_weights(self._weights)
+            if isinstance(self._copy, keras.layers.Normalization):
+                self._copy.finalize_state()  # It computes with what it makes of its weights.
+            self._weights = None
+        return output
+
+
+def _input_like(tensor):
+    return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+
+
+def _functional(sequential):
+    return keras.Model(sequential.inputs[0], sequential.outputs[0], name=sequential.name)
+
+
+def _takes_training(operation):
+    return "training" in inspect.signature(operation.call).parameters

@@ -32,7 +32,8 @@ class OnlineEnsemble(Branched):
     Args:
         networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
             such callables, one for each student, the uncompressed one first. They are equal up to the cut; the paper's
-            have fractions 1, 4/5, 3/5, 2/5, 1/5 of the channels after it, rounded down.
+            have fractions 1, 4/5, 3/5, 2/5, 1/5 of the channels after it, rounded down; `odtf.models.narrow` gives any
+            network so, and in a config `networks = (1.0, 0.6, 0.3)` does, with the `cut` named.
         num_peers: int, at least 2; a sequence has its own length.
         cut: name of the tap or layer at which the students part: the base is what comes before it.
         alpha: float, weight of the supervised terms.

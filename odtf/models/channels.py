@@ -198,8 +198,11 @@ def _shuffled(layer, call, inputs, ties):
 
 @_rule.register(GhostModule)
 def _ghosts(layer, call, inputs, ties):
-    """A ghost goes with the channel that it is computed from."""
-    primary = ties.new(_norms(layer.primary.kernel, -1), [layer.name] * layer.primary.filters)
+    """A ghost goes with the channel that it is computed from; what has fewer ghosts than others competes with none."""
+    count, ghosts = layer.primary.filters, layer.filters - layer.primary.filters
+    full = ghosts // (layer.ratio - 1)
+    places = [layer.name if index < full else (layer.name, index) for index in range(count)]
+    primary = ties.new(_norms(layer.primary.kernel, -1), places)
     return np.concatenate([primary, np.repeat(primary, layer.ratio - 1)])[: layer.filters]
 
 

@@ -113,7 +113,8 @@ def cheap_layers(layer, input_shape, conv, groups, next_seed):
         )
         layers = [ghost]
         if layer.activation is not keras.activations.linear:
-            layers.append(keras.layers.Activation(config["activation"], dtype=config["dtype"], name=f"{name}_activation"))
+            activation = {"dtype": config["dtype"], "name": f"{name}_activation"}
+            layers.append(keras.layers.Activation(config["activation"], **activation))
         return layers, None
     return layers, layers[-1] if layer.use_bias else None
 

@@ -1,5 +1,6 @@
 """A network made cheap: its spatial convolutions replaced by forms that cost a fraction."""
 
+import collections
 import collections.abc
 import fnmatch
 
@@ -60,12 +61,17 @@ def cheapen(model, conv="depthwise", where=None, *, groups=4, seed=0, report=Non
     graph = opened(model)
     spatial = [call for call in calls(graph) if _is_spatial(call.operation)]
     wanted, kept, replaced = _selection(spatial, where), {}, {}
+    sizes = collections.defaultdict(set)
+    for call in spatial:
+        sizes[call.operation.name].add(call.input_tensors[0].shape[1:3])
     for call in spatial:
         layer, shape = call.operation, call.input_tensors[0].shape
         if layer.name not in wanted:
             kept[layer.name] = "the stem" if where is None else "left out by `where`"
         elif reason := refusal(layer, shape, conv, int(groups)):
             kept[layer.name] = reason
+        elif conv in ("shift", "line") and len(sizes[layer.name]) > 1:
+            kept[layer.name] = "shared by maps of several sizes, whose margins may differ"
         else:
             replaced[layer.name] = f"{_described(layer, shape)}: {conv}"
     if not replaced:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from odtf.layers.batch_normalization import affine
+from odtf.models.graph import calls
 
 # Layers whose kernel a converter scales by the batch normalisation after them.
 _FOLDING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
@@ -76,10 +77,11 @@ def answer_of(model, output=None):
 
 
 def _clone(layer):
-    """odtf's layers stay, to be asked for their stock layers; Keras' own are copied, in float32."""
+    """odtf's layers stay, to be asked for their stock layers; Keras' own are copied, in float32, operations as well."""
     if hasattr(layer, "deploy"):
         return layer
-    return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    dtype = {"dtype": "float32"} if isinstance(layer, keras.Layer) else {}
+    return type(layer).from_config({**layer.get_config(), **dtype})
 
 
 def _with_lone_norms_as_convolutions(model):
@@ -89,7 +91,7 @@ def _with_lone_norms_as_convolutions(model):
     rounding between the two when quantised. A 1x1 depthwise convolution is one operator and has a scale a channel.
     """
     makers, uses = _graph(model)
-    norms = {layer.name for layer in model.layers if _is_lone_norm(layer, makers, uses)}
+    norms = {call.operation.name for call in calls(model) if _is_lone_norm(call, makers, uses)}
     if not norms:
         return model
 
@@ -98,8 +100,8 @@ def _with_lone_norms_as_convolutions(model):
             return keras.layers.DepthwiseConv2D(1, dtype="float32", name=layer.name)
         return type(layer).from_config(layer.get_config())
 
-    def call(layer, x, **kwargs):
-        return layer(x) if layer.name in norms else layer(x, **kwargs)
+    def call(layer, *args, **kwargs):
+        return layer(args[0]) if layer.name in norms else layer(*args, **kwargs)
 
     rewritten = keras.models.clone_model(model, clone_function=clone, call_function=call)
     for layer in model.layers:
@@ -110,19 +112,17 @@ def _with_lone_norms_as_convolutions(model):
 
 
 def _graph(model):
-    """The layer that makes a tensor, and how often a tensor is used, by the tensor's identity."""
-    inputs = [x for layer in model.layers if not _is_input(layer) for x in keras.tree.flatten(layer.input)]
-    return {id(layer.output): layer for layer in model.layers}, collections.Counter(map(id, (*inputs, model.output)))
+    """The operation that makes a tensor, and how often a tensor is used, by the tensor's identity."""
+    inputs = [x for call in calls(model) for x in call.input_tensors]
+    makers = {id(x): call.operation for call in calls(model) for x in call.outputs}
+    return makers, collections.Counter(map(id, (*inputs, model.output)))
 
 
-def _is_input(layer):
-    return isinstance(layer, keras.layers.InputLayer)
-
-
-def _is_lone_norm(layer, makers, uses):
-    if not isinstance(layer, keras.layers.BatchNormalization) or len(layer.input.shape) != 4:
+def _is_lone_norm(call, makers, uses):
+    if not isinstance(call.operation, keras.layers.BatchNormalization) or len(call.outputs[0].shape) != 4:
         return False
-    return not isinstance(makers[id(layer.input)], _FOLDING) or uses[id(layer.input)] > 1
+    (x,) = call.input_tensors
+    return not isinstance(makers[id(x)], _FOLDING) or uses[id(x)] > 1
 
 
 def _as_convolution(norm):

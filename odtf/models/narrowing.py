@@ -131,16 +131,14 @@ class _Widths:
         first = {}
         for call in self._calls:
             if call.is_input:
-                outputs = [pinned(x, "the input", self._ties) for x in call.outputs]
+                inputs, outputs = [], [pinned(x, "the input", self._ties) for x in call.outputs]
             else:
                 inputs = [self._channels[id(x)] for x in call.input_tensors]
-                if call.operation in first:
-                    for earlier, later in zip(first[call.operation][0], inputs, strict=True):
-                        self._ties.join(earlier, later)
                 outputs = follow(call, inputs, self._ties)
-                if is_sliced(call.operation):
-                    for earlier, later in zip(first.setdefault(call.operation, (inputs, outputs))[1], outputs, strict=True):
-                        self._ties.join(earlier, later)
+            if is_sliced(call.operation):
+                earlier = first.setdefault(call.operation, (*inputs, *outputs))
+                for one, other in zip(earlier, (*inputs, *outputs), strict=True):
+                    self._ties.join(one, other)
             self._channels.update((id(x), channels) for x, channels in zip(call.outputs, outputs, strict=True))
 
     def _pin_before(self, cut):

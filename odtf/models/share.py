@@ -45,11 +45,11 @@ def share_trunk(networks, cut):
     return trunk, branches, peers
 
 
-def _connected(layer, x, **kwargs):
+def _connected(layer, *args, **kwargs):
     """Applies a layer, which hears of its input: one that is quantised has to know the levels of the shared trunk."""
     if hasattr(layer, "takes"):
-        layer.takes(x)
-    return layer(x, **kwargs)
+        layer.takes(*args)
+    return layer(*args, **kwargs)
 
 
 def _cut_tensor(network, cut):

@@ -9,7 +9,7 @@ import keras
 
 from odtf import names as names_lib
 from odtf import own_code
-from odtf.models import backbones
+from odtf.models import backbones, derived
 
 # What the caller of `build` supplies itself, so that a specification cannot.
 _RESERVED = ("input_shape", "head", "seed", "name", "synchronized")
@@ -23,7 +23,7 @@ _KINDS = {
 }
 
 
-def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
+def build(spec, input_shape, head, *, seed, name="network", synchronized=False, output=None, prepare=None):
     """Builds the network that a specification names.
 
     A new network needs no entry anywhere: it is the function of the file of its name in `odtf/models/backbones`. One of
@@ -31,12 +31,16 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
 
     Args:
         spec: mapping with the "name" of the network (one of `names()`, or package.module:FUNCTION or FILE.py:FUNCTION)
-            and further arguments of its function, such as `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`.
+            and further arguments of its function, such as `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`;
+            and what is made of it, such as `{"cheap": "shift"}` or `{"fraction": 0.5, "after": "stem_relu"}`, see
+            `odtf.models.derived`.
         input_shape: `(height, width, channels)`.
         head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         seed: integer that every random weight follows from.
         name: name of the `keras.Model`.
         synchronized: whether batch normalisations take their statistics over all replicas.
+        output: name of the tap that is the answer, whose width stays in a narrow network; None for what `deploy` finds.
+        prepare: function that is given the network before it is made cheap or narrow, to load trained weights.
 
     Returns:
         Functional `keras.Model` with a dictionary of taps for output.
@@ -48,6 +52,8 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
     wanted = arguments.pop("name", None)
     network = find(wanted)
     known = arguments_of(network)
+    arguments, changes = derived.split(arguments, known)
+    known = (*known, *derived.KEYS)
     for argument, value in arguments.items():
         if argument not in known:
             raise ValueError(
@@ -66,7 +72,9 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
             "A network is a functional keras.Model whose output is a dict of named taps, as the head gives them. "
             f"Received: {built!r} of {wanted}."
         )
-    return built
+    if prepare is not None:
+        prepare(built)
+    return derived.derive(built, changes, output=output, seed=seed)
 
 
 def arguments_of(network):

@@ -4,6 +4,7 @@ import collections.abc
 import contextlib
 import functools
 import inspect
+import numbers
 
 import keras
 import tensorflow as tf
@@ -115,7 +116,8 @@ def make_method(config, info, load_teacher, *, synchronized=False, input_range=N
     """Builds the cohort of a config, with fresh weights; call it under the strategy's scope.
 
     `config.network`, and every key of `config.method` that ends in "network" (or "networks", a list), is turned from
-    a mapping into a callable that builds it; `config.method.teacher_workdir` into a trained, frozen teacher.
+    a mapping into a callable that builds it; `config.method.teacher_workdir` into a trained, frozen teacher. A number
+    in a list of networks stands for `config.network` at that fraction of its channels after `config.method.cut`.
 
     Args:
         config: `ConfigDict`.
@@ -215,13 +217,22 @@ def _make_method(config, task, network, teacher, synchronized):
             continue
         where = f"config.method.{key}" if key in config.method else "config.network"
         single = isinstance(value, collections.abc.Mapping)
-        options[key] = network(where, value) if single else [network(where, spec) for spec in value]
+        specs = [value] if single else [_specification(config, spec) for spec in value]
+        makers = [network(where, spec) for spec in specs]
+        options[key] = makers[0] if single else makers
     if (workdir := options.pop("teacher_workdir", None)) is not None:
         options["teacher"] = teacher(workdir)
     try:
         return method(**options, task=task, seed=config.seed, synchronized=synchronized)
     except ValueError as error:
         raise UserError(f"config.method: {error}") from error
+
+
+def _specification(config, spec):
+    """What a list of networks says of one of them: a mapping, or a fraction of the channels of `config.network`."""
+    if not isinstance(spec, numbers.Real):
+        return spec
+    return {**config.network.to_dict(), "fraction": spec, "after": config.method.get("cut")}
 
 
 def _check_method_options(method, options):
@@ -247,7 +258,9 @@ def _check_method_options(method, options):
 def _build(aware, key, spec, task, info, synchronized, seed, name):
     head = task.head(info)
     try:
-        network = models.build(spec, info.image_shape, head, seed=seed, name=name, synchronized=synchronized)
+        network = models.build(
+            spec, info.image_shape, head, seed=seed, name=name, synchronized=synchronized, output=task.output
+        )
         if task.output not in network.output:
             raise ValueError(
                 f"The task {task.name!r} takes its answer from the tap {task.output!r}, which its head should give. "

@@ -20,31 +20,44 @@ class Shift2D(keras.layers.Layer):
     Args:
         kernel_size: odd integer K.
         dilation_rate: displacement in pixels between neighbouring positions of the kernel.
+        positions: for each channel, the position in the kernel that it comes from, counted row by row; None: as above,
+            `c mod K^2`. Where channels are taken out of a network, those that stay move as they did.
         **kwargs: the arguments of `keras.layers.Layer`.
 
     Raises:
-        ValueError: if `kernel_size` is even, or either argument not positive.
+        ValueError: if `kernel_size` is even, or either argument not positive; if the positions are not one for each
+            channel, or outside of the kernel.
 
     Reference:
         Wu et al., "Shift: A Zero FLOP, Zero Parameter Alternative to Spatial Convolutions", 2018; the assignment of
         channels is that of the released kernel, github.com/peterhj/shiftnet_cuda_v2.
     """
 
-    def __init__(self, kernel_size=3, dilation_rate=1, **kwargs):
+    def __init__(self, kernel_size=3, dilation_rate=1, positions=None, **kwargs):
         super().__init__(**kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"The kernel of a shift is odd and positive. Received: kernel_size={kernel_size}")
         if dilation_rate < 1:
             raise ValueError(f"The dilation of a shift is at least 1. Received: dilation_rate={dilation_rate}")
         self.kernel_size = kernel_size
+        if positions is not None and not all(0 <= position < kernel_size**2 for position in positions):
+            raise ValueError(
+                f"The positions of channels are in the kernel, 0 to {kernel_size**2 - 1}. Received: {positions}"
+            )
         self.dilation_rate = dilation_rate
+        self.positions = None if positions is None else tuple(int(position) for position in positions)
 
     def build(self, input_shape):
+        channels = input_shape[-1]
+        positions = shift_positions(channels, self.kernel_size) if self.positions is None else self.positions
+        if len(positions) != channels:
+            raise ValueError(f"Each channel has a position. Received: {channels} channels, {len(positions)} positions")
         # A NumPy constant: no weight to count, to save or to differentiate with respect to.
-        self.one_hot = shift_kernel(input_shape[-1], self.kernel_size)
+        self.one_hot = shift_kernel(np.asarray(positions, int), self.kernel_size)
+        self._moves = self.one_hot[self.kernel_size // 2, self.kernel_size // 2].sum() < channels
 
     def call(self, inputs):
-        if inputs.shape[-1] < self.kernel_size**2:
+        if not self._moves:
             return inputs
 
         kernel = ops.convert_to_tensor(self.one_hot, dtype=inputs.dtype)
@@ -78,15 +91,19 @@ class Shift2D(keras.layers.Layer):
         return y
 
     def get_config(self):
-        return {**super().get_config(), "kernel_size": self.kernel_size, "dilation_rate": self.dilation_rate}
+        config = {**super().get_config(), "kernel_size": self.kernel_size, "dilation_rate": self.dilation_rate}
+        return config if self.positions is None else {**config, "positions": list(self.positions)}
 
 
-def shift_kernel(channels, kernel_size):
-    """The one-hot depthwise kernel of a shift: float32 array `[kernel_size, kernel_size, channels, 1]`."""
+def shift_positions(channels, kernel_size):
+    """The position in the kernel that each of so many channels comes from, an int array."""
     c = np.arange(channels)
     moved = c < channels // kernel_size**2 * kernel_size**2
-    row = np.where(moved, c // kernel_size % kernel_size, kernel_size // 2)
-    column = np.where(moved, c % kernel_size, kernel_size // 2)
-    kernel = np.zeros((kernel_size, kernel_size, channels, 1), np.float32)
-    kernel[row, column, c, 0] = 1.0
+    return np.where(moved, c % kernel_size**2, kernel_size**2 // 2)
+
+
+def shift_kernel(positions, kernel_size):
+    """The one-hot depthwise kernel of a shift: float32 array `[kernel_size, kernel_size, channels, 1]`."""
+    kernel = np.zeros((kernel_size, kernel_size, len(positions), 1), np.float32)
+    kernel[positions // kernel_size, positions % kernel_size, np.arange(len(positions)), 0] = 1.0
     return kernel

@@ -95,8 +95,9 @@ def _rule(operation, call, inputs, ties):
     return inputs[0] if name in _OPERATORS else None
 
 
+@_rule.register(Shift2D)
 @_rule.register(layers.Activation)
-def _activation(operation, call, inputs, ties):
+def _channelwise(operation, call, inputs, ties):
     return inputs[0]
 
 
@@ -204,12 +205,6 @@ def _ghosts(layer, call, inputs, ties):
     places = [layer.name if index < full else (layer.name, index) for index in range(count)]
     primary = ties.new(_norms(layer.primary.kernel, -1), places)
     return np.concatenate([primary, np.repeat(primary, layer.ratio - 1)])[: layer.filters]
-
-
-@_rule.register(Shift2D)
-def _shifted(layer, call, inputs, ties):
-    """None: a channel moves by its number among all, which it would not keep."""
-    return None
 
 
 def _merged(call, inputs, ties):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from odtf.layers.batch_normalization import affine
-from odtf.models.graph import calls
+from odtf.models.graph import calls, run
 
 # Layers whose kernel a converter scales by the batch normalisation after them.
 _FOLDING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
@@ -37,11 +37,16 @@ def deploy(model, output=None, grouped="native"):
     if grouped not in ("native", "split"):
         raise ValueError(f"Grouped convolutions are deployed 'native' or 'split'. Received: grouped={grouped!r}")
 
+    first = {}
+
     def call(layer, *args, **kwargs):
         if not hasattr(layer, "deploy"):
             return layer(*args, **kwargs)
-        takes = inspect.signature(layer.deploy).parameters
-        return layer.deploy(*args, lowering=grouped) if "lowering" in takes else layer.deploy(*args)
+        if layer in first:  # A shared layer: its stock layers are shared too.
+            return run(keras.Model(*first[layer]), *args)
+        lowering = {"lowering": grouped} if "lowering" in inspect.signature(layer.deploy).parameters else {}
+        first[layer] = args[0], layer.deploy(*args, **lowering)
+        return first[layer][1]
 
     rewritten = keras.models.clone_model(model, clone_function=_clone, call_function=call)
     deployed = keras.Model(rewritten.input, rewritten.output[output], name=model.name)

@@ -31,9 +31,7 @@ def split(arguments, own):
     changes = {key: value for key, value in arguments.items() if key in KEYS and key not in own}
     rest = {key: value for key, value in arguments.items() if key not in changes}
     if "fraction" not in changes and (lost := sorted({"after", "divisor"} & changes.keys())):
-        raise ValueError(
-            f"{' and '.join(lost)} say how a network has a fraction of its channels. Received: no fraction"
-        )
+        raise ValueError(f"Only a network at a fraction of its channels has {', '.join(lost)}. Received: no fraction")
     if "cheap" in changes:
         cheap = changes["cheap"]
         cheap = {"conv": cheap} if isinstance(cheap, str) else cheap

@@ -24,6 +24,20 @@ def calls(model):
     ]
 
 
+def run(model, inputs, call=lambda operation, *args, **kwargs: operation(*args, **kwargs)):
+    """Runs a functional model on tensors of another graph, which its operations become part of.
+
+    Args:
+        model: functional `keras.Model`.
+        inputs: KerasTensors in the structure of its inputs.
+        call: function `call(operation, *args, **kwargs)` that stands for each call.
+
+    Returns:
+        KerasTensors in the structure of the model's outputs.
+    """
+    return model._run_through_graph(inputs, call_fn=call)
+
+
 def is_graph(model):
     """Whether a layer is a model whose calls are known: a functional one, or a Sequential that is built."""
     return isinstance(model, keras.Function) or (isinstance(model, keras.Sequential) and model.built)
@@ -65,9 +79,7 @@ def opened(model):
                 copies[id(operation)] = Copy(operation, name=name)
             return copies[id(operation)](*args, **kwargs)
 
-        # The one way to run a graph on tensors of another: what a model does in `call`.
-        graph = _functional(inner) if isinstance(inner, keras.Sequential) else inner
-        return graph._run_through_graph(inputs, call_fn=call)
+        return run(_functional(inner) if isinstance(inner, keras.Sequential) else inner, inputs, call)
 
     inputs = keras.tree.map_structure(_input_like, model.input)
     return keras.Model(inputs, run_inside(model, inputs, None, ""), name=model.name)

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from keras import layers
 
-from odtf.layers import GhostModule
+from odtf.layers import GhostModule, Shift2D
 
 
 def sliced(layer, inputs, outputs):
@@ -109,6 +109,13 @@ def _cropped(layer, arrays, kept, outputs):
     rows, (before, _) = layer.cropping
     first = int((kept < before).sum())
     return {"cropping": (rows, (first, len(kept) - len(outputs) - first))}, arrays
+
+
+@_sliced.register(Shift2D)
+def _shifted(layer, arrays, kept, outputs):
+    """A channel moves as it did among all."""
+    positions = layer.one_hot.reshape(layer.kernel_size**2, -1).argmax(0)
+    return {} if len(outputs) == len(positions) else {"positions": positions[outputs].tolist()}, arrays
 
 
 @_sliced.register(GhostModule)

@@ -41,7 +41,19 @@ def test_gradient_is_the_opposite_shift_and_has_no_kernel():
     assert layer.weights == []
 
 
-@pytest.mark.parametrize("arguments", [{"kernel_size": 2}, {"kernel_size": 0}, {"dilation_rate": 0}])
+def test_some_channels_of_a_shift_move_as_they_did():
+    x, left = np.random.default_rng(0).normal(size=(2, 6, 7, 20)).astype("float32"), [1, 4, 9, 17, 19]
+    positions = [1, 4, 0, 8, 4]  # The last two of 20 channels stay where they are.
+    np.testing.assert_array_equal(shifted(x[..., left], positions=positions), shifted(x)[..., left])
+    layer = layers.Shift2D(positions=positions)
+    assert layers.Shift2D.from_config(layer.get_config()).positions == tuple(positions)
+    with pytest.raises(ValueError, match=r"Each channel has a position.*20 channels, 5 positions"):
+        layer(x)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"kernel_size": 2}, {"kernel_size": 0}, {"dilation_rate": 0}, {"positions": [9]}]
+)
 def test_impossible_kernels_are_refused(arguments):
     with pytest.raises(ValueError, match="Received"):
         layers.Shift2D(**arguments)

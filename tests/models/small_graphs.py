@@ -19,7 +19,7 @@ def mixed(size=12, softmax=True):
     gate = layers.ReLU(6.0, name="hard")(gate + 3.0) * (1 / 6)
     y = layers.Multiply(name="scale")([y, gate])
     x = layers.Add(name="sum")([x, y])
-    z = layers.Conv2D(12, (3, 3), dilation_rate=2, padding="same", activation="swish", name="dilated")(x)
+    z = layers.Conv2D(16, 3, dilation_rate=2, padding="same", activation="swish", name="dilated")(x)
     x = layers.Concatenate(name="join")([x, z])
     x = layers.Conv2D(20, 3, groups=2, name="grouped")(layers.ZeroPadding2D(1, name="pad")(x))
     x = layers.MaxPooling2D(2, name="halve")(keras.ops.relu(x))

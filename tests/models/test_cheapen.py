@@ -107,7 +107,7 @@ def test_where():
     model, reports = mixed(), []
     models.cheapen(model, where="d*", report=reports.append)
     models.cheapen(model, where=["stem"], report=reports.append)
-    models.cheapen(model, where=lambda layer: layer.filters == 12, report=reports.append)
+    models.cheapen(model, where=lambda layer: layer.dilation_rate == (2, 2), report=reports.append)
     assert [list(report.changed) for report in reports] == [["down", "dilated"], ["stem"], ["dilated"]]
     assert reports[1].kept["down"] == "left out by `where`"
 

@@ -11,7 +11,7 @@ from keras import layers
 
 from odtf.layers import ChannelShuffle, GhostModule, Shift2D
 
-# Layers whose output channels are those of the input, each computed from its own alone, zero at least where it counts.
+# Layers whose output channels are those of the input: one that is zero throughout changes none of the others.
 _CHANNELWISE = (
     *(layers.ReLU, layers.LeakyReLU, layers.ELU, layers.PReLU, layers.Dropout, layers.SpatialDropout2D),
     *(layers.GaussianNoise, layers.GaussianDropout, layers.Identity, layers.UnitNormalization),
@@ -64,8 +64,7 @@ def pinned(tensor, reason, ties):
 
 
 def _is_plain(call):
-    """Whether a call is Keras' or odtf's, nothing but tensors and single numbers tells it what to do, and its channels
-    are known."""
+    """Whether a call is of Keras or odtf, takes tensors and single numbers alone, and has a known number of channels."""
     if len(call.outputs) > 1 or type(call.operation).__module__.partition(".")[0] not in ("keras", "odtf"):
         return False
     arguments = keras.tree.flatten((call.arguments.args, call.arguments.kwargs))
@@ -83,7 +82,8 @@ def _compares(operation):
 def _rule(operation, call, inputs, ties):
     name = type(operation).__name__
     if isinstance(operation, layers.Layer):
-        return inputs[0] if type(operation) in _CHANNELWISE else None
+        last = getattr(operation, "data_format", "channels_last") == "channels_last"
+        return inputs[0] if type(operation) in _CHANNELWISE and last else None
     if name in _OPERATOR_MERGES:
         return _merged(call, inputs, ties)
     if name == "Concatenate":

@@ -50,8 +50,9 @@ def opened(model):
         model: functional or built Sequential `keras.Model`.
 
     Returns:
-        `model` itself, where it is functional and has no models inside; else a copy with equal weights. Layers keep
-        their names; where two models have layers of one name, the inner model's name comes before it.
+        `model` itself, or the functional model of its layers, where it has no models inside; else a copy with equal
+        weights. Layers keep their names; where two models have layers of one name, the inner model's name comes before
+        it.
 
     Raises:
         ValueError: if the model has no graph.

@@ -21,6 +21,7 @@ def default_config():
     """Returns the configuration with every key and its default, locked against new top-level keys.
 
     `task`, `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
+    A network may have the keys `cheap` and `fraction` too, which make another of it, see `odtf.models.derived`.
     Any of these names, `data.name`, `data.augment.also`, those of `export.targets`, and the loss terms
     `task.supervised` and `task.distil` (see `odtf.training.own_losses`), may be FILE.py:NAME or
     package.module:NAME of the user's own; the path of a file is relative to the directory of the command, and modules

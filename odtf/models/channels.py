@@ -64,7 +64,7 @@ def pinned(tensor, reason, ties):
 
 
 def _is_plain(call):
-    """Whether a call is of Keras or odtf, takes tensors and single numbers alone, and has a known number of channels."""
+    """Whether a call is of Keras or odtf, takes tensors and single numbers alone, and knows its channels."""
     if len(call.outputs) > 1 or type(call.operation).__module__.partition(".")[0] not in ("keras", "odtf"):
         return False
     arguments = keras.tree.flatten((call.arguments.args, call.arguments.kwargs))

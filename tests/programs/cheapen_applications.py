@@ -66,7 +66,7 @@ def digits():
     splits = {}
     for name, split in whole.splits.items():
         images = np.kron(split.images, np.ones((1, 4, 4, 3), np.uint8))
-        splits[name] = data.dataset.Split(data.stores.MemoryStore(images, split.targets))
+        splits[name] = data.dataset.Split(data.stores.MemoryStore(images, {"label": split.targets}))
     return data.ImageDataset("digits", whole.names, (32, 32, 3), whole.mean * 3, whole.std * 3, splits)
 
 

@@ -121,9 +121,7 @@ def test_what_is_about_classes_says_so(name):
         make(name)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), [("InDistill", {"main": "pkt"}), ("PKT", {"labels_weight": 0.0})]
-)
+@pytest.mark.parametrize(("name", "options"), [("InDistill", {"main": "pkt"}), ("PKT", {"labels_weight": 0.0})])
 def test_relations_alone_do_not_train_another_answer(name, options):
     with pytest.raises(ValueError, match=r"nothing trains the answer 'depth'.*'retrieval'.*task='depth' and the tap"):
         make(name, **options)

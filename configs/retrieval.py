@@ -4,8 +4,8 @@
     odtf-train --config=configs/retrieval.py:method=pkt,teacher=T --workdir=DIR --config.data.data_dir=DATA
 
 Methods: teacher, the larger network alone; alone, the student without one; both learn by the supervised contrastive
-loss. pkt and indistill teach the student, without labels; with the latter it learns the teacher's pruned stages first, a
-fifteenth of the epochs each. Without teacher=T the teacher is trained in the same run.
+loss. pkt and indistill teach the student, without labels; with the latter it learns the teacher's pruned stages first,
+a fifteenth of the epochs each. Without teacher=T the teacher is trained in the same run.
 
     odtf-compare --config=configs/retrieval.py:method=pkt,teacher=T \\
         --config=configs/retrieval.py:method=indistill,teacher=T --seeds=3 --workdir=DIR --json=DIR/compare.json \\
@@ -15,8 +15,9 @@ has the student alone beside both. Validation chooses by mAP (cosine), the train
 
 Data: cifar10, of which `examples` training images are used, with CIFAR ResNets 20 and 8, the student of half the width
 and with depthwise convolutions; cub200, CUB-200-2011 as TFDS prepares it (`caltech_birds2011`), with ResNets 34 and 18
-at 112x112 pixels. Networks and schedule are a DESIGN CHOICE, in the case of cifar10 for minutes on two CPU cores. The papers' networks for CUB-200, and InDistill's gain there of 14.27 points of mAP over prior methods by its
-abstract, are UNVERIFIED; embedders for it usually start from ImageNet's weights, which odtf does not have.
+at 112x112 pixels. Networks and schedule are a DESIGN CHOICE, in the case of cifar10 for minutes on two CPU cores. The
+papers' networks for CUB-200, and InDistill's gain there of 14.27 points of mAP over prior methods by its abstract, are
+UNVERIFIED; embedders for it usually start from ImageNet's weights, which these networks do not.
 
 Arguments: data (cifar10, cub200), method (teacher, alone, pkt, indistill), teacher (workdir of a finished run, or "":
 here), examples (of cifar10's training images, 0: all), epochs (of each network, 0: 20 and 120), labels (weight of the

@@ -94,13 +94,13 @@ class InDistill(TaughtByFrozen):
             raise ValueError(
                 f"main must be 'kd' or 'pkt', and labels_weight not negative. Received: {main!r}, {labels_weight}."
             )
+        if main == "pkt":
+            check_relations(common.get("task"), "embedding", labels_weight)
         self.curriculum = tuple(layers) if layer_epochs else ()
         self.layer_ends = list(itertools.accumulate(layer_epochs))
         self.main, self.labels_weight = main, float(labels_weight)
         self.temperature, self.alpha = check_temperature(temperature), check_share(alpha)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
-        if main == "pkt":
-            check_relations(self.task, "embedding", labels_weight)
         self.retrieval_examples = int(retrieval_examples) if self.task.name == "classification" else 0
         # Which channels of the teacher are kept is a state of the run: where it resumes, it must not choose again.
         self.kept = {layer: self._kept_weight(layer) for layer in self.curriculum}

@@ -48,9 +48,9 @@ class PKT(TaughtByFrozen):
     ):
         if labels_weight < 0:
             raise ValueError(f"The weight of the labels must not be negative. Received: labels_weight={labels_weight}.")
+        check_relations(common.get("task"), tap, labels_weight)
         self.tap, self.labels_weight = tap, float(labels_weight)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
-        check_relations(self.task, tap, labels_weight)
         for whose, network in (("teacher", self.teacher), ("student", self.peers["peer_0"])):
             if tap not in taps_of(network.output, self.task.output):
                 raise ValueError(f"The {whose} has the taps {', '.join(network.output)}. Received: tap={tap!r}.")

@@ -4,6 +4,7 @@ from keras import ops
 
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, peer_seed, several, taps_of
+from odtf.tasks import Classification
 
 TEACHER, STUDENT = 0, 1
 
@@ -96,10 +97,11 @@ def check_relations(task, tap, labels_weight):
     """Raises ValueError if a student learned the relations of a tap alone, and its answer is another.
 
     Args:
-        task: `odtf.tasks.Task`.
+        task: `odtf.tasks.Task`, or None for classification.
         tap: name of the tap whose relations are learned.
         labels_weight: float, of the supervised term.
     """
+    task = task or Classification()
     if tap != task.output and not labels_weight:
         raise ValueError(
             f"Without labels nothing trains the answer {task.output!r}: a labels_weight above 0, or the task "

@@ -37,6 +37,29 @@ class Evaluation:
             self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM, self._is_joined)
         return self.test_function
 
+    def _distribute(self, step, reduction, joined=lambda name: False):
+        """Returns a function of an iterator that runs `step` on every replica and reduces what it returns.
+
+        Args:
+            step: function of a replica's share of a batch that returns a dict of tensors.
+            reduction: `tf.distribute.ReduceOp`.
+            joined: callable from a name to whether its tensors are joined along the first axis instead, in the order of
+                the replicas.
+        """
+        strategy = self.distribute_strategy
+        if self.jit_compile:
+            step = tf.function(step, jit_compile=True, autograph=False)
+
+        def run(iterator):
+            values = strategy.run(step, args=(next(iterator),))
+            return {
+                name: strategy.gather(value, axis=0) if joined(name) else strategy.reduce(reduction, value, axis=None)
+                for name, value in values.items()
+            }
+
+        # Steps have no control flow on tensors; AutoGraph would only slow the tracing down.
+        return run if self.run_eagerly else tf.function(run, autograph=False)
+
     def _is_joined(self, name):
         """Whether what `test_step` gives under a name, NAME/METRIC/SUM, is joined instead of added."""
         return metrics.joined_of(self.task.metrics)(name.partition("/")[2])

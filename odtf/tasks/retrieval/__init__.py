@@ -47,7 +47,7 @@ class Retrieval(Task):
 
     def __init__(self, units=None, temperature=0.1, precision_at=100, recall_at=1, database_examples=10_000):
         for name, value in (("units", units), ("database_examples", database_examples)):
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (type(value) is not int or value < 1):
                 raise ValueError(f"{name} must be None or an integer of at least 1. Received: {name}={value!r}.")
         self.units = units
         self.temperature = check_temperature(temperature)

@@ -24,7 +24,7 @@ from odtf.tflite.runner import Runner
 from odtf.training import experiment, strategy
 from odtf.training.config import load_config
 from tests.losses.test_relations import contrastive, divergence
-from tests.methods.conftest import make_method
+from tests.methods.conftest import make_batch, make_method
 from tests.methods.tiny import least, tiny
 
 GENERIC = [name for name in methods.available() if not getattr(methods, name).only]
@@ -59,14 +59,14 @@ def test_an_embedding_is_a_vector():
 
 
 @pytest.mark.parametrize("name", GENERIC)
-def test_every_generic_method_trains_embeddings(name, batch):
+def test_every_generic_method_trains_embeddings(name):
     """Of a width of their own for the students, where the teacher comes from elsewhere; no answer is left out."""
     options = {"network": functools.partial(least, head=heads.Embedding(3)), "task": Retrieval()}
     if name == "InDistill":
         options |= {"main": "pkt", "layer_epochs": ()}
     method = make_method(name, **options)
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
-    images, labels = batch
+    images, labels = make_batch()
     labels = labels % 3
     step, iterator = method.make_train_function(), iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
     method.begin_epoch(0)

@@ -49,14 +49,15 @@ def independent_peers(networks, seed, kind="peer"):
     return {f"{kind}_{i}": make(seed=peer_seed(seed, i), name=f"{kind}_{i}") for i, make in enumerate(networks)}
 
 
-def check_answers(networks, task):
+def check_answers(networks, task, averaged=False):
     """Raises ValueError unless all networks answer in one shape, so that they can teach each other.
 
     Args:
         networks: mapping from name to network; a deployed one has its answer alone.
         task: `odtf.tasks.Task`; where it compares relations of answers, the shapes may differ.
+        averaged: whether the answers are averaged, for which they may not.
     """
-    if task.relational:
+    if task.relational and not averaged:
         return
     output = task.output
     answers = {name: taps_of(network.output, output)[output] for name, network in networks.items()}

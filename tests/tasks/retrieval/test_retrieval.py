@@ -64,6 +64,8 @@ def test_every_generic_method_trains_embeddings(name):
     options = {"network": functools.partial(least, head=heads.Embedding(3)), "task": Retrieval()}
     if name == "InDistill":
         options |= {"main": "pkt", "layer_epochs": ()}
+    if name == "Pacemaker":
+        options["teacher_network"] = options["network"]
     method = make_method(name, **options)
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
     images, labels = make_batch()
@@ -78,6 +80,14 @@ def test_every_generic_method_trains_embeddings(name):
     found = method.evaluate(data, references={"train": data})
     assert {f"{peer}/{metric}" for peer in method.peers for metric in method.task.metrics} <= set(found)
     assert found["peer_0/recall_1_cosine"] == 1.0  # Every query finds itself.
+
+
+@pytest.mark.parametrize("pacemaker", [None, functools.partial(least, head=heads.Embedding(4))])
+def test_answers_that_are_averaged_have_one_width(pacemaker):
+    network, wider = (functools.partial(least, head=heads.Embedding(units)) for units in (3, 5))
+    options = {"teacher_network": wider, "pacemaker_network": pacemaker, "guidance": "ensemble"}
+    with pytest.raises(ValueError, match="one shape.*Received: .*5,"):
+        make_method("Pacemaker", network=network, task=Retrieval(), **options)
 
 
 # From a config to a file ------------------------------------------------------------------------------------------

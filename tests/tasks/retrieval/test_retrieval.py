@@ -86,7 +86,7 @@ def test_every_generic_method_trains_embeddings(name):
 def test_answers_that_are_averaged_have_one_width(pacemaker):
     network, wider = (functools.partial(least, head=heads.Embedding(units)) for units in (3, 5))
     options = {"teacher_network": wider, "pacemaker_network": pacemaker, "guidance": "ensemble"}
-    with pytest.raises(ValueError, match="one shape.*Received: .*5,"):
+    with pytest.raises(ValueError, match=r"one shape.*Received: .*5,"):
         make_method("Pacemaker", network=network, task=Retrieval(), **options)
 
 

@@ -48,7 +48,7 @@ DATA = {
         "augment": {"pad": 14, "pad_mode": "reflect", "flip": True, "cutout": 0},
         "batch_size": 256,  # Of 200 classes a smaller batch has few pairs.
         "epochs": 120,
-        "stages": ("stage1", "stage2", "stage3", "stage4"),
+        "stages": ("stage2", "stage3", "stage4"),
     },
 }
 

@@ -38,6 +38,7 @@ DATA = {
         "batch_size": 128,
         "epochs": 20,
         "stages": ("stage1", "stage2", "stage3"),
+        "database": 5_000,
     },
     "cub200": {
         "networks": (
@@ -49,19 +50,20 @@ DATA = {
         "batch_size": 256,  # Of 200 classes a smaller batch has few pairs.
         "epochs": 120,
         "stages": ("stage2", "stage3", "stage4"),
+        "database": 10_000,
     },
 }
 
 
 def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
-    arg = parse_arg(arg, data="cifar10", method="alone", teacher="", examples=20_000, epochs=0, labels=0.0, smoke=False)
+    arg = parse_arg(arg, data="cifar10", method="alone", teacher="", examples=15_000, epochs=0, labels=0.0, smoke=False)
     known = choose("data", arg.data, DATA)
     teacher, student = known["networks"]
     stages, epochs = known["stages"], arg.epochs or known["epochs"]
     layer_epochs = tuple(max(1, epochs // 15) for _ in stages)
     config = default_config()
-    config.task = free({"name": "retrieval"})
+    config.task = free({"name": "retrieval", "database_examples": known["database"]})
     config.data.update(known["data"])
     config.data.augment = free(known["augment"])
     if arg.data == "cifar10" and arg.examples:

@@ -12,7 +12,7 @@ from odtf.metrics import (
     evaluate,
     references_of,
 )
-from odtf.metrics.ranking import among_first, interpolated_average_precision, nearest
+from odtf.metrics.ranking import among_first, interpolated_average_precision, nearest, order
 
 
 def oracle(relevant):
@@ -92,6 +92,15 @@ def test_ties_fall_to_the_first_and_what_is_not_finite_comes_last():
     database = as_sums([[np.nan, 0.0], [-1.0, 0.0], [1.0, 0.0]], [1, 0, 1])
     assert PrecisionAtK(2, "cosine").result(as_sums([[1.0, 0.0]], [1]), database) == 0.5
     assert nearest([[1.0, 0.0]], database["embedding"], "cosine", 3).tolist() == [[2, 1, 0]]
+
+
+def test_the_order_is_that_of_a_stable_sort():
+    rng = np.random.default_rng(3)
+    distances = rng.normal(size=(20, 400)).astype("float32")
+    distances[:, ::3] = np.round(distances[:, ::3])
+    distances[0, :6] = [np.inf, -np.inf, -0.0, 0.0, np.float32(1e-45), -np.float32(1e-45)]
+    assert np.signbit(distances[distances == 0]).any() and (distances == 0).sum() > 100
+    np.testing.assert_array_equal(order(distances), np.argsort(distances, axis=-1, kind="stable"))
 
 
 def test_precision_at_more_than_there_are_is_that_of_all():

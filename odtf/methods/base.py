@@ -330,7 +330,11 @@ class Method(Evaluation, keras.Model):
                 self.reached.check(name, self.peers[name], self.task.output)
 
     def fit(self, *args, callbacks=None, **kwargs):
-        """As `keras.Model.fit`; the values it logs are those of an epoch's last step."""
+        """As `keras.Model.fit`; the values it logs are those of an epoch's last step.
+
+        Raises:
+            UserError: where the epochs end before any term of the loss has reached a student's answer.
+        """
         return super().fit(*args, callbacks=[EpochsOfFit(), *(callbacks or [])], **kwargs)
 
     def make_train_function(self, force=False):

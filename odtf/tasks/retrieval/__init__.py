@@ -40,6 +40,7 @@ class Retrieval(Task):
     output = "embedding"
     relational = True
     targets: typing.ClassVar[dict] = {"label": Target()}
+    arguments_of_terms: typing.ClassVar[dict] = {"supervised": ("temperature",)}
     agreement = CosineAgreement()
     client = ImageEmbedder()
     templates = pathlib.Path(__file__).parent / "templates"

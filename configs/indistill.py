@@ -5,8 +5,9 @@
 
 The pipeline of the released code (gsarridis/InDistill) on CIFAR-10: a pre-activation ResNet-18 is trained on the labels
 and teaches an auxiliary network by probabilistic knowledge transfer (PKT), without layers; that teaches the student, of
-half its channels, layer by layer and then by PKT. No labels in the second command: the student is an embedding for
-retrieval, top-1 means nothing, and validation chooses by mAP.
+half its channels, layer by layer and then by PKT. The task is retrieval: the answer is the embedding, validation
+chooses by mAP with training images as the database, and there are no labels in the second command. The labels by which
+the ResNet-18 learns are those of the supervised contrastive loss (the code: cross-entropy).
 
     odtf-train --config=configs/indistill.py:network=student,main=kd --workdir=DIR --config.data.data_dir=DATA
     odtf-train --config=configs/indistill.py:network=resnet20,data=cifar100,main=kd --workdir=DIR ...
@@ -34,7 +35,8 @@ Fashion-MNIST 1, CUB-200 14.27, ImageNet 1.97.
 
 Arguments: network (auxiliary, student, resnet20), data (cifar10, cifar100, fashion_mnist), teacher ("": trained in the
 first 80 epochs of this run; or the workdir of a finished run), main (pkt, kd), labels (weight of the labels in pkt),
-retrieval (how many images at most, 0: none), epochs (after the teacher), smoke (an epoch each on digits).
+retrieval (how many images the database has at most; with kd 0 for none), epochs (after the teacher), smoke (an epoch
+each on digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, smoke
@@ -90,6 +92,8 @@ def get_config(arg=None):
             "retrieval_examples": arg.retrieval,
         }
     )
+    if arg.main == "pkt":
+        config.task = free({"name": "retrieval", "database_examples": arg.retrieval})
     if arg.teacher:
         config.method.teacher_workdir = arg.teacher
         teacher_epochs = 0

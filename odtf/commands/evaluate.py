@@ -39,6 +39,12 @@ _SEED = flags.DEFINE_integer(
 )
 _FRACTION = flags.DEFINE_float("validation_fraction", 0.1, "Likewise, config.data.validation_fraction of the run.")
 _MAX_EXAMPLES = flags.DEFINE_integer("max_examples", None, "A seeded choice of that many of them.", lower_bound=1)
+_MAX_TRAIN_EXAMPLES = flags.DEFINE_integer(
+    "max_train_examples",
+    None,
+    "For tasks that compare with training images, as a search does: config.data.max_train_examples of the run.",
+    lower_bound=1,
+)
 _AGAINST = flags.DEFINE_string("against", None, "Another TFLite file, for the agreement of the two.")
 _JSON = flags.DEFINE_string("json", None, "File for the figures; the table is printed in any case.")
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads that LiteRT may use.", lower_bound=1)
@@ -103,6 +109,7 @@ def _main(argv):
         seed=_SEED.value,
         validation_fraction=_FRACTION.value,
         max_examples=_MAX_EXAMPLES.value,
+        max_train_examples=_MAX_TRAIN_EXAMPLES.value,
         skip_corrupt=_SKIP_CORRUPT.value,
     )
     print(presentation.render(result, study))

@@ -56,6 +56,17 @@ class Split:
         images, values = self.store.read(self.rows[np.asarray(indices, np.int64)])
         return images, as_batch(values)
 
+    def part(self, size, seed=0):
+        """Returns a seeded choice of `size` of its rows, in their order, as a split; itself where it has no more.
+
+        Args:
+            size: int, or None for all.
+            seed: int.
+        """
+        if size is None or size >= len(self):
+            return self
+        return Split(self.store, self.rows[splitting.subset(len(self), size, seed)])
+
 
 @dataclasses.dataclass(frozen=True)
 class Info:

@@ -9,6 +9,7 @@ import tqdm
 from odtf import data
 from odtf.data.splits import subset
 from odtf.errors import UserError
+from odtf.metrics import references_of
 
 _CHUNK = 64
 
@@ -25,6 +26,7 @@ def evaluate(
     seed=0,
     validation_fraction=0.1,
     max_examples=None,
+    max_train_examples=None,
     skip_corrupt=False,
 ):
     """Runs a file over a split and judges its answers.
@@ -40,6 +42,7 @@ def evaluate(
         seed, validation_fraction: of the validation split, where it is taken from the training images: those of the
             run, or the file is judged by images that it was trained on.
         max_examples: evaluate on a seeded choice of that many; None for all.
+        max_train_examples: `config.data.max_train_examples` of the run, for tasks that compare with training images.
         skip_corrupt: pass over images that cannot be decoded.
 
     Returns:
@@ -51,11 +54,13 @@ def evaluate(
     options = options or {}
     check_options(task, options)
     both = [file] + ([against] if against else [])
-    metrics = task.metrics.values()
+    references = references_of(task.metrics)
+    if split in references:
+        raise UserError(f"The task {task.name!r} compares with the {split} split itself. Received: --split={split}.")
 
     def load(image_size):
         # Streamed, and with one training image: only what is evaluated is read.
-        whole = split == "train" or any(metric.reference == "train" for metric in metrics)
+        whole = split == "train" or "train" in references
         return data.load(
             name,
             data_dir=data_dir,
@@ -63,7 +68,7 @@ def evaluate(
             validation_fraction=validation_fraction,
             seed=seed,
             memory_budget_mb=0,
-            max_train_examples=None if whole else 1,
+            max_train_examples=max_train_examples if whole else 1,
             skip_corrupt=skip_corrupt,
             targets=task.targets,
         )
@@ -78,9 +83,18 @@ def evaluate(
     rows = np.arange(count) if max_examples is None else subset(count, max_examples, 0)
     for targets, outputs in _outputs(both, readers, sets, split, rows):
         study.add(targets, *outputs)
-    for reference in study.references:
-        for targets, outputs in _outputs(both, readers, sets, reference, np.arange(len(dataset.splits[reference]))):
+    taken = {None: (split, rows)}
+    for reference, limit in study.references.items():
+        total = len(dataset.splits[reference])
+        taken[reference] = reference, np.arange(total) if limit is None else subset(total, limit, 0)
+        for targets, outputs in _outputs(both, readers, sets, *taken[reference]):
             study.refer(reference, targets, *outputs)
+
+    def pictures(part, positions):
+        name, rows = taken[part]
+        return dataset.splits[name].take(rows[positions])[0]
+
+    study.pictures = pictures
     found = study.result()
     result = {
         "task": task.name,

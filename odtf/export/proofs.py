@@ -61,7 +61,9 @@ def kernels(content, circumstances):
     with_it, without = (runner.predict(images) for runner in runners)
     # Metrics that are computed against another split are left out.
     metrics = {name: metric for name, metric in task.metrics.items() if metric.reference is None}
-    found, other = (evaluate(lambda _, y=y: y, [(images, targets)], metrics) for y in (with_it, without))
+    found, other = ({}, {})
+    if metrics:
+        found, other = (evaluate(lambda _, y=y: y, [(images, targets)], metrics) for y in (with_it, without))
     if task.choice in metrics:
         _check_kernels(task, found[task.choice], other[task.choice], len(images), circumstances.max_drop)
     difference = float(np.max(np.abs(with_it - without)))

@@ -77,7 +77,10 @@ def check_interface(runner, info, task, target, quantization):
     shapes = (1, height, width, 3 if target.rgb else channels), answer.shape
     names, kinds = ("image", answer.name), (input_type, answer.dtype or output_type)
     for details, name, kind, shape in zip((runner.input, runner.output), names, kinds, shapes, strict=True):
-        found = details["name"], details["dtype"].__name__, tuple(map(int, details["shape_signature"]))
+        sizes = tuple(map(int, details["shape_signature"]))
+        if len(shape) == len(sizes):
+            shape = tuple(size if wanted is None else wanted for wanted, size in zip(shape, sizes, strict=True))
+        found = details["name"], details["dtype"].__name__, sizes
         if found != (name, kind, shape):
             raise VerificationError(
                 f"A {target.name} {quantization} file has a tensor {name}, {kind} {shape}. Received: {found}"

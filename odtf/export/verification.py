@@ -109,11 +109,13 @@ def _compare(runner, network, dataset, task, target, split, count):
     study, predict = Study(task, dataset.info), _student(network, dataset, task.output)
     worst = largest = 0.0
     # A metric may be computed against another split, as that of a search against the images searched.
-    takers = [(split, count, study.add)]
-    takers += [(name, len(dataset.splits[name]), functools.partial(study.refer, name)) for name in study.references]
-    for name, examples, take in takers:
-        for start in range(0, examples, _CHUNK):
-            images, targets = dataset.splits[name].take(np.arange(start, min(start + _CHUNK, examples)))
+    takers = [(split, dataset.splits[split], count, study.add)]
+    for name, limit in study.references.items():
+        part = dataset.splits[name].part(limit)
+        takers.append((name, part, len(part), functools.partial(study.refer, name)))
+    for name, examples, total, take in takers:
+        for start in range(0, total, _CHUNK):
+            images, targets = examples.take(np.arange(start, min(start + _CHUNK, total)))
             given, expected = runner.predict(images), task.folded(predict(images), target)
             if not np.all(np.isfinite(given)):
                 raise VerificationError(f"The file gives NaN or Inf on examples {start} and after of the {name} split")

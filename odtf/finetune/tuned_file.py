@@ -66,9 +66,13 @@ def figures(row, task, dataset, workdir):
     """
     path = pathlib.Path(row["path"])
     content = path.read_bytes()
-    validation = dataset.splits["validation"]
-    examples = [validation.take(np.arange(len(validation)))]
-    found = metrics.evaluate(export.Runner(content).predict, examples, task.metrics)
+
+    def examples(name, limit=None):
+        part = dataset.splits[name].part(limit)
+        return [part.take(np.arange(len(part)))]
+
+    references = {name: examples(name, limit) for name, limit in metrics.references_of(task.metrics).items()}
+    found = metrics.evaluate(export.Runner(content).predict, examples("validation"), task.metrics, references)
     return {
         **{key: value for key, value in row.items() if key != "target"},
         "path": str(path.relative_to(workdir)),

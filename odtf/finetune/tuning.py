@@ -165,8 +165,13 @@ class Tuning:
 
 def quality(forward, task, dataset, split, batch_size=100):
     """Returns the metric that chooses, of a function from normalised images to answers, over a whole split."""
-    examples = data.eval_dataset(split, dataset, batch_size=batch_size)
-    return round(metrics.evaluate(forward, examples, task.metrics)[task.choice], 6)
+
+    def examples(split):
+        return data.eval_dataset(split, dataset, batch_size=batch_size)
+
+    limits = metrics.references_of(task.metrics)
+    references = {name: examples(dataset.splits[name].part(limit)) for name, limit in limits.items()}
+    return round(metrics.evaluate(forward, examples(split), task.metrics, references)[task.choice], 6)
 
 
 class _Kept:

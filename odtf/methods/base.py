@@ -6,6 +6,7 @@ from keras import ops
 
 from odtf.methods.shared.held_out import Evaluation
 from odtf.methods.shared.players import Update
+from odtf.methods.shared.reached import EpochsOfFit, Reached
 from odtf.tasks import Classification
 
 
@@ -23,7 +24,7 @@ class Method(Evaluation, keras.Model):
         name: str.
 
     Raises:
-        ValueError: if the method has no meaning in the task, or a cohort cannot be evaluated with its metrics.
+        ValueError: if the method has no meaning in the task.
 
     Attributes:
         label: the name where none is given; None: the class's own in small letters.
@@ -52,12 +53,6 @@ class Method(Evaluation, keras.Model):
                 f"{type(self).__name__} has no meaning outside {', '.join(self.only)}; choose another method. "
                 f"Received: task={self.task.name!r}."
             )
-        unfit = [name for name, metric in self.task.metrics.items() if metric.joined or metric.reference]
-        if unfit:
-            raise ValueError(
-                "A cohort is evaluated over one split, by metrics whose sums are added; others are for odtf-evaluate. "
-                f"Received: task={self.task.name!r} with {', '.join(unfit)}."
-            )
         self.seed = int(seed)
         self.synchronized = bool(synchronized)
         self.peers = {}
@@ -65,6 +60,7 @@ class Method(Evaluation, keras.Model):
         # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
         self.quantization = None
         self._forwards = {}
+        self.reached = Reached()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
         self.built = True
 
@@ -110,6 +106,8 @@ class Method(Evaluation, keras.Model):
             pairs: iterable of (average, variable), both `keras.Variable` of one shape.
             decay: float or float32 scalar tensor in [0, 1].
         """
+        pairs = list(pairs)
+        self.reached.follow(pairs)
         pairs = [(average.value, variable.value) for average, variable in pairs]
 
         def move(average, variable, decay):
@@ -287,6 +285,7 @@ class Method(Evaluation, keras.Model):
             terms = {name: ops.mean(term) for name, term in self.loss_terms(targets, outputs).items()}
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
         gradients = self.update.gradients(tape, objectives)
+        self.reached.note(self.update.variables, gradients)
         # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
         self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
         self.after_step(targets, outputs)
@@ -316,10 +315,27 @@ class Method(Evaluation, keras.Model):
             self.train_function = None
             self.make_train_function()
 
+    def check_reached(self, epoch, epochs):
+        """Refuses to train a student on whose answer no term of the loss has any effect; the training loop calls it.
+
+        Args:
+            epoch: int, 0-based; a step of it was made.
+            epochs: int, how many the run has. Where its phases are not over, another may still reach the answer.
+
+        Raises:
+            UserError: naming the student and the layer.
+        """
+        if all(self.phase_at(later) == self.phase for later in range(epoch, epochs)):
+            for name in self.students:
+                self.reached.check(name, self.peers[name], self.task.output)
+
     def fit(self, *args, callbacks=None, **kwargs):
-        """As `keras.Model.fit`; the values it logs are those of an epoch's last step."""
-        begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin_epoch(epoch))
-        return super().fit(*args, callbacks=[begin, *(callbacks or [])], **kwargs)
+        """As `keras.Model.fit`; the values it logs are those of an epoch's last step.
+
+        Raises:
+            UserError: where the epochs end before any term of the loss has reached a student's answer.
+        """
+        return super().fit(*args, callbacks=[EpochsOfFit(), *(callbacks or [])], **kwargs)
 
     def make_train_function(self, force=False):
         """Keras' documented hook: each call takes one batch from an iterator, on every replica.
@@ -330,16 +346,3 @@ class Method(Evaluation, keras.Model):
         if self.train_function is None or force:
             self.train_function = self._distribute(self.train_step, tf.distribute.ReduceOp.MEAN)
         return self.train_function
-
-    def _distribute(self, step, reduction):
-        """Returns a function of an iterator that runs `step` on every replica and reduces the scalars it returns."""
-        strategy = self.distribute_strategy
-        if self.jit_compile:
-            step = tf.function(step, jit_compile=True, autograph=False)
-
-        def run(iterator):
-            values = strategy.run(step, args=(next(iterator),))
-            return {name: strategy.reduce(reduction, value, axis=None) for name, value in values.items()}
-
-        # Steps have no control flow on tensors; AutoGraph would only slow the tracing down.
-        return run if self.run_eagerly else tf.function(run, autograph=False)

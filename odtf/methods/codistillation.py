@@ -48,7 +48,7 @@ class Codistillation(Method):
         self.alpha = float(alpha)
         self.temperature = check_temperature(temperature)
         self.peers = independent_peers(several(networks, num_peers), self.seed)
-        check_answers(self.peers, self.task.output)
+        check_answers(self.peers, self.task)
 
     def loss_terms(self, targets, outputs):
         probabilities = {name: ops.softmax(self.answer(outputs[name]) / self.temperature) for name in self.peers}

@@ -83,7 +83,7 @@ class CollaborativeCrossArchitecture(Method):
         self.enhancement, self.ramp_epochs, self.max_weight = enhancement, float(ramp_epochs), float(max_weight)
         self.ensemble, self.rates = ensemble, tuple(rates)
         self.peers = independent_peers(makers, self.seed)
-        check_answers(self.peers, self.task.output)
+        check_answers(self.peers, self.task)
         state = {"shape": (len(makers),), "trainable": False, "autocast": False, "aggregation": "mean"}
         self.running_accuracy = self.add_weight(initializer="zeros", dtype="float32", name="running_accuracy", **state)
         self.shares = self.add_weight(

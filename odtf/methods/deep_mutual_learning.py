@@ -34,7 +34,7 @@ class DeepMutualLearning(Method):
         super().__init__(**common)
         self.temperature = check_temperature(temperature)
         self.peers = independent_peers(several(networks, num_peers), self.seed)
-        check_answers(self.peers, self.task.output)
+        check_answers(self.peers, self.task)
 
     def loss_terms(self, targets, outputs):
         terms = {}

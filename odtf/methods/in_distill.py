@@ -4,6 +4,7 @@ Sarridis, Koutlis, Kordopatis-Zilos, Kompatsiaris, Papadopoulos, "InDistill: Inf
 distillation for model compression", WACV 2025, arXiv 2205.10003; released code: gsarridis/InDistill.
 """
 
+import functools
 import itertools
 
 import keras
@@ -16,9 +17,10 @@ from odtf.losses import (
     probabilistic_knowledge_transfer,
     squared_difference,
 )
-from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_share, tap_of
+from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_relations, check_share, tap_of
 from odtf.methods.shared.peers import taps_of
-from odtf.methods.shared.retrieval import retrieval
+from odtf.metrics import MeanAveragePrecision, PrecisionAtK
+from odtf.metrics.ranking import DISTANCES
 from odtf.quantization import Quantized, QuantizedConvolution, Range
 
 
@@ -30,10 +32,10 @@ class InDistill(TaughtByFrozen):
     the main loss. One term at a time; layers that have been learned go on changing.
 
     Main loss "kd": (1 - alpha) L(z, y) + alpha D(sg[z_teacher], z), L the task's supervised term and D its
-    distillation. "pkt": probabilistic knowledge transfer between the embeddings, and `labels_weight` L(z, y); with 0,
-    as released, the logits learn nothing, and the student is chosen by its retrieval. "kd" follows the paper's last
-    version, the curriculum as a warm-up to any distillation; "pkt" its first one and the released code. The epochs a
-    layer has in the last version are UNVERIFIED: those of the code are the default.
+    distillation. "pkt": probabilistic knowledge transfer between the embeddings, and `labels_weight` L(z, y); 0, as
+    released, is for retrieval, where the embedding is the answer: another answer would learn nothing. "kd" follows the
+    paper's last version, the curriculum as a warm-up to any distillation; "pkt" its first one and the released code.
+    The epochs a layer has in the last version are UNVERIFIED: those of the code are the default.
 
     The teacher's maps are those of inference, with the moving statistics of the channels that are kept: pruning is a
     choice among its channels. (The released code normalises the pruned layers by the statistics of the batch, with the
@@ -56,12 +58,13 @@ class InDistill(TaughtByFrozen):
         alpha: float in [0, 1].
         labels_weight: float, not negative, for "pkt".
         retrieval_examples: int, of how many images the database, and the queries, consist at most, the first of each
-            split; 0: no retrieval. It counts in classification alone.
+            split; 0: no retrieval. It counts in classification alone: the task of retrieval has metrics of its own.
         **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
         ValueError: if the teacher lacks a map, or one is narrower than the student's or of another size; if it cannot
-            be told which convolutions write to a map; if an argument is out of range.
+            be told which convolutions write to a map; if nothing would train the answer; if an argument is out of
+            range.
     """
 
     label = "indistill"
@@ -91,21 +94,14 @@ class InDistill(TaughtByFrozen):
             raise ValueError(
                 f"main must be 'kd' or 'pkt', and labels_weight not negative. Received: {main!r}, {labels_weight}."
             )
-        if main == "pkt" and not labels_weight and not retrieval_examples:
-            raise ValueError("Without labels the student is chosen by its retrieval. Received: retrieval_examples=0.")
+        if main == "pkt":
+            check_relations(common.get("task"), "embedding", labels_weight)
         self.curriculum = tuple(layers) if layer_epochs else ()
         self.layer_ends = list(itertools.accumulate(layer_epochs))
         self.main, self.labels_weight = main, float(labels_weight)
         self.temperature, self.alpha = check_temperature(temperature), check_share(alpha)
-        self.retrieval_examples = int(retrieval_examples)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
-        if self.task.name != "classification":
-            self.retrieval_examples = 0
-            if main == "pkt" and not labels_weight:
-                raise ValueError(
-                    "Without labels_weight the student is chosen by its retrieval, which is about classes. "
-                    f"Received: task={self.task.name!r}."
-                )
+        self.retrieval_examples = int(retrieval_examples) if self.task.name == "classification" else 0
         # Which channels of the teacher are kept is a state of the run: where it resumes, it must not choose again.
         self.kept = {layer: self._kept_weight(layer) for layer in self.curriculum}
         if teacher is not None:
@@ -162,24 +158,27 @@ class InDistill(TaughtByFrozen):
 
     # Retrieval ------------------------------------------------------------------------------------------------------
 
-    @property
-    def selection(self):
-        return "map_cosine" if self.main == "pkt" and not self.labels_weight else super().selection
-
     def extra_values(self, split, examples):
+        def collected(network, name):
+            found = self.collect(network, "embedding", examples(name), self.retrieval_examples)
+            return dict(zip(("embedding", "label"), found, strict=True))
+
         values = {}
         networks = {"peer_0": self.peers["peer_0"], "teacher": self.teacher}
         for name, network in networks.items():
             if not self.retrieval_examples or "embedding" not in taps_of(network.output, self.task.output):
                 continue
-            database = self.collect(network, "embedding", examples("train"), self.retrieval_examples)
-            queries = self.collect(network, "embedding", examples(split), self.retrieval_examples)
-            for metric in ("cosine", "euclidean"):
-                found = retrieval(*queries, *database, metric=metric)
-                values[f"{name}/map_{metric}"], values[f"{name}/precision_100_{metric}"] = found
+            queries, database = collected(network, split), collected(network, "train")
+            for metric, figure in _RETRIEVAL.items():
+                values[f"{name}/{metric}"] = figure.result(queries, database)
         return values
 
 
+_RETRIEVAL = {
+    f"{name}_{distance}": make(distance=distance)
+    for distance in DISTANCES
+    for name, make in (("map", MeanAveragePrecision), ("precision_100", functools.partial(PrecisionAtK, 100)))
+}
 _CHANNELWISE = (
     keras.layers.BatchNormalization,
     keras.layers.Activation,

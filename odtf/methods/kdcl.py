@@ -60,7 +60,7 @@ class KDCL(Method):
         self.target = target
         self.weight = float(weight)
         self.peers = independent_peers(several(networks, num_peers), self.seed)
-        check_answers(self.peers, self.task.output)
+        check_answers(self.peers, self.task)
         if target == "general":
             # A variable of the model, so that checkpoints hold it.
             self.ensemble_weights = self.add_weight(

@@ -54,7 +54,7 @@ class OnlineDistillationCheap(Method):
         self.kl_reduction = kl_reduction
         self.detach_teacher = bool(detach_teacher)
         self.peers = independent_peers(several(networks, num_peers), self.seed)
-        check_answers(self.peers, self.task.output)
+        check_answers(self.peers, self.task)
         self.teacher_head = teacher_head(
             list(self.peers.values()),
             self.synchronized,
@@ -99,7 +99,8 @@ def teacher_head(peers, synchronized, seed, output="logits"):
     answer = peers[0].output[output].shape[1:]
     if len(answer) == 3:
         return keras.Model(maps, {output: _map_answer(x, answer, seed, output)}, name="teacher_head")
-    embedding = layers.GlobalAveragePooling2D(name="embedding")(x)
+    # Where the answer is called so itself, as in retrieval, what comes before it has another name.
+    embedding = layers.GlobalAveragePooling2D(name="pooled" if output == "embedding" else "embedding")(x)
     dense = layers.Dense(answer[-1], dtype="float32", name=output, **_initializers(embedding, seed))
     return keras.Model(maps, {"embedding": embedding, output: dense(embedding)}, name="teacher_head")
 

@@ -7,7 +7,7 @@ so that most of what follows is a DESIGN CHOICE. The formulas are those of the s
 import keras
 
 from odtf.methods.shared.chain import TeacherChain
-from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.peers import check_answers, peer_seed
 
 
 class Pacemaker(TeacherChain):
@@ -71,6 +71,8 @@ class Pacemaker(TeacherChain):
             share=share,
             **common,
         )
+        if guidance == "ensemble":
+            check_answers({name: self.peers[name] for name in both}, self.task, averaged=True)
 
     @classmethod
     def trained(cls, options):
@@ -117,6 +119,11 @@ def two_branches(first, second, cut, answer="logits"):
             layer.name = f"branch_{layer.name}"  # Names are unique in a network, and both have the same.
             values[id(output)] = layer(keras.tree.map_structure(lambda x: values[id(x)], inputs))
         branches = [one.output[answer], values[id(other.output[answer])]]
+        if branches[0].shape != branches[1].shape:
+            raise ValueError(
+                "The answers of the two branches are averaged, and must have one shape. "
+                f"Received: {tuple(branches[0].shape[1:])} and {tuple(branches[1].shape[1:])}."
+            )
         mean = keras.layers.Average(dtype="float32", name=f"{answer}_mean")(branches)
         return keras.Model(one.input, {answer: mean}, name=name)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from odtf.metrics import joined_of, merged, results, sums_of
+from odtf.metrics import joined_of, merged, references_of, referring_to, results, sums_of
 
 
 class Reader:
@@ -33,7 +33,12 @@ class Study:
 
     Attributes:
         metrics: mapping from name to `Metric`.
+        pictures: callable `pictures(split, positions)` that returns images that were judged, uint8
+            `[n, height, width, channels]`, by their positions in the order in which they were; `split` is one of
+            `references`, or None for the images that `add` took. None where the images cannot be had again.
     """
+
+    pictures = None
 
     def __init__(self, task, info):
         self.metrics = dict(task.metrics)
@@ -43,8 +48,8 @@ class Study:
 
     @property
     def references(self):
-        """The splits that metrics have as their reference, sorted."""
-        return sorted({metric.reference for metric in self.metrics.values() if metric.reference})
+        """The splits that metrics have as their reference: name -> how many examples at most, None for all."""
+        return references_of(self.metrics)
 
     def add(self, targets, outputs, other=None):
         """Takes a batch of the split.
@@ -61,10 +66,10 @@ class Study:
 
     def refer(self, split, targets, outputs, other=None):
         """Takes a batch of a split that is one of `references`, as `add` does."""
-        metrics = {name: metric for name, metric in self.metrics.items() if metric.reference == split}
-        self._keep("file reference", metrics, targets, outputs)
+        metrics = referring_to(split, self.metrics)
+        self._keep(f"file, {split}", metrics, targets, outputs)
         if other is not None:
-            self._keep("against reference", metrics, targets, other)
+            self._keep(f"against, {split}", metrics, targets, other)
 
     def result(self):
         """Computes the figures.
@@ -125,5 +130,8 @@ class Study:
         self._sums.setdefault(role, []).append(sums_of(metrics, targets, outputs, weights))
 
     def _results(self, role, metrics):
-        totals, reference = (merged(self._sums.get(key, ()), joined_of(metrics)) for key in (role, f"{role} reference"))
-        return results(totals, metrics, reference)
+        references = {split: self._total(f"{role}, {split}", metrics) for split in references_of(metrics)}
+        return results(self._total(role, metrics), metrics, references)
+
+    def _total(self, role, metrics):
+        return merged(self._sums.get(role, ()), joined_of(metrics))

@@ -10,7 +10,7 @@ class Answer:
 
     Attributes:
         name: of the output tensor.
-        shape: of the output, with the batch of 1.
+        shape: of the output, with the batch of 1; None for a size that is the network's own.
         dtype: type of its values; None: the target's.
     """
 
@@ -33,6 +33,8 @@ class Task:
             student by the first.
         targets: mapping from a name to `odtf.data.Target`, what a sample has beside its image. Where there is one,
             batches have it as it is; where there are several, as a dict.
+        relational: whether `distil` compares how the answers of a batch lie to each other, and not answer with answer:
+            teacher and student may then answer in different shapes.
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
         client: `odtf.tasks.clients.Client` that proves that a mobile library reads a file of it; None if there is none.
         templates: folder with the templates of its own, a path; None if there are none.
@@ -46,6 +48,7 @@ class Task:
     output = "output"
     metrics: typing.ClassVar[dict] = {}
     targets: typing.ClassVar[dict] = {}
+    relational = False
     agreement = None
     client = None
     templates = None
@@ -78,7 +81,7 @@ class Task:
 
         Args:
             teacher: tensor `[batch, ...]`.
-            student: tensor of the same shape.
+            student: tensor of the same shape; of any, where the task is `relational`.
             temperature: positive float; of no meaning where answers are no logits.
         """
         raise NotImplementedError

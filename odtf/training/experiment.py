@@ -7,7 +7,7 @@ import time
 
 import tensorflow as tf
 
-from odtf import data, models, quantization
+from odtf import data, metrics, models, quantization
 from odtf.errors import UserError
 from odtf.training import cohorts, config_checks, own_losses
 from odtf.training import config as config_lib
@@ -116,6 +116,7 @@ class Experiment:
             Stopped: after SIGTERM, when everything is saved.
         """
         progress = self.checkpoints.restore() or {"step": 0, "chosen": None, "seconds": 0.0}
+        self.method.reached.restore(self.method.variables, progress.get("reached", ()))
         _require_same_on_all_workers(self.placement, progress["step"])
         previous = signal.signal(signal.SIGTERM, self._request_stop)
         self.log.start(progress["step"], self.total_steps)
@@ -165,6 +166,8 @@ class Experiment:
             window.add(step, self.method.train_function(iterator))
             self.log.advance()
             progress["step"] = step
+            if (step - 1) % steps_per_epoch == 0:
+                self.method.check_reached((step - 1) // steps_per_epoch, self.config.epochs)
             epoch_ends = step % steps_per_epoch == 0
             saves = step % every == 0 or step == self.total_steps or self._stop
             if step % self.config.log_every_steps == 0 or epoch_ends or saves:
@@ -173,6 +176,7 @@ class Experiment:
                 self._validate(progress)
             progress["seconds"] = before + time.monotonic() - started
             if saves:
+                progress["reached"] = self.method.reached.positions(self.method.variables)
                 self.checkpoints.save(progress)
             if epoch_ends and step < self.total_steps:
                 # After the checkpoint: whoever resumes at this step begins the epoch again.
@@ -210,16 +214,24 @@ class Experiment:
         return f"{metric.title}: {'  '.join(shown)}"
 
     def _evaluate(self, split):
-        dataset = self.placement.distribute(
+        references = {
+            name: self._distributed(self.dataset.splits[name].part(limit))
+            for name, limit in metrics.references_of(self.method.task.metrics).items()
+        }
+        values = self.method.evaluate(self._distributed(self.dataset.splits[split]), references=references)
+        return values | self.method.extra_values(split, self._examples)
+
+    def _distributed(self, split):
+        """Returns the examples of a split for all replicas."""
+        return self.placement.distribute(
             lambda replicas, count: data.eval_dataset(
-                self.dataset.splits[split],
+                split,
                 self.dataset,
                 batch_size=_eval_batch_size(self.config.batch_size, count),
                 replicas=replicas,
                 num_replicas=count,
             )
         )
-        return self.method.evaluate(dataset) | self.method.extra_values(split, self._examples)
 
     def _examples(self, split):
         """Returns the whole of a split on every worker, for `Method.extra_values`."""

@@ -7,6 +7,7 @@ import typing
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from odtf.data import Target
 from odtf.errors import UserError
@@ -18,8 +19,10 @@ from odtf.export import (
     find_target,
     fold_preprocessing,
     save_student,
+    verify,
 )
-from odtf.metrics import MeanAbsoluteError
+from odtf.export.proofs import Circumstances, kernels
+from odtf.metrics import MeanAbsoluteError, Metric
 from odtf.targets import TARGETS
 from odtf.tasks import Answer, Task
 from odtf.tasks.clients import Client
@@ -59,6 +62,9 @@ class _Split:
 
     def __len__(self):
         return len(self.inner)
+
+    def part(self, size):
+        return self if size is None else _Split(self.inner.part(size))
 
     def take(self, indices):
         images = self.inner.take(indices)[0]
@@ -165,13 +171,47 @@ def test_less_error_is_better(network, pictures, tmp_path):
     _, bias = network.get_layer("head").get_weights()
     wrong.set_weights([*network.get_weights()[:-1], bias + 5.0])
     content = _converted(wrong, pictures)
-    from odtf.export import verify
-
     options = {"task": Brightness(), "max_examples": 64}
     with pytest.raises(VerificationError, match=r"worse than its .* mean absolute error is .* by more than 1\.02"):
         verify(content, network, pictures, TARGETS["soc"], "int8", **options)
     row = verify(_converted(network, pictures), wrong, pictures, TARGETS["soc"], "int8", **options)
     assert row["test_mae"] < row["student_test_mae"] - 3.0
+
+
+class RelativeMedian(Metric):
+    """The median error in units of that of another split."""
+
+    better = min
+    share = False
+    joined = True
+
+    def __init__(self, reference, examples=None):
+        self.reference = reference
+        self.reference_examples = examples
+
+    def sums(self, targets, output, weights):
+        return {"errors": ops.abs(output[:, 0] - targets[:, 0])}
+
+    def result(self, sums, reference=None):
+        return float(np.median(sums["errors"]) / np.median(reference["errors"]))
+
+
+def test_metrics_may_refer_to_several_splits(network, pictures):
+    """Each to all of its own, or to a part; the proof of kernels, which has one split, says no metric then."""
+    task, content = Brightness(), _converted(network, pictures)
+    task.metrics = {"train": RelativeMedian("train", 100), "validation": RelativeMedian("validation")}
+    row = verify(content, network, pictures, TARGETS["soc"], "int8", task=task, max_examples=64)
+
+    def errors(split):
+        images, targets = split.take(np.arange(len(split)))
+        return np.abs(Runner(content).predict(images) - targets)[:, 0]
+
+    median = np.median(errors(pictures.splits["test"])[:64])
+    for name, size in (("train", 100), ("validation", None)):
+        expected = median / np.median(errors(pictures.splits[name].part(size)))
+        assert row[f"test_{name}"] == pytest.approx(expected, rel=1e-5)
+    figures = kernels(content, Circumstances(task, TARGETS["soc"], pictures, "test", 32, 0.02))
+    assert figures["passed"] and figures["examples"] == 32 and not {"train", "validation"} & set(figures)
 
 
 def _converted(network, dataset):

@@ -12,6 +12,7 @@ from odtf import models, runs
 from odtf.losses import probabilistic_knowledge_transfer
 from odtf.methods.in_distill import InDistill, channel_norms
 from odtf.quantization import Schedule, quantization_aware
+from odtf.tasks import Retrieval
 from odtf.training import strategy
 from odtf.training.config import load_config
 from tests.methods.test_baselines import cross_entropy, divergence
@@ -23,6 +24,8 @@ LAYERS = {"layers": ("stage1", "stage2"), "layer_epochs": (2, 1)}
 
 
 def make(teacher="given", weight_decay=0.0, **options):
+    if options.get("main") == "pkt" and not options.get("labels_weight"):
+        options["task"] = Retrieval()
     if teacher == "given":
         options["teacher"] = WIDE(seed=5, name="teacher")
     else:
@@ -86,6 +89,7 @@ def test_main_loss_of_relations(labels_weight):
         expected["peer_0/supervised"] = 2.0 * cross_entropy(labels, outputs["peer_0"]["logits"].numpy())
     assert terms_at(method, 0, outputs, labels) == pytest.approx(expected, rel=1e-5)
     assert method.selection == ("top1" if labels_weight else "map_cosine")
+    assert (method.retrieval_examples > 0) == (labels_weight > 0)
 
 
 @pytest.mark.parametrize("main", ["kd", "pkt"])
@@ -207,7 +211,7 @@ def test_deployed_student_is_the_peer(batch):
     [
         ({"layer_epochs": (1,)}, "Every layer has its epochs"),
         ({"main": "ce"}, "'kd' or 'pkt'"),
-        ({"main": "pkt", "retrieval_examples": 0}, "chosen by its retrieval"),
+        ({"main": "pkt"}, r"nothing trains the answer 'logits'.*the task 'retrieval'"),
         ({"layers": ("stage1", "stage9")}, "student has the maps"),
         ({"teacher": tiny((3, 6), seed=0, name="narrow")}, "at least its channels"),
         ({"alpha": 2.0}, r"lie in \[0, 1\]"),
@@ -219,7 +223,7 @@ def test_bad_arguments(options, message):
 
 
 def test_a_run_from_config_to_report(tmp_path):
-    """Through all phases: validation chooses by mAP, and the report has it beside top-1."""
+    """Through all phases, as retrieval: validation chooses by mAP."""
     config = load_config("configs/indistill.py", "smoke")
     config.network.width, config.method.teacher_network.width = 4, 6
     config.method.layers, config.method.layer_epochs, config.epochs = ("stage1", "stage3"), (1, 1), 4

@@ -12,7 +12,7 @@ from keras import ops
 
 from odtf import methods
 from odtf.data import Target
-from odtf.metrics import MeanAbsoluteError
+from odtf.metrics import MeanAbsoluteError, Metric
 from odtf.tasks import Task
 from tests.methods.conftest import make_method
 
@@ -55,6 +55,7 @@ def make(name, **options):
     given = {
         "InDistill": {"layers": ("stage1", "stage2"), "layer_epochs": ()},
         "OnlineEnsemble": {"cut": "stage1"},
+        "PKT": {"tap": "stage2"},
         "DGKD": {"teacher_network": functools.partial(network, (6, 8)), "share": 0.5},
         "TAKD": {"teacher_network": functools.partial(network, (6, 8))},
         "Pacemaker": {"teacher_network": functools.partial(network, (4, 8))},
@@ -120,9 +121,10 @@ def test_what_is_about_classes_says_so(name):
         make(name)
 
 
-def test_a_choice_by_retrieval_needs_classes():
-    with pytest.raises(ValueError, match="about classes"):
-        make("InDistill", main="pkt")
+@pytest.mark.parametrize(("name", "options"), [("InDistill", {"main": "pkt"}), ("PKT", {"labels_weight": 0.0})])
+def test_relations_alone_do_not_train_another_answer(name, options):
+    with pytest.raises(ValueError, match=r"nothing trains the answer 'depth'.*'retrieval'.*task='depth' and the tap"):
+        make(name, **options)
 
 
 def test_a_teacher_on_maps_needs_sides_that_divide():
@@ -137,10 +139,61 @@ def test_a_teacher_on_maps_needs_sides_that_divide():
         methods.OnlineDistillationCheap(odd, task=Depth())
 
 
-@pytest.mark.parametrize("attribute", [{"joined": True}, {"reference": "validation"}])
-def test_metrics_that_a_cohort_cannot_sum_are_refused(attribute):
-    metric, task = MeanAbsoluteError(), Depth()
-    vars(metric).update(attribute)
-    task.metrics = {"error": metric, "further": MeanAbsoluteError()}
-    with pytest.raises(ValueError, match=r"sums are added.*'depth' with error\."):
-        methods.Solo(network, task=task)
+class RelativeMedian(Metric):
+    """The median error, in units of that of another split: it needs all errors at once."""
+
+    joined = True
+
+    def __init__(self, reference):
+        self.reference = reference
+
+    def sums(self, targets, output, weights):
+        return {"errors": ops.mean(ops.abs(output - targets), axis=(1, 2, 3))}
+
+    def result(self, sums, reference=None):
+        return float(np.median(sums["errors"]) / np.median(reference["errors"]))
+
+
+def test_metrics_that_join_and_refer_to_other_splits(depths, mirrored):
+    """On one replica and on two, with padding; a metric whose split is not given is left out."""
+    task = Depth()
+    task.metrics = {"error": MeanAbsoluteError(), "one": RelativeMedian("train"), "other": RelativeMedian("test")}
+    rng = np.random.default_rng(2)
+    others = {
+        name: (rng.normal(size=(count, 8, 8, 1)).astype("float32"), rng.random((count, 8, 8, 1)).astype("float32"))
+        for name, count in (("train", 11), ("test", 6))
+    }
+
+    def dataset(images, targets, replicas):
+        """Batches of 4, shared by the replicas, the last one padded."""
+        padding = -len(images) % 4
+        weights = np.array([1.0] * len(images) + [0.0] * padding, "float32")
+        images, targets = (np.concatenate([x, np.ones((padding, 8, 8, 1), "float32")]) for x in (images, targets))
+        return tf.data.Dataset.from_tensor_slices((images, targets, weights)).batch(4 // replicas)
+
+    found = []
+    for strategy in (tf.distribute.get_strategy(), mirrored):
+        replicas = strategy.num_replicas_in_sync
+        with strategy.scope():
+            method = methods.Solo(network, task=task)
+            method.compile(keras.optimizers.SGD(0.1))
+
+        def distributed(examples, strategy=strategy, replicas=replicas):
+            if replicas == 1:
+                return dataset(*examples, 1)
+            return strategy.distribute_datasets_from_function(lambda _: dataset(*examples, replicas))
+
+        references = {name: distributed(examples) for name, examples in others.items()}
+        found.append(method.evaluate(distributed(depths), references=references))
+        assert set(method.evaluate(distributed(depths))) == {"peer_0/error"}
+        train = method.evaluate(distributed(depths), references={"train": distributed(others["train"])})
+        assert train == {key: found[-1][key] for key in ("peer_0/error", "peer_0/one")}
+
+    def errors(images, targets):
+        return np.abs(method(images)["peer_0"]["depth"].numpy() - targets).mean((1, 2, 3))
+
+    median = np.median(errors(*depths))
+    expected = {"peer_0/error": errors(*depths).mean()}
+    for name, split in (("one", "train"), ("other", "test")):
+        expected[f"peer_0/{name}"] = median / np.median(errors(*others[split]))
+    assert found == [pytest.approx(expected, rel=1e-5)] * 2

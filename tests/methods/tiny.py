@@ -6,7 +6,7 @@ from odtf.models.convolution import Pieces
 from odtf.models.sizes import network_input
 
 
-def least(width=4, *, seed, name, synchronized=False, conv="standard"):
+def least(width=4, *, seed, name, synchronized=False, conv="standard", head=10):
     """The least network with a convolution in each of three stages, made as odtf's own are.
 
     Args:
@@ -15,14 +15,15 @@ def least(width=4, *, seed, name, synchronized=False, conv="standard"):
         name: str.
         synchronized: bool, whether batch normalisation spans all replicas.
         conv: str, kind of the convolutions.
+        head: as for odtf's own networks.
     """
     pieces = Pieces(conv, seed=seed, synchronized=synchronized)
-    inputs = network_input((8, 8, 1), 10)
+    inputs = network_input((8, 8, 1), head)
     stages = [pieces.stem(inputs, width)]
     for stage, strides in enumerate((1, 2, 2)):
         filters = width * 2**stage
         stages.append(pieces.convolved(stages[-1], filters, strides, name=f"stage{stage + 1}_block1"))
-    return pieces.network(inputs, stages[1:], 10, name=name)
+    return pieces.network(inputs, stages[1:], head, name=name)
 
 
 def tiny(widths=(4, 6), *, seed, name, classes=10):

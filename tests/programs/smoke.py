@@ -43,8 +43,10 @@ def run(name):
     except (OSError, ValueError, StopIteration):
         print(process.stderr, file=sys.stderr)
         return {**row, "status": process.returncode or 1}
-    row |= {"method": report["method"], "peers": len(report["peers"]), "test_top1": report["student"]["test_top1"]}
-    return {**row, "int8_top1": soc["test_top1"], "agreement": soc["agreement"], "bytes": soc["bytes"]}
+    metric = f"test_{report['task']['metric']}"
+    row |= {"method": report["method"], "peers": len(report["peers"]), "metric": metric}
+    row |= {"test": report["student"][metric], "int8_test": soc[metric]}
+    return {**row, "agreement": soc["agreement"], "bytes": soc["bytes"]}
 
 
 def main(argv):
@@ -56,7 +58,7 @@ def main(argv):
     for name in configs():
         rows.append(run(name))
         print(json.dumps(rows[-1]), flush=True)
-    keys = ("config", "method", "peers", "seconds", "test_top1", "int8_top1", "agreement", "bytes", "status")
+    keys = ("config", "method", "peers", "seconds", "metric", "test", "int8_test", "agreement", "bytes", "status")
     print("\n" + table([keys, *(tuple(str(row.get(key, "")) for key in keys) for row in rows)]))
     if _JSON.value:
         pathlib.Path(_JSON.value).write_text(json.dumps(rows, indent=2) + "\n", "utf-8")

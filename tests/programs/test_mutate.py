@@ -66,7 +66,7 @@ def test_a_larger_sample_begins_with_the_smaller_one():
 
 
 def test_the_nearest_tests_come_first():
-    assert nearest_tests(ROOT, "odtf/losses.py")[0] == "tests/test_losses.py"
+    assert nearest_tests(ROOT, "odtf/files.py")[0] == "tests/test_files.py"
     near = nearest_tests(ROOT, "odtf/methods/takd.py")
     assert near[0] == "tests/methods/test_takd.py"
     assert "tests/methods/test_conformance.py" in near, "it finds every method by its name"

@@ -33,7 +33,7 @@ class Branched(Method):
         sigmoid_ramp(0, ramp_epochs)  # It judges the length.
         self.ramp_epochs = float(ramp_epochs)
         peers = independent_peers(several(networks, num_peers, least), self.seed)
-        check_answers(peers, self.task.output)
+        check_answers(peers, self.task)
         # What follows the trunk, or the whole peer where there is none.
         trunk, branches, peers = shared_trunk(peers, cut) if shared else (None, dict(peers), peers)
         self.peers, self.trunk, self.branches = peers, trunk, branches

@@ -59,7 +59,7 @@ class TeacherChain(Method):
             name: make(seed=peer_seed(self.seed, len(members) - 1 - index), name=name)
             for index, (name, make) in enumerate(members.items())
         }
-        check_answers(self.peers, self.task.output)
+        check_answers(self.peers, self.task)
 
     def terms_of(self, name, teachers, targets, outputs):
         """Returns the terms of the loss of one network, each a float32 tensor `[batch]`.

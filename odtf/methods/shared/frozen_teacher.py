@@ -4,6 +4,7 @@ from keras import ops
 
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, peer_seed, several, taps_of
+from odtf.tasks import Classification
 
 TEACHER, STUDENT = 0, 1
 
@@ -47,7 +48,7 @@ class TaughtByFrozen(Method):
         else:
             teacher.trainable = False
         self.teacher = teacher
-        check_answers({"teacher": teacher, **self.peers}, self.task.output)
+        check_answers({"teacher": teacher, **self.peers}, self.task)
         self.teacher_epochs = int(teacher_epochs)
         self.phase = self.phase_at(0)
 
@@ -90,6 +91,23 @@ def check_share(alpha):
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"The share of the distillation term must lie in [0, 1]. Received: alpha={alpha}.")
     return float(alpha)
+
+
+def check_relations(task, tap, labels_weight):
+    """Raises ValueError if a student learned the relations of a tap alone, and its answer is another.
+
+    Args:
+        task: `odtf.tasks.Task`, or None for classification.
+        tap: name of the tap whose relations are learned.
+        labels_weight: float, of the supervised term.
+    """
+    task = task or Classification()
+    if tap != task.output and not labels_weight:
+        raise ValueError(
+            f"Without labels nothing trains the answer {task.output!r}: a labels_weight above 0, or the task "
+            "'retrieval', whose answer is the embedding, would be right. "
+            f"Received: labels_weight=0 with task={task.name!r} and the tap {tap!r}."
+        )
 
 
 def tap_of(network, name, whose):

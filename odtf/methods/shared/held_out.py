@@ -17,7 +17,8 @@ class Evaluation:
             data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
 
         Returns:
-            dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
+            dict of tensors: "NAME/METRIC/SUM" as `odtf.metrics.sums_of` has them, "held_out/NAME" of what
+            `held_out_sums` gives, and "count".
         """
         images, targets = data[:2]
         weights = ops.cast(data[2], "float32") if len(data) > 2 else ops.ones(ops.shape(images)[:1])
@@ -31,10 +32,37 @@ class Evaluation:
         return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
 
     def make_test_function(self, force=False):
-        """As `make_train_function`, for `test_step`; sums over replicas."""
+        """As `make_train_function`, for `test_step`; adds over replicas, or joins in their order what is joined."""
         if self.test_function is None or force:
-            self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM)
+            self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM, self._is_joined)
         return self.test_function
+
+    def _distribute(self, step, reduction, joined=lambda name: False):
+        """Returns a function of an iterator that runs `step` on every replica and reduces what it returns.
+
+        Args:
+            step: function of a replica's share of a batch that returns a dict of tensors.
+            reduction: `tf.distribute.ReduceOp`.
+            joined: callable from a name to whether its tensors are joined along the first axis instead, in the order of
+                the replicas.
+        """
+        strategy = self.distribute_strategy
+        if self.jit_compile:
+            step = tf.function(step, jit_compile=True, autograph=False)
+
+        def run(iterator):
+            values = strategy.run(step, args=(next(iterator),))
+            return {
+                name: strategy.gather(value, axis=0) if joined(name) else strategy.reduce(reduction, value, axis=None)
+                for name, value in values.items()
+            }
+
+        # Steps have no control flow on tensors; AutoGraph would only slow the tracing down.
+        return run if self.run_eagerly else tf.function(run, autograph=False)
+
+    def _is_joined(self, name):
+        """Whether what `test_step` gives under a name, NAME/METRIC/SUM, is joined instead of added."""
+        return metrics.joined_of(self.task.metrics)(name.partition("/")[2])
 
     def collect(self, network, tap, examples, limit=None):
         """Computes one tap of a network for all examples, or the first of them.
@@ -61,7 +89,7 @@ class Evaluation:
                 break
         return np.concatenate(taps)[:limit], np.concatenate(all_targets)[:limit]
 
-    def evaluate(self, x, y=None, batch_size=None, **kwargs):
+    def evaluate(self, x, y=None, batch_size=None, references=None, **kwargs):
         """Returns the task's metrics of every peer and the teacher over a finite set of examples.
 
         Args:
@@ -69,6 +97,8 @@ class Evaluation:
                 the images themselves, with targets `y`.
             y: targets `[examples, ...]` where `x` is images.
             batch_size: int, for images; 128 by default.
+            references: mapping from the name of a split to its examples, as `x`, for metrics that are computed against
+                another split (`odtf.metrics.references_of`); where a split is not given, they are left out.
             **kwargs: what else `fit` passes to its validation; ignored.
 
         Returns:
@@ -79,17 +109,22 @@ class Evaluation:
         """
         if y is not None:
             x = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size or 128)
-        totals = metrics.merged(self._sums(x))
+        totals = self._totals(x)
         count = float(totals.pop("count", 0.0))
         if not count:
             raise ValueError("There is nothing to evaluate on: the data set is empty.")
         held_out = {name: totals.pop(name) for name in list(totals) if name.startswith("held_out/")}
         values = {name.removeprefix("held_out/"): float(total) / count for name, total in held_out.items()}
+        given = {split: self._totals(examples) for split, examples in (references or {}).items()}
+        known = {name: metric for name, metric in self.task.metrics.items() if metric.reference in (None, *given)}
         for who in dict.fromkeys(name.partition("/")[0] for name in totals):
-            own = {name.removeprefix(f"{who}/"): total for name, total in totals.items() if name.startswith(f"{who}/")}
-            found = metrics.results(own, self.task.metrics)
+            found = metrics.results(_of(who, totals), known, {split: _of(who, sums) for split, sums in given.items()})
             values |= {f"{who}/{name}": value for name, value in found.items()}
         return values
+
+    def _totals(self, examples):
+        """Returns what `test_step` gives for all batches together."""
+        return metrics.merged(self._sums(examples), self._is_joined)
 
     def _sums(self, examples):
         """Yields what `test_step` gives for every batch, over all replicas."""
@@ -99,3 +134,8 @@ class Evaluation:
                 yield test_function(iterator)
             except (tf.errors.OutOfRangeError, StopIteration):
                 return
+
+
+def _of(who, totals):
+    """The part of the totals that is one network's, as `odtf.metrics.sums_of` names it."""
+    return {name.removeprefix(f"{who}/"): total for name, total in totals.items() if name.startswith(f"{who}/")}

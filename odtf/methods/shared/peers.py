@@ -49,13 +49,17 @@ def independent_peers(networks, seed, kind="peer"):
     return {f"{kind}_{i}": make(seed=peer_seed(seed, i), name=f"{kind}_{i}") for i, make in enumerate(networks)}
 
 
-def check_answers(networks, output):
+def check_answers(networks, task, averaged=False):
     """Raises ValueError unless all networks answer in one shape, so that they can teach each other.
 
     Args:
         networks: mapping from name to network; a deployed one has its answer alone.
-        output: name of the tap that is the answer.
+        task: `odtf.tasks.Task`; where it compares relations of answers, the shapes may differ.
+        averaged: whether the answers are averaged, for which they may not.
     """
+    if task.relational and not averaged:
+        return
+    output = task.output
     answers = {name: taps_of(network.output, output)[output] for name, network in networks.items()}
     if len({tuple(answer.shape[1:]) for answer in answers.values()}) > 1:
         received = ", ".join(f"{tuple(answer.shape[1:])} of {name}" for name, answer in answers.items())

@@ -113,13 +113,17 @@ class Update:
         players: list of `Player`; no variable in two of them. What is in none is trained with `optimizer`, for all
             terms that no player names.
 
+    Attributes:
+        variables: as given.
+        optimizers: list of all optimizers, that of the method first.
+
     Raises:
         ValueError: if a player's variable is not trainable or in two of them, or players with optimizers of their own
             meet a loss scale, which they would not know.
     """
 
     def __init__(self, optimizer, variables, weight_decay, players):
-        self._variables = variables
+        self.variables = variables
         self._decays = [weight_decay] * len(variables)
         self._terms = [None] * len(variables)
         owner = self._claim(players)
@@ -145,7 +149,7 @@ class Update:
 
     def _claim(self, players):
         """Notes decays and terms of the players' variables; returns position -> optimizer of those in a player."""
-        position = {id(v): i for i, v in enumerate(self._variables)}
+        position = {id(v): i for i, v in enumerate(self.variables)}
         owner = {}
         for player in players:
             for v in player.variables:
@@ -184,11 +188,11 @@ class Update:
             tape: `tf.GradientTape`, persistent where there are several objectives.
             objectives: what `objectives` returned, scaled.
         """
-        found = [None] * len(self._variables)
+        found = [None] * len(self.variables)
         for key, objective in objectives.items():
             members = [i for i, terms in enumerate(self._terms) if terms == key]
             for i, gradient in zip(
-                members, tape.gradient(objective, [self._variables[i].value for i in members]), strict=True
+                members, tape.gradient(objective, [self.variables[i].value for i in members]), strict=True
             ):
                 found[i] = gradient
         return found
@@ -208,7 +212,7 @@ class Update:
         """
         decayed = [
             g if g is None or not decay else g + decay * scale * v
-            for g, v, decay in zip(gradients, self._variables, self._decays, strict=True)
+            for g, v, decay in zip(gradients, self.variables, self._decays, strict=True)
         ]
         pauses = [(player, self._steps(player, when), _values(player)) for player in self._pausing]
         before = [(steps, values) for _, steps, values in pauses]
@@ -220,7 +224,7 @@ class Update:
         with tf.control_dependencies(tf.nest.flatten((forward_pass, before))):
             decayed = [g if g is None else tf.identity(g) for g in decayed]
         for optimizer, members in zip(self.optimizers, self._members, strict=True):
-            pairs = [(decayed[i], self._variables[i]) for i in members if decayed[i] is not None]
+            pairs = [(decayed[i], self.variables[i]) for i in members if decayed[i] is not None]
             if pairs:
                 optimizer.apply_gradients(pairs)
         if not self._members[0]:  # Its iterations count the steps all the same.

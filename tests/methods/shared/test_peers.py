@@ -8,6 +8,7 @@ from odtf import methods
 from odtf.methods.shared.fusion import last_stage_but_one
 from odtf.methods.shared.peers import check_answers, last_map, several, stages_of
 from odtf.models import deploy
+from odtf.tasks import Classification, Retrieval
 from tests.methods.tiny import tiny
 
 # As text, "stage10" comes before "stage2".
@@ -51,9 +52,16 @@ def test_peers_of_different_answers_are_refused(name):
 
 def test_a_deployed_network_has_its_answer_alone():
     whole = tiny(seed=0, name="one")
-    check_answers({"whole": whole, "deployed": deploy(tiny(seed=1, name="other"))}, "logits")
+    check_answers({"whole": whole, "deployed": deploy(tiny(seed=1, name="other"))}, Classification())
     with pytest.raises(ValueError, match=r"\(10,\) of whole, \(7,\) of deployed"):
-        check_answers({"whole": whole, "deployed": deploy(tiny(seed=1, name="other", classes=7))}, "logits")
+        check_answers({"whole": whole, "deployed": deploy(tiny(seed=1, name="other", classes=7))}, Classification())
+
+
+def test_answers_whose_relations_are_compared_may_differ_unless_they_are_averaged():
+    networks = {"narrow": tiny((4, 6), seed=0, name="narrow"), "wide": tiny((4, 8), seed=0, name="wide")}
+    check_answers(networks, Retrieval())
+    with pytest.raises(ValueError, match=r"one shape\. Received: \(6,\) of narrow, \(8,\) of wide"):
+        check_answers(networks, Retrieval(), averaged=True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Metrics that merge: what batches, replicas, workers and the answers of a file add up to is one number.
+"""The base of metrics, those of one example at a time, and how their sums merge.
 
 A metric makes sums of a batch, tensors of any shape; sums of batches are added (or joined, where order matters), and
 the result is computed from the total. So one metric serves a Keras model on many replicas and a TFLite file on one.
@@ -15,8 +15,12 @@ class Metric:
         title: what tables and axes call it, such as "accuracy".
         better: `max` where more is better, `min` where less is.
         share: whether it is a share in [0, 1], which tables show in per cent.
-        joined: whether sums of batches are joined along the first axis instead of added.
+        joined: whether sums of batches are joined along the first axis, `[batch, ...]`, instead of added; they keep the
+            weights beside them, under "weights", and `result` gets those of examples alone.
         reference: name of the split whose sums `result` gets as its reference, or None.
+        reference_examples: how many examples of that split at most, a seeded choice; None: all of them.
+        kept_as: the name under which the sums of all metrics that have equal ones are kept once; None: the metric's own
+            name in its mapping.
     """
 
     title = ""
@@ -24,6 +28,8 @@ class Metric:
     share = True
     joined = False
     reference = None
+    reference_examples = None
+    kept_as = None
 
     def sums(self, targets, output, weights):
         """Returns the sums of a batch: a dict from a name to a tensor of any shape.
@@ -114,6 +120,22 @@ class Agreement(Mean):
         return ops.equal(ops.argmax(output, axis=-1), ops.argmax(targets, axis=-1))
 
 
+class CosineAgreement(Mean):
+    """The mean cosine of the vectors that two networks, or files, give for an image.
+
+    The other's vectors stand for the targets: both are `[batch, ...]`. A vector of zeros has the cosine 0.
+    """
+
+    title = "cosine"
+    share = False
+
+    def values(self, targets, output):
+        rows = (ops.shape(output)[0], -1)
+        one, other = (ops.reshape(ops.cast(x, "float32"), rows) for x in (targets, output))
+        lengths = ops.norm(one, axis=-1) * ops.norm(other, axis=-1)
+        return ops.sum(one * other, axis=-1) / ops.maximum(lengths, 1e-12)
+
+
 class MeanAbsoluteError(Mean):
     """The mean absolute difference of outputs and targets of one shape, over all their values."""
 
@@ -134,21 +156,22 @@ def sums_of(metrics, targets, output, weights):
         targets, output, weights: as for `Metric.sums`.
 
     Returns:
-        dict "METRIC/SUM" -> tensor.
+        dict "METRIC/SUM" -> tensor; in place of METRIC stands what its sums are kept as.
     """
-    return {
-        f"{name}/{key}": value
-        for name, metric in metrics.items()
-        for key, value in metric.sums(targets, output, weights).items()
-    }
+    found = {}
+    for name, metric in {metric.kept_as or name: metric for name, metric in metrics.items()}.items():
+        found |= {f"{name}/{key}": value for key, value in metric.sums(targets, output, weights).items()}
+        if metric.joined:
+            found[f"{name}/weights"] = weights
+    return found
 
 
-def merged(batches, joined=()):
+def merged(batches, joined):
     """Merges what batches gave.
 
     Args:
         batches: iterable of dicts from a name to an array.
-        joined: names, or prefixes that end in "/", of what is joined along the first axis; the rest is added.
+        joined: callable from a name to whether it is joined along the first axis, see `joined_of`; the rest is added.
 
     Returns:
         dict of numpy arrays, float64 where they are added; empty if there is no batch.
@@ -156,20 +179,20 @@ def merged(batches, joined=()):
     totals = {}
     for batch in batches:
         for name, value in batch.items():
-            if name.startswith(tuple(joined)) if joined else False:
+            if joined(name):
                 totals.setdefault(name, []).append(np.asarray(value))
             else:
                 totals[name] = totals.get(name, 0.0) + np.asarray(value, np.float64)
     return {name: np.concatenate(value) if isinstance(value, list) else value for name, value in totals.items()}
 
 
-def results(totals, metrics, reference=None):
+def results(totals, metrics, references=None):
     """Computes all metrics of one network from its total sums.
 
     Args:
         totals: dict "METRIC/SUM" -> array, as `sums_of` names them, merged.
         metrics: mapping from name to `Metric`.
-        reference: the same of the split that some metrics are computed against, or None.
+        references: mapping from the name of every split that metrics have as their reference to the same of it.
 
     Returns:
         dict from the metric's name to a float.
@@ -180,22 +203,30 @@ def results(totals, metrics, reference=None):
     if not totals:
         raise ValueError("There is nothing to evaluate on: the data set is empty.")
 
-    def part(sums, name):
-        return {key.removeprefix(f"{name}/"): value for key, value in sums.items() if key.startswith(f"{name}/")}
+    def part(sums, name, metric):
+        prefix = f"{metric.kept_as or name}/"
+        found = {key.removeprefix(prefix): value for key, value in sums.items() if key.startswith(prefix)}
+        if metric.joined:
+            real = found.pop("weights") > 0
+            found = {key: value[real] for key, value in found.items()}
+        return found
 
-    return {
-        name: metric.result(part(totals, name), part(reference, name) if reference and metric.reference else None)
-        for name, metric in metrics.items()
-    }
+    found = {}
+    for name, metric in metrics.items():
+        reference = part(references[metric.reference], name, metric) if metric.reference else None
+        found[name] = metric.result(part(totals, name, metric), reference)
+    return found
 
 
-def evaluate(predict, examples, metrics):
+def evaluate(predict, examples, metrics, references=None):
     """Evaluates a function of images, such as a file or a network, over a set of examples.
 
     Args:
         predict: callable from a batch of images to outputs `[batch, ...]`.
         examples: iterable of (images, targets) or (images, targets, weights).
         metrics: mapping from name to `Metric`.
+        references: mapping from the name of a split, as `references_of` has them, to its examples; None where no metric
+            has a reference.
 
     Returns:
         dict from the metric's name to a float.
@@ -204,14 +235,33 @@ def evaluate(predict, examples, metrics):
         ValueError: if there is no example.
     """
 
-    def sums(batch):
-        images, targets, *rest = batch
-        weights = np.asarray(rest[0], np.float32) if rest else np.ones(len(images), np.float32)
-        return sums_of(metrics, targets, predict(images), weights)
+    def total(examples, metrics):
+        def sums(batch):
+            images, targets, *rest = batch
+            weights = np.asarray(rest[0], np.float32) if rest else np.ones(len(images), np.float32)
+            return sums_of(metrics, targets, predict(images), weights)
 
-    return results(merged(map(sums, examples), joined_of(metrics)), metrics)
+        return merged(map(sums, examples), joined_of(metrics))
+
+    found = {split: total(references[split], referring_to(split, metrics)) for split in references_of(metrics)}
+    return results(total(examples, metrics), metrics, found)
 
 
 def joined_of(metrics):
-    """Returns what `merged` takes as `joined` for these metrics."""
-    return tuple(f"{name}/" for name, metric in metrics.items() if metric.joined)
+    """Returns what `merged` takes as `joined` for these metrics: a function of the names that `sums_of` gives."""
+    prefixes = tuple(f"{metric.kept_as or name}/" for name, metric in metrics.items() if metric.joined)
+    return lambda name: name.startswith(prefixes)
+
+
+def references_of(metrics):
+    """Returns the splits that metrics have as their reference: name -> how many examples at most, None for all."""
+    limits = {}
+    for metric in metrics.values():
+        if metric.reference:
+            limits.setdefault(metric.reference, []).append(metric.reference_examples)
+    return {split: None if None in found else max(found) for split, found in sorted(limits.items())}
+
+
+def referring_to(split, metrics):
+    """Returns those of the metrics that have a split as their reference."""
+    return {name: metric for name, metric in metrics.items() if metric.reference == split}

@@ -1,0 +1,23 @@
+"""Losses: pure functions of logits, features and labels, one value per example.
+
+Nothing is reduced and nothing is detached here: a method says which side of a term is a constant, and the base class
+of the methods owns the mean over the batch. All arithmetic is float32, also when the inputs are half precision.
+"""
+
+from odtf.losses.answers import check_smoothing, check_temperature, cross_entropy, kl_divergence
+from odtf.losses.features import attention_map, attention_transfer, squared_difference, unit_norm
+from odtf.losses.relations import conditional_divergence, probabilistic_knowledge_transfer, supervised_contrastive
+
+__all__ = [
+    "attention_map",
+    "attention_transfer",
+    "check_smoothing",
+    "check_temperature",
+    "conditional_divergence",
+    "cross_entropy",
+    "kl_divergence",
+    "probabilistic_knowledge_transfer",
+    "squared_difference",
+    "supervised_contrastive",
+    "unit_norm",
+]

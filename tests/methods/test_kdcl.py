@@ -83,7 +83,7 @@ def test_general_learns_its_weights_from_held_out_data_and_keeps_them(batch, tmp
     method = make_method("KDCL", target="general")
     method.compile(keras.optimizers.SGD(0.1))
     np.testing.assert_allclose(method.ensemble_weights, [0.5, 0.5])
-    values = method.evaluate(tf.data.Dataset.from_tensor_slices(batch).batch(5))
+    values = method.measure(tf.data.Dataset.from_tensor_slices(batch).batch(5))
     method.after_validation(values)
 
     errors = [np.exp(log_softmax(taps["logits"].numpy())) - np.eye(10)[batch[1]] for taps in method(batch[0]).values()]

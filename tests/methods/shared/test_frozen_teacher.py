@@ -31,14 +31,14 @@ def test_teacher_first_and_then_the_student(name, batch):
 
     method.begin_epoch(0)
     waiting, learning = values(student), values(method.teacher)
-    logs = method.train_step(data)
+    logs = method.step(data)
     assert set(logs) == {"loss", "teacher/supervised", "teacher/top1"}
     assert all(unchanged(waiting, student))
     assert not any(unchanged(learning, method.teacher))
 
     method.begin_epoch(2)
     learning, waiting = values(student), values(method.teacher)
-    logs = method.train_step(data)
+    logs = method.step(data)
     assert {"peer_0/supervised", "peer_0/top1", "teacher/top1"} <= set(logs)
     assert all(unchanged(waiting, method.teacher))
     assert not any(unchanged(learning, student))
@@ -49,7 +49,7 @@ def test_both_are_evaluated_in_every_phase(batch, sgd):
     method.compile(sgd)
     for epoch in (0, 2):
         method.begin_epoch(epoch)
-        assert set(method.evaluate(*batch)) == {"peer_0/top1", "teacher/top1"}
+        assert set(method.measure(*batch)) == {"peer_0/top1", "teacher/top1"}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_phases_survive_a_resume(batch, tmp_path, stop):
         for step in steps:
             if step % 2 == 0 or step == steps.start:
                 method.begin_epoch(step // 2, resumed=step % 2 > 0)
-            logs = method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+            logs = method.step((tf.constant(batch[0]), tf.constant(batch[1])))
         return logs
 
     whole, first, second = started(3), started(3), started(8)

@@ -44,7 +44,7 @@ def cross_entropy(labels, logits, label_smoothing=0.0):
     """
     label_smoothing = check_smoothing(label_smoothing)
     log_p = _log_softmax(logits)
-    if len(labels.shape) == len(log_p.shape):
+    if ops.ndim(labels) == len(log_p.shape):
         hit = ops.sum(distribution(labels, log_p.shape[-1]) * log_p, axis=-1)
     else:
         hit = ops.take_along_axis(log_p, ops.expand_dims(ops.cast(labels, "int32"), -1), axis=-1)[..., 0]
@@ -67,7 +67,7 @@ def distribution(labels, num_classes, dtype="float32"):
     Raises:
         ValueError: if distributions are of another number of classes.
     """
-    if len(labels.shape) == 1:
+    if ops.ndim(labels) == 1:
         return ops.one_hot(labels, num_classes, dtype=dtype)
     if labels.shape[-1] != num_classes:
         raise ValueError(

@@ -105,7 +105,7 @@ class TopK(Mean):
 
 def _class_ids(targets, output):
     """Returns targets as integers, of distributions the largest."""
-    return ops.cast(ops.argmax(targets, axis=-1) if len(targets.shape) == len(output.shape) else targets, "int32")
+    return ops.cast(ops.argmax(targets, axis=-1) if ops.ndim(targets) == ops.ndim(output) else targets, "int32")
 
 
 class Agreement(Mean):

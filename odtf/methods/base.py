@@ -282,6 +282,7 @@ class Method(KerasLoops, Evaluation, Saved, keras.Model):
             terms = self.mean_terms(targets, outputs, weights)
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
         gradients = self.update.gradients(tape, objectives)
+        gradients, penalties = self.update.regularized(gradients, scale)
         # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
         self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
         self.after_step(targets, outputs)
@@ -290,17 +291,25 @@ class Method(KerasLoops, Evaluation, Saved, keras.Model):
             for who, output in self.answers(outputs).items()
             for name, value in self.task.progress(targets, output).items()
         }
+        terms |= penalties
         return {"loss": sum(terms.values()), **terms, **progress}, outputs
 
     def mean_terms(self, targets, outputs, weights=None):
-        """Returns the mean of every term of the loss, name -> scalar; with weights, of each example's times its own."""
+        """Returns the mean of every term of the loss, name -> scalar; with weights, of each example's times its own.
+
+        "added" is what layers of a network add to its loss (`add_loss`, activity regularizers), where there are such.
+        """
         terms = self.loss_terms(targets, outputs)
         if weights is not None:
             if len(weights.shape) > 1 and weights.shape[1:] != (1,):
                 raise ValueError(f"A weight is one number for each example. Received: weights of {weights.shape}.")
             weights = ops.reshape(ops.cast(weights, "float32"), (-1,))
             terms = {name: term * weights for name, term in terms.items()}
-        return {name: ops.mean(term) for name, term in terms.items()}
+        means = {name: ops.mean(term) for name, term in terms.items()}
+        # What layers add themselves; the regularizers of weights come last in Keras' list, and are the update's.
+        regularized = sum(v.regularizer is not None for v in self.trainable_weights)
+        added = self.losses[: len(self.losses) - regularized]
+        return {**means, "added": sum(map(ops.sum, added))} if added else means
 
     def begin_epoch(self, epoch, resumed=False):
         """Tells the method that an epoch begins; the training loop calls it, and `fit` does.

@@ -75,7 +75,9 @@ class KerasLoops:
         """As Keras has it: the loss and all metrics of one replica's share of a batch; returns the means so far."""
         images, given, weights, targets = self._unpacked(data)
         outputs = self(images, training=False)
-        terms = self.mean_terms(targets, self.complete(dict(outputs), training=False), weights)
+        terms = self.mean_terms(targets, self.complete(outputs, training=False), weights)
+        penalties = [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
+        terms |= {"regularization": sum(penalties)} if penalties else {}
         self._show(INFERENCE, {"loss": sum(terms.values()), **terms}, given)
         sums = self.sums_of(targets, outputs, None if weights is None else ops.reshape(weights, (-1,)))
         # What is joined has no fixed size; `measure` has it.
@@ -92,9 +94,7 @@ class KerasLoops:
         names = list(self.peers)
         if all(who in self.peers for who, _ in parts):
             needed = dict.fromkeys(who for who, _ in parts)
-            outputs = {
-                who: self.peers[who](self.view(images, names.index(who)), training=False) for who in needed
-            }
+            outputs = {who: self.peers[who](self.view(images, names.index(who)), training=False) for who in needed}
         else:
             outputs = self(images, training=False)
         found = {}

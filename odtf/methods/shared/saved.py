@@ -27,10 +27,13 @@ class Saved:
 
     def __new__(cls, *args, **kwargs):
         cohort = super().__new__(cls, *args, **kwargs)
-        bound = inspect.signature(cls.__init__).bind_partial(cohort, *args, **kwargs).arguments
-        given = {name: value for name, value in list(bound.items())[1:] if name != "common"}
+        signature = inspect.signature(cls.__init__)
+        given = dict(list(signature.bind_partial(cohort, *args, **kwargs).arguments.items())[1:])
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                given |= given.pop(name, {})
         # No dict: Keras would look for layers in it when it saves, and find the teacher there.
-        object.__setattr__(cohort, "_given", types.MappingProxyType({**given, **bound.get("common", {})}))
+        object.__setattr__(cohort, "_given", types.MappingProxyType(given))
         return cohort
 
     def __init_subclass__(cls, **kwargs):

@@ -110,7 +110,7 @@ def test_code_that_nobody_registered_is_refused_before_anything_is_written(netwo
         {"network": "build"},
         {"registered": "builtins>eval"},
         {"partial": {"function": {"network": "../evil"}, "arguments": [], "keywords": {"dict": {}}}},
-        {"head": "find", "dict": {}},
+        {"value": "Pieces", "dict": {}},
         {"task": "evil.py:Task", "dict": {}},
     ],
 )

@@ -48,7 +48,7 @@ def test_a_loss_in_second_place_is_refused():
 
 
 def test_a_model_in_place_of_what_makes_it_is_refused():
-    with pytest.raises(ValueError, match="Received: the keras.Model 'mine'"):
+    with pytest.raises(ValueError, match=r"Received: the keras.Model 'mine'"):
         methods.Solo(small(seed=0, name="mine"))
 
 

@@ -15,8 +15,8 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
 
     A subclass builds its peers in the constructor and returns the named terms of its loss from `loss_terms`; if it has
     a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here and in the parts: the step in
-    `TrainingStep`, how a cohort is evaluated in `Evaluation`, what Keras' own methods do with it in `KerasLoops`, how it
-    is saved in `Saved`.
+    `TrainingStep`, how a cohort is evaluated in `Evaluation`, what Keras' own methods do with it in `KerasLoops`, and
+    how it is saved in `Saved`.
 
     Args:
         task: `odtf.tasks.Task`: what a sample is, the supervised term, the metrics; classification by default.

@@ -26,8 +26,8 @@ SAVED = {
 }
 
 
-def compiled(name, seed=0):
-    method = getattr(methods, name)(NETWORK, seed=seed, **SAVED[name])
+def compiled(name, seed=0, network=NETWORK):
+    method = getattr(methods, name)(network, seed=seed, **SAVED[name])
     optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
     method.compile(optimizer, weight_decay=1e-3, steps_per_epoch=3, metrics=["accuracy"], run_eagerly=True)
     return method
@@ -60,7 +60,9 @@ np.save(f"{folder}/there.npy", cohort.predict(np.load(f"{folder}/images.npy"), v
 
 
 def test_a_fresh_process_loads_it_after_an_import_of_the_methods(batch, tmp_path):
-    method = compiled("OnlineDistillationCheap")
+    """The cohort of the README."""
+    network = functools.partial(odtf.models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise")
+    method = compiled("OnlineDistillationCheap", network=network)
     method.save(tmp_path / "cohort.keras")
     np.save(tmp_path / "images.npy", batch[0])
     subprocess.run([sys.executable, "-c", FRESH, tmp_path], check=True)

@@ -4,7 +4,7 @@ Nothing is reduced and nothing is detached here: a method says which side of a t
 of the methods owns the mean over the batch. All arithmetic is float32, also when the inputs are half precision.
 """
 
-from odtf.losses.answers import check_smoothing, check_temperature, cross_entropy, kl_divergence
+from odtf.losses.answers import check_smoothing, check_temperature, cross_entropy, distribution, kl_divergence
 from odtf.losses.features import attention_map, attention_transfer, squared_difference, unit_norm
 from odtf.losses.relations import conditional_divergence, probabilistic_knowledge_transfer, supervised_contrastive
 
@@ -15,6 +15,7 @@ __all__ = [
     "check_temperature",
     "conditional_divergence",
     "cross_entropy",
+    "distribution",
     "kl_divergence",
     "probabilistic_knowledge_transfer",
     "squared_difference",

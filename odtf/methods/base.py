@@ -1,21 +1,23 @@
-"""The base of every method: a cohort is one Keras model, and this is its training step."""
+"""The base of every method: a cohort is one Keras model; what a method defines of it, and its forward pass."""
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from odtf.methods.shared.held_out import Evaluation
-from odtf.methods.shared.players import Update
-from odtf.methods.shared.reached import EpochsOfFit, Reached
+from odtf.methods.shared.keras_loops import KerasLoops
+from odtf.methods.shared.reached import Reached
+from odtf.methods.shared.saved import Saved
+from odtf.methods.shared.training_step import TrainingStep
 from odtf.tasks import Classification
 
 
-class Method(Evaluation, keras.Model):
+class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     """A cohort of peers, the online teacher built from them, and what they minimise together.
 
     A subclass builds its peers in the constructor and returns the named terms of its loss from `loss_terms`; if it has
-    a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here: one forward pass per peer,
-    one gradient tape, weight decay, the scaling by replicas; how a cohort is evaluated is in `Evaluation`.
+    a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here and in the parts: the step in
+    `TrainingStep`, how a cohort is evaluated in `Evaluation`, what Keras' own methods do with it in `KerasLoops`, and
+    how it is saved in `Saved`.
 
     Args:
         task: `odtf.tasks.Task`: what a sample is, the supervised term, the metrics; classification by default.
@@ -60,6 +62,8 @@ class Method(Evaluation, keras.Model):
         # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
         self.quantization = None
         self._forwards = {}
+        self._step_function = self._sums_function = None
+        self.forget_loops()
         self.reached = Reached()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
         self.built = True
@@ -173,6 +177,17 @@ class Method(Evaluation, keras.Model):
             values: dict of floats, those of `held_out_sums` among them.
         """
 
+    def complete(self, outputs, training):
+        """Returns what `call` returned with what there is for the losses alone, beside the taps of the networks.
+
+        `call` does so in training; in inference it is asked for where the loss of held-out examples is wanted.
+
+        Args:
+            outputs: dict from the name of each peer, and "teacher", to its dict of taps.
+            training: bool.
+        """
+        return outputs
+
     def answer(self, taps):
         """Returns what a network, or the teacher, answers: the tap of the task's output among its taps."""
         return taps[self.task.output]
@@ -228,121 +243,3 @@ class Method(Evaluation, keras.Model):
     def view(images, index):
         """Returns the images that peer `index` sees."""
         return images if len(images.shape) == 4 else images[:, index % images.shape[1]]
-
-    # The training step ----------------------------------------------------------------------------------------------
-
-    def compile(self, optimizer, weight_decay=0.0, jit_compile=False, steps_per_epoch=None, **kwargs):
-        """As `keras.Model.compile`, for an optimizer alone: the loss belongs to the method.
-
-        Args:
-            optimizer: Keras optimizer, of everything that `players` give no other one.
-            weight_decay: float; `weight_decay * w` is added to the gradient of every variable that has one, batch
-                normalisation and biases included, before the momentum: the coupled decay of PyTorch's SGD, not the
-                decoupled one of Keras' optimizers.
-            jit_compile: bool. XLA is off unless it is asked for: on a CPU it makes depthwise convolutions 28 times
-                slower.
-            steps_per_epoch: int, for methods whose loss depends on the epoch.
-            **kwargs: as for `keras.Model.compile`.
-
-        Raises:
-            ValueError: if there is no peer, or `weight_decay` is negative.
-        """
-        if not self.peers:
-            raise ValueError("A method needs at least one peer. Received: none.")
-        if weight_decay < 0:
-            raise ValueError(f"Weight decay must not be negative. Received: weight_decay={weight_decay}.")
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        self.steps_per_epoch = steps_per_epoch
-        self.update = Update(self.optimizer, self.trainable_variables, float(weight_decay), self.players())
-
-    @property
-    def epoch(self):
-        """The 0-based number of the running epoch, a float32 scalar; for ramps and schedules inside a loss.
-
-        Raises:
-            ValueError: if `compile` was not told how many steps an epoch has.
-        """
-        if not self.steps_per_epoch:
-            raise ValueError(f"{type(self).__name__} depends on the epoch: compile(..., steps_per_epoch=N) is needed.")
-        return ops.cast(self.optimizer.iterations // self.steps_per_epoch, "float32")
-
-    def train_step(self, data):
-        """One step on one replica's share of a batch.
-
-        Args:
-            data: pair of images and targets, as the task has them.
-
-        Returns:
-            dict of scalars: "loss", the mean of every term by its name, and "NAME/METRIC" of every peer and the
-            teacher, for what the task calls progress.
-        """
-        images, targets = data[:2]
-        # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
-        # must reach the decay too.
-        scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
-        with tf.GradientTape(persistent=self.update.has_several_objectives) as tape:
-            outputs = self(images, training=True)
-            terms = {name: ops.mean(term) for name, term in self.loss_terms(targets, outputs).items()}
-            objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
-        gradients = self.update.gradients(tape, objectives)
-        self.reached.note(self.update.variables, gradients)
-        # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
-        self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
-        self.after_step(targets, outputs)
-        progress = {
-            f"{who}/{name}": value
-            for who, output in self.answers(outputs).items()
-            for name, value in self.task.progress(targets, output).items()
-        }
-        return {"loss": sum(terms.values()), **terms, **progress}
-
-    def begin_epoch(self, epoch, resumed=False):
-        """Tells the method that an epoch begins; the training loop calls it, and `fit` does.
-
-        Args:
-            epoch: int, 0-based.
-            resumed: bool, whether training goes on in the middle of this epoch.
-        """
-        phase = self.phase_at(epoch)
-        if not resumed and (epoch == 0 or phase != self.phase_at(epoch - 1)):
-            self.enter_phase(phase)
-        turned = self.quantization is not None and self.quantization.begin_epoch(epoch)
-        if turned:  # Inference computes otherwise, too.
-            self.test_function = None
-            self._forwards.clear()
-        if turned or phase != self.phase:
-            self.phase = phase
-            self.train_function = None
-            self.make_train_function()
-
-    def check_reached(self, epoch, epochs):
-        """Refuses to train a student on whose answer no term of the loss has any effect; the training loop calls it.
-
-        Args:
-            epoch: int, 0-based; a step of it was made.
-            epochs: int, how many the run has. Where its phases are not over, another may still reach the answer.
-
-        Raises:
-            UserError: naming the student and the layer.
-        """
-        if all(self.phase_at(later) == self.phase for later in range(epoch, epochs)):
-            for name in self.students:
-                self.reached.check(name, self.peers[name], self.task.output)
-
-    def fit(self, *args, callbacks=None, **kwargs):
-        """As `keras.Model.fit`; the values it logs are those of an epoch's last step.
-
-        Raises:
-            UserError: where the epochs end before any term of the loss has reached a student's answer.
-        """
-        return super().fit(*args, callbacks=[EpochsOfFit(), *(callbacks or [])], **kwargs)
-
-    def make_train_function(self, force=False):
-        """Keras' documented hook: each call takes one batch from an iterator, on every replica.
-
-        The stock one fails under `MultiWorkerMirroredStrategy` (keras issue 20585); reduced explicitly, the logged
-        values are those of the global batch.
-        """
-        if self.train_function is None or force:
-            self.train_function = self._distribute(self.train_step, tf.distribute.ReduceOp.MEAN)
-        return self.train_function

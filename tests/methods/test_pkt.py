@@ -63,7 +63,7 @@ def test_the_student_alone_learns_and_the_divergence_falls(batch):
         tape.watch(teacher)
         loss = sum(method.loss_terms(tf.constant(batch[1]), method(batch[0], training=True)).values())
     assert not moves(tape.gradient(loss, teacher))
-    step, iterator = method.make_train_function(), iter(tf.data.Dataset.from_tensors(batch).repeat())
+    step, iterator = method.step_function, iter(tf.data.Dataset.from_tensors(batch).repeat())
     logs = [float(step(iterator)["peer_0/pkt"]) for _ in range(30)]
     assert logs[-1] < 0.5 * logs[0]
 
@@ -85,7 +85,7 @@ def test_two_replicas_compare_within_their_shares(batch, mirrored):
         gradients.append(tape.gradient(loss, kernel.value).numpy())
     dataset = tf.data.Dataset.from_tensor_slices(batch).batch(8).repeat()
     iterator = iter(mirrored.distribute_datasets_from_function(lambda _: dataset))
-    method.make_train_function()(iterator)
+    method.step_function(iterator)
     np.testing.assert_allclose(before - kernel.numpy(), np.mean(gradients, axis=0), rtol=1e-3, atol=1e-6)
 
 

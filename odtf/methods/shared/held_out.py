@@ -1,5 +1,6 @@
 """Evaluation of a cohort: the task's metrics of every peer and the teacher, over all replicas."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -10,19 +11,29 @@ from odtf import metrics
 class Evaluation:
     """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica."""
 
-    def test_step(self, data):
+    def sums(self, data):
         """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
 
         Args:
             data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
 
         Returns:
-            dict of tensors: "NAME/METRIC/SUM" as `odtf.metrics.sums_of` has them, "held_out/NAME" of what
-            `held_out_sums` gives, and "count".
+            As `sums_of`.
         """
-        images, targets = data[:2]
-        weights = ops.cast(data[2], "float32") if len(data) > 2 else ops.ones(ops.shape(images)[:1])
-        outputs = self(images, training=False)
+        images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
+        return self.sums_of(self.task.standard(targets), self(images, training=False), weights)
+
+    def sums_of(self, targets, outputs, weights=None):
+        """Returns a dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
+
+        Args:
+            targets: targets of the batch, as the task has them.
+            outputs: what `call` returned for inference.
+            weights: tensor `[batch]`, how much an example counts; None: 1.
+        """
+        if weights is None:
+            weights = ops.ones(ops.shape(keras.tree.flatten(outputs)[0])[:1])
+        weights = ops.cast(weights, "float32")
         sums = {
             f"{who}/{name}": value
             for who, output in self.answers(outputs).items()
@@ -31,11 +42,12 @@ class Evaluation:
         held_out = self.held_out_sums(targets, outputs, weights)
         return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
 
-    def make_test_function(self, force=False):
-        """As `make_train_function`, for `test_step`; adds over replicas, or joins in their order what is joined."""
-        if self.test_function is None or force:
-            self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM, self._is_joined)
-        return self.test_function
+    @property
+    def sums_function(self):
+        """As `step_function`, for `sums`; adds over replicas, or joins in their order what is joined."""
+        if self._sums_function is None:
+            self._sums_function = self._distribute(self.sums, tf.distribute.ReduceOp.SUM, self._is_joined)
+        return self._sums_function
 
     def _distribute(self, step, reduction, joined=lambda name: False):
         """Returns a function of an iterator that runs `step` on every replica and reduces what it returns.
@@ -61,7 +73,7 @@ class Evaluation:
         return run if self.run_eagerly else tf.function(run, autograph=False)
 
     def _is_joined(self, name):
-        """Whether what `test_step` gives under a name, NAME/METRIC/SUM, is joined instead of added."""
+        """Whether what `sums` gives under a name, NAME/METRIC/SUM, is joined instead of added."""
         return metrics.joined_of(self.task.metrics)(name.partition("/")[2])
 
     def collect(self, network, tap, examples, limit=None):
@@ -89,8 +101,10 @@ class Evaluation:
                 break
         return np.concatenate(taps)[:limit], np.concatenate(all_targets)[:limit]
 
-    def evaluate(self, x, y=None, batch_size=None, references=None, **kwargs):
+    def measure(self, x, y=None, batch_size=None, references=None):
         """Returns the task's metrics of every peer and the teacher over a finite set of examples.
+
+        It is what chooses a student, and no more than that: Keras' `evaluate` computes the loss as well.
 
         Args:
             x: finite `tf.data.Dataset`, or a distributed one, of (images, targets) or (images, targets, weights); or
@@ -99,7 +113,6 @@ class Evaluation:
             batch_size: int, for images; 128 by default.
             references: mapping from the name of a split to its examples, as `x`, for metrics that are computed against
                 another split (`odtf.metrics.references_of`); where a split is not given, they are left out.
-            **kwargs: what else `fit` passes to its validation; ignored.
 
         Returns:
             dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1].
@@ -109,29 +122,48 @@ class Evaluation:
         """
         if y is not None:
             x = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size or 128)
-        totals = self._totals(x)
+        given = {split: self._totals(examples) for split, examples in (references or {}).items()}
+        return self.values_of(self._totals(x), given)
+
+    def values_of(self, totals, given=None):
+        """Returns what `measure` does, from the total of all sums.
+
+        Args:
+            totals: dict as `sums_of` returns it, numpy arrays.
+            given: the same of the splits that metrics refer to, by their names.
+
+        Raises:
+            ValueError: if there is no example.
+        """
+        totals = dict(totals)
         count = float(totals.pop("count", 0.0))
         if not count:
             raise ValueError("There is nothing to evaluate on: the data set is empty.")
         held_out = {name: totals.pop(name) for name in list(totals) if name.startswith("held_out/")}
         values = {name.removeprefix("held_out/"): float(total) / count for name, total in held_out.items()}
-        given = {split: self._totals(examples) for split, examples in (references or {}).items()}
+        given = given or {}
         known = {name: metric for name, metric in self.task.metrics.items() if metric.reference in (None, *given)}
         for who in dict.fromkeys(name.partition("/")[0] for name in totals):
-            found = metrics.results(_of(who, totals), known, {split: _of(who, sums) for split, sums in given.items()})
+            own = _of(who, totals)
+            there = {key.partition("/")[0] for key in own}
+            found = metrics.results(
+                own,
+                {name: metric for name, metric in known.items() if (metric.kept_as or name) in there},
+                {split: _of(who, sums) for split, sums in given.items()},
+            )
             values |= {f"{who}/{name}": value for name, value in found.items()}
         return values
 
     def _totals(self, examples):
-        """Returns what `test_step` gives for all batches together."""
+        """Returns what `sums` gives for all batches together."""
         return metrics.merged(self._sums(examples), self._is_joined)
 
     def _sums(self, examples):
-        """Yields what `test_step` gives for every batch, over all replicas."""
-        test_function, iterator = self.make_test_function(), iter(examples)
+        """Yields what `sums` gives for every batch, over all replicas."""
+        sums_function, iterator = self.sums_function, iter(examples)
         while True:
             try:
-                yield test_function(iterator)
+                yield sums_function(iterator)
             except (tf.errors.OutOfRangeError, StopIteration):
                 return
 

@@ -53,15 +53,3 @@ class Reached:
                     "would stay as it was initialised. A term of the loss on the answer, or a task whose answer the "
                     f"method trains, would be right. Received: {layer.name} without a gradient in any step."
                 )
-
-
-class EpochsOfFit(keras.callbacks.Callback):
-    """Tells a method about the epochs of Keras' own loop, as the training loop of a run does."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
-        self.model.begin_epoch(epoch)
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 0:
-            self.model.check_reached(self._epoch, self.params["epochs"])

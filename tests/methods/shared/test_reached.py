@@ -21,7 +21,7 @@ def run_phases(method, epochs):
     images, targets = (tf.constant(x) for x in make_batch())
     for epoch in range(epochs):
         method.begin_epoch(epoch)
-        method.train_step((images, targets))
+        method.step((images, targets))
         method.check_reached(epoch, epochs)
 
 

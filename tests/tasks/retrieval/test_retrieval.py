@@ -70,14 +70,14 @@ def test_every_generic_method_trains_embeddings(name):
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
     images, labels = make_batch()
     labels = labels % 3
-    step, iterator = method.make_train_function(), iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
+    step, iterator = method.step_function, iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
     method.begin_epoch(0)
     logs = [{key: float(value) for key, value in step(iterator).items()} for _ in range(15)]
     assert logs[-1]["loss"] < logs[0]["loss"]
     method.check_reached(0, 1)
     data = tf.data.Dataset.from_tensors((images, labels, np.ones(16, "float32")))
-    assert method.evaluate(data) == {}
-    found = method.evaluate(data, references={"train": data})
+    assert method.measure(data) == {}
+    found = method.measure(data, references={"train": data})
     assert {f"{peer}/{metric}" for peer in method.peers for metric in method.task.metrics} <= set(found)
     assert found["peer_0/recall_1_cosine"] == 1.0  # Every query finds itself.
 
@@ -248,7 +248,7 @@ def test_one_replica_is_two(mirrored, run):
             return placement.distribute(lambda replicas, total: dataset)
 
         queries = batches(x, labels, np.ones(37, "float32"))
-        found.append(method.evaluate(queries, references={"train": batches(*others)}))
+        found.append(method.measure(queries, references={"train": batches(*others)}))
     assert found[0] == pytest.approx(found[1], rel=1e-6)
     taps = method.peers["peer_0"]
     sums = [{"embedding": np.asarray(taps(a)["embedding"]), "label": b} for a, b in ((x, labels), others[:2])]

@@ -4,15 +4,17 @@ A network is a function in the file of its name in `odtf/models/backbones`, and 
 `network(input_shape, head, *, seed, name, synchronized, ...)`. It returns a functional `keras.Model` with a dictionary
 of named taps for output: "stage1", "stage2" and so on, and those of its head. The head is what the task wants: of a
 number of classes the taps are the "embedding" that the classifier takes, and the float32 "logits" (no softmax); others
-are in `odtf.models.heads`.
+are in `odtf.models.heads`. `from_keras` makes such a network of any Keras model.
 """
 
 from odtf.models import heads, specification
 from odtf.models.costs import Cost, cost
 from odtf.models.deployment import deploy
+from odtf.models.model_names import shape_for
+from odtf.models.own import from_keras
 from odtf.models.specification import build
 
-__all__ = ["Cost", "build", "cost", "deploy", "heads", *specification.names()]
+__all__ = ["Cost", "build", "cost", "deploy", "from_keras", "heads", "shape_for", *specification.names()]
 
 
 def __getattr__(name):

@@ -95,13 +95,14 @@ def _macs(layer):
 def _peak_bytes(model):
     """Most bytes alive at once, one a value, when the layers run in order and a tensor dies with its last use."""
     holder, sizes, last = {}, {}, {}
-    for step, layer in enumerate(model.layers):
+    for step, layer in enumerate(model.operations):
         is_input = isinstance(layer, keras.layers.InputLayer)
         inputs = [] if is_input else [holder[id(x)] for x in keras.tree.flatten(layer.input)]
         if isinstance(layer, _FOLDED):
             holder[id(layer.output)] = inputs[0]
             continue
-        holder[id(layer.output)] = step
-        sizes[step] = math.prod(layer.output.shape[1:])
+        outputs = keras.tree.flatten(layer.output)
+        holder |= dict.fromkeys(map(id, outputs), step)
+        sizes[step] = sum(math.prod(x.shape[1:]) for x in outputs)
         last.update(dict.fromkeys((*inputs, step), step))
     return peak([Lifetime(size, step, last[step]) for step, size in sizes.items()])

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from odtf.layers.batch_normalization import affine
+from odtf.models.taps import ONLY_IN_TRAINING
 
 # Layers whose kernel a converter scales by the batch normalisation after them.
 _FOLDING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
@@ -37,6 +38,8 @@ def deploy(model, output=None, grouped="native"):
         raise ValueError(f"Grouped convolutions are deployed 'native' or 'split'. Received: grouped={grouped!r}")
 
     def call(layer, *args, **kwargs):
+        if isinstance(layer, ONLY_IN_TRAINING):
+            return args[0]
         if not hasattr(layer, "deploy"):
             return layer(*args, **kwargs)
         takes = inspect.signature(layer.deploy).parameters
@@ -76,10 +79,13 @@ def answer_of(model, output=None):
 
 
 def _clone(layer):
-    """odtf's layers stay, to be asked for their stock layers; Keras' own are copied, in float32."""
+    """odtf's layers stay, to be asked for their stock layers; Keras' own are copied, in float32, operations as well."""
     if hasattr(layer, "deploy"):
         return layer
-    return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    config = layer.get_config()
+    if isinstance(layer, keras.Layer) and not isinstance(layer, keras.Model):
+        config["dtype"] = "float32"
+    return type(layer).from_config(config)
 
 
 def _with_lone_norms_as_convolutions(model):
@@ -98,8 +104,8 @@ def _with_lone_norms_as_convolutions(model):
             return keras.layers.DepthwiseConv2D(1, dtype="float32", name=layer.name)
         return type(layer).from_config(layer.get_config())
 
-    def call(layer, x, **kwargs):
-        return layer(x) if layer.name in norms else layer(x, **kwargs)
+    def call(layer, *args, **kwargs):
+        return layer(*args) if layer.name in norms else layer(*args, **kwargs)
 
     rewritten = keras.models.clone_model(model, clone_function=clone, call_function=call)
     for layer in model.layers:
@@ -111,8 +117,10 @@ def _with_lone_norms_as_convolutions(model):
 
 def _graph(model):
     """The layer that makes a tensor, and how often a tensor is used, by the tensor's identity."""
-    inputs = [x for layer in model.layers if not _is_input(layer) for x in keras.tree.flatten(layer.input)]
-    return {id(layer.output): layer for layer in model.layers}, collections.Counter(map(id, (*inputs, model.output)))
+    operations = model.operations
+    inputs = [x for layer in operations if not _is_input(layer) for x in keras.tree.flatten(layer.input)]
+    makers = {id(x): layer for layer in operations for x in keras.tree.flatten(layer.output)}
+    return makers, collections.Counter(map(id, (*inputs, model.output)))
 
 
 def _is_input(layer):

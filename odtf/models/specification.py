@@ -9,10 +9,10 @@ import keras
 
 from odtf import names as names_lib
 from odtf import own_code
-from odtf.models import backbones
+from odtf.models import backbones, model_names
 
 # What the caller of `build` supplies itself, so that a specification cannot.
-_RESERVED = ("input_shape", "head", "seed", "name", "synchronized")
+_RESERVED = ("input_shape", "head", "seed", "name", "synchronized", "normalization")
 
 _KINDS = {
     bool: (bool, "True or False"),
@@ -23,20 +23,24 @@ _KINDS = {
 }
 
 
-def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
+def build(spec, input_shape, head, *, seed, name="network", synchronized=False, normalization=None):
     """Builds the network that a specification names.
 
     A new network needs no entry anywhere: it is the function of the file of its name in `odtf/models/backbones`. One of
-    the user's own is a function `network(input_shape, head, *, seed, name, ...)`, which may take `synchronized` too.
+    the user's own is a function `network(input_shape, head, *, seed, name, ...)`, which may take `synchronized` and
+    `normalization` too, or a Keras model.
 
     Args:
-        spec: mapping with the "name" of the network (one of `names()`, or package.module:FUNCTION or FILE.py:FUNCTION)
-            and further arguments of its function, such as `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`.
+        spec: mapping with the "name" of the network (one of `names()`, package.module:FUNCTION or FILE.py:FUNCTION,
+            FILE.keras or keras.applications:NAME) and further arguments of its function, such as
+            `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`; of a Keras model `taps`, `pixels`, `answer` and
+            `weights`, see `from_keras`, and of keras.applications their own.
         input_shape: `(height, width, channels)`.
         head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         seed: integer that every random weight follows from.
         name: name of the `keras.Model`.
         synchronized: whether batch normalisations take their statistics over all replicas.
+        normalization: pair (mean, std) of pixels scaled to [0, 1], by which the images are normalised.
 
     Returns:
         Functional `keras.Model` with a dictionary of taps for output.
@@ -48,14 +52,17 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False):
     wanted = arguments.pop("name", None)
     network = find(wanted)
     parameters = inspect.signature(network).parameters
-    known = [p for p in parameters if p not in _RESERVED]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    known = [p for p, about in parameters.items() if p not in _RESERVED and about.kind is not about.VAR_KEYWORD]
     for argument, value in arguments.items():
-        if argument not in known:
+        if argument not in known and (not takes_any or argument in _RESERVED):
             raise ValueError(
                 f"{wanted} has no argument {argument!r}; it has {', '.join(known)}. Received: {argument}={value!r}"
             )
     if "synchronized" in parameters:
         arguments["synchronized"] = synchronized
+    if "normalization" in parameters:
+        arguments["normalization"] = normalization
     try:
         built = network(input_shape, head, **arguments, seed=seed, name=name)
     except TypeError:
@@ -100,6 +107,8 @@ def find(name):
     """
     if name in names():
         return getattr(importlib.import_module(f"{backbones.__name__}.{name}"), name)
+    if model_names.is_model(name):
+        return model_names.network_of(name)
     if not own_code.is_own(name):
         raise ValueError(f"Unknown network; there are {names_lib.listed(names())}. Received: name={name!r}")
     return own_code.find(name, "a network", "a function that returns a keras.Model")

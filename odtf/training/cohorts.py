@@ -2,6 +2,7 @@
 
 import collections.abc
 import contextlib
+import dataclasses
 import functools
 import inspect
 
@@ -78,10 +79,11 @@ def rehearse(config, load_teacher):
     """
     make_optimizer(config.optimizer, 0.1)
     data.Augmentation.from_config(config.data.augment)
-    task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"))
+    task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"), (0.5, 0.25))
 
     def network(key, spec):
-        _build(_aware(config, key), key, spec, task, info, False, seed=0, name="network")
+        shown = dataclasses.replace(info, image_shape=models.shape_for(spec) or info.image_shape)
+        _build(_aware(config, key), key, spec, task, shown, False, seed=0, name="network")
         return _rehearsed
 
     def teacher(workdir):
@@ -245,7 +247,10 @@ def _check_method_options(method, options):
 def _build(aware, key, spec, task, info, synchronized, seed, name):
     head = task.head(info)
     try:
-        network = models.build(spec, info.image_shape, head, seed=seed, name=name, synchronized=synchronized)
+        normalization = info.normalization
+        network = models.build(
+            spec, info.image_shape, head, seed=seed, name=name, synchronized=synchronized, normalization=normalization
+        )
         if task.output not in network.output:
             raise ValueError(
                 f"The task {task.name!r} takes its answer from the tap {task.output!r}, which its head should give. "

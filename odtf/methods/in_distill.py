@@ -17,7 +17,7 @@ from odtf.losses import (
     squared_difference,
 )
 from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_share, tap_of
-from odtf.methods.shared.peers import taps_of
+from odtf.methods.shared.peers import embedding_of, taps_of
 from odtf.methods.shared.retrieval import retrieval
 from odtf.quantization import Quantized, QuantizedConvolution, Range
 
@@ -106,6 +106,9 @@ class InDistill(TaughtByFrozen):
                     "Without labels_weight the student is chosen by its retrieval, which is about classes. "
                     f"Received: task={self.task.name!r}."
                 )
+        if main == "pkt":
+            for network in (self.peers["peer_0"], self.teacher):
+                embedding_of(taps_of(network.output, self.task.output))
         # Which channels of the teacher are kept is a state of the run: where it resumes, it must not choose again.
         self.kept = {layer: self._kept_weight(layer) for layer in self.curriculum}
         if teacher is not None:

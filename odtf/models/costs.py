@@ -14,6 +14,7 @@ _KERNELS = (
     keras.layers.Conv2DTranspose,
     keras.layers.DepthwiseConv2D,
     keras.layers.Dense,
+    keras.layers.SeparableConv2D,
 )
 # Layers that the converter folds into the one before, or that only relabel memory: they hold no tensor of their own.
 _FOLDED = (
@@ -31,6 +32,8 @@ _FREE = (Shift2D, keras.layers.BatchNormalization)
 class Cost:
     """Cost of one example through a network.
 
+    What a subclassed model does inside is not seen: its operations and activations are None.
+
     Attributes:
         params: trainable parameters, batch normalisation's scale and offset included; of the deployed network: the
             constants it holds once batch normalisation is folded, which adds a shift's one-hot kernel and gives every
@@ -44,8 +47,8 @@ class Cost:
     """
 
     params: int
-    macs: int
-    activation_bytes: int
+    macs: int | None
+    activation_bytes: int | None
 
 
 def cost(model, deployed=False, output=None):
@@ -70,6 +73,9 @@ def cost(model, deployed=False, output=None):
     free = set() if deployed else {name for name, layer in inner.items() if isinstance(layer, _FREE)}
     kernels = [layer for layer in stock.layers if isinstance(layer, _KERNELS)]
     trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    if any(isinstance(layer, keras.Model) for layer in stock.layers):
+        everything = sum(math.prod(variable.shape) for variable in stock.weights)
+        return Cost(everything if deployed or not trained else trained, None, None)
     return Cost(
         params=_constants(kernels) if deployed or not trained else trained,
         macs=sum(_macs(layer) for layer in kernels if layer.name not in free),
@@ -79,7 +85,13 @@ def cost(model, deployed=False, output=None):
 
 def _constants(layers):
     """Weights, and a bias for each output channel."""
-    return sum(math.prod(layer.kernel.shape) + layer.output.shape[-1] for layer in layers)
+    return sum(sum(math.prod(k.shape) for k in _kernels(layer)) + layer.output.shape[-1] for layer in layers)
+
+
+def _kernels(layer):
+    """A separable convolution has two kernels, both at the resolution of its output."""
+    separable = isinstance(layer, keras.layers.SeparableConv2D)
+    return (layer.depthwise_kernel, layer.pointwise_kernel) if separable else (layer.kernel,)
 
 
 def _macs(layer):
@@ -89,7 +101,7 @@ def _macs(layer):
     a margin that is cut off counts too.
     """
     pixels = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
-    return math.prod(layer.kernel.shape) * math.prod(pixels.shape[1:-1])
+    return sum(math.prod(kernel.shape) for kernel in _kernels(layer)) * math.prod(pixels.shape[1:-1])
 
 
 def _peak_bytes(model):

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from odtf.layers.batch_normalization import affine
+from odtf.models.graphless import copy_of
 from odtf.models.taps import ONLY_IN_TRAINING
 
 # Layers whose kernel a converter scales by the batch normalisation after them.
@@ -82,10 +83,10 @@ def _clone(layer):
     """odtf's layers stay, to be asked for their stock layers; Keras' own are copied, in float32, operations as well."""
     if hasattr(layer, "deploy"):
         return layer
-    config = layer.get_config()
-    if isinstance(layer, keras.Layer) and not isinstance(layer, keras.Model):
-        config["dtype"] = "float32"
-    return type(layer).from_config(config)
+    if isinstance(layer, keras.Model):
+        return copy_of(layer)
+    dtype = {"dtype": "float32"} if isinstance(layer, keras.Layer) else {}
+    return type(layer).from_config({**layer.get_config(), **dtype})
 
 
 def _with_lone_norms_as_convolutions(model):

@@ -5,11 +5,10 @@ import random
 import typing
 
 import keras
+import numpy as np
 
 from odtf.layers import BatchNormalization, GroupConv2D
 
-# What keeps its weights where others start afresh: they were measured on data, not trained.
-_MEASURED = (keras.layers.Normalization,)
 # What takes pixels of 0..255, which 16 bits cannot tell apart, computes in float32 in any precision.
 _EXACT = (keras.layers.Rescaling, keras.layers.Normalization)
 
@@ -36,8 +35,8 @@ class Flat(typing.NamedTuple):
     Attributes:
         output: KerasTensor.
         steps: list of `Step` in an order in which they can run.
-        tensors: dict from the name of a layer in the original model to its last output here; layers of a nested model
-            have a second name, NESTED/NAME.
+        tensors: dict from the name of a layer, here or in the original model, to its last output here; layers of a
+            nested model have a second name, NESTED/NAME.
     """
 
     output: typing.Any
@@ -68,7 +67,7 @@ def flatten(model, x, *, keep=False, synchronized=False):
     """
     run = _Run(keep, synchronized)
     output = run.through(model, x, "")
-    return Flat(output, run.steps, run.tensors)
+    return Flat(output, run.steps, {**run.former, **run.tensors})
 
 
 @contextlib.contextmanager
@@ -91,7 +90,7 @@ def graph_of(model):
 
 class _Run:
     def __init__(self, keep, synchronized):
-        self.steps, self.tensors = [], {}
+        self.steps, self.tensors, self.former = [], {}, {}
         self._keep, self._synchronized = keep, synchronized
         self._copies, self._taken = {}, set()
 
@@ -105,7 +104,7 @@ class _Run:
             else:
                 output = self._applied(operation, *args, **kwargs)
             for name in (operation.name, f"{prefix}{operation.name}"):
-                self.tensors[name] = output
+                self.former[name] = output
             return output
 
         # The one way through a graph that gives its tensors, not another model of them.
@@ -128,11 +127,12 @@ class _Run:
             self._take_weights(operation, copy)
         arguments = keras.tree.flatten((args, kwargs))
         inputs = [x for x in arguments if isinstance(x, keras.KerasTensor)]
+        self.tensors[copy.name] = outputs
         self.steps.append(Step(copy, inputs, keras.tree.flatten(outputs), arguments))
         return outputs
 
     def _take_weights(self, original, copy):
-        if not (self._keep or isinstance(original, _MEASURED) or not original.trainable):
+        if (original.trainable and not self._keep) or isinstance(original, keras.layers.Normalization):
             return
         shapes = [[tuple(w.shape) for w in layer.weights] for layer in (original, copy)]
         if shapes[0] != shapes[1]:
@@ -153,10 +153,14 @@ class _Run:
         config["name"] = self._name(operation)
         if not isinstance(operation, keras.Layer):
             return type(operation).from_config(config)
-        if operation.dtype_policy.name == "float32" and not isinstance(operation, _EXACT):
+        if isinstance(operation, _EXACT):
+            config["dtype"] = "float32"
+        elif operation.dtype_policy.name == "float32":
             config.pop("dtype", None)  # It was the default, and so is the precision of the run.
         if not self._keep and operation.trainable:
             config = _without_seeds(config)
+        if isinstance(operation, keras.layers.Normalization):
+            config |= _measured(operation)
         kind = type(operation)
         if kind is keras.layers.BatchNormalization:
             kind = BatchNormalization
@@ -176,6 +180,13 @@ class _Run:
             chosen = f"{stem}_{number}"
         self._taken.add(chosen)
         return chosen
+
+
+def _measured(norm):
+    """What a Normalization measured on data, as arguments: it is no weight then, and travels with the config."""
+    if norm.axis == ():
+        return {"mean": float(np.ravel(norm.mean)[0]), "variance": float(np.ravel(norm.variance)[0])}
+    return {"mean": np.ravel(norm.mean).tolist(), "variance": np.ravel(norm.variance).tolist()}
 
 
 def _is_grouped(layer):

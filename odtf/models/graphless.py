@@ -19,10 +19,10 @@ def without_graph(model, image, options, name):
         )
     x = fed(image, GIVEN if options.pixels is None else options.pixels, options.normalization)
     with _counting_names_anew():
-        copy = copy_of(model, x)
+        copy = copy_of(model)
+        output = copy(x)
     if options.keep:
         copy.set_weights(model.get_weights())
-    output = copy(x)
     if not isinstance(output, keras.KerasTensor):
         raise ValueError(f"A network gives one output. Received: {output!r} of {type(model).__name__}.")
     if isinstance(options.head, (int, np.integer)) and tuple(output.shape[1:]) != (options.head,):
@@ -36,8 +36,8 @@ def without_graph(model, image, options, name):
     return keras.Model(image, {options.answer or "logits": output}, name=name)
 
 
-def copy_of(model, x):
-    """Makes a subclassed model anew from its get_config, and builds it for a tensor `x`.
+def copy_of(model):
+    """Makes a subclassed model anew, of the same name, from its get_config.
 
     Raises:
         ValueError: if the model has no such config.
@@ -49,7 +49,7 @@ def copy_of(model, x):
             f"A subclassed model is made anew for every peer by its get_config and from_config. "
             f"Received: {type(model).__name__}, which cannot be: {str(error).strip().splitlines()[0]}"
         ) from error
-    copy(x)
+    copy.name = model.name
     return copy
 
 

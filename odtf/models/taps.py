@@ -13,8 +13,6 @@ ONLY_IN_TRAINING = (
     *(keras.layers.RandomBrightness, keras.layers.RandomContrast, keras.layers.RandomErasing, keras.layers.RandomFlip),
     *(keras.layers.RandomRotation, keras.layers.RandomTranslation, keras.layers.RandomZoom, keras.layers.Identity),
 )
-# From one stage to the next the map has at most so much of its area: half a side, less what a margin takes.
-_SMALLER = 0.6
 
 
 def find_taps(flat, output):
@@ -99,15 +97,17 @@ def _sides(x):
 
 
 def _stages(maps):
-    """The last map of each resolution. A map with a margin around it, for the next convolution, is none."""
-    stages, area = [], math.inf
+    """The last map of each resolution, which is half that of the stage before, rounded up, or less.
+
+    A map with a margin around it, for the next convolution, is none.
+    """
+    stages = []
     for x in maps:
-        size = math.prod(_sides(x))
-        if size <= _SMALLER * area:
+        sides = _sides(stages[-1]) if stages else None
+        if sides is None or any(now <= (n + 1) // 2 < n for now, n in zip(_sides(x), sides, strict=True)):
             stages.append(x)
-            area = size
-        elif size <= area:
-            stages[-1], area = x, size
+        elif all(now <= n for now, n in zip(_sides(x), sides, strict=True)):
+            stages[-1] = x
     return stages
 
 

@@ -214,6 +214,9 @@ def _make_method(config, task, network, teacher, synchronized):
         options[key] = network(where, value) if single else [network(where, spec) for spec in value]
     if (workdir := options.pop("teacher_workdir", None)) is not None:
         options["teacher"] = teacher(workdir)
+    elif (said := options.get("teacher")) is not None:
+        said = {"file": said} if isinstance(said, str) else said
+        options["teacher"] = teacher({**said, "output": task.output})
     try:
         return method(**options, task=task, seed=config.seed, synchronized=synchronized)
     except ValueError as error:
@@ -225,8 +228,9 @@ def _check_method_options(method, options):
     own = {key: p for key, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
     needed = {key: p.default is p.empty for key, p in own.items()}
     needed["networks"] = False  # One network, for all peers, stands in config.network.
-    if "teacher" in needed:
-        needed["teacher_workdir"] = needed.pop("teacher")
+    if "teacher" in needed:  # A finished run, or a file.
+        required = needed.pop("teacher") and not any(options.get(key) for key in ("teacher_workdir", "teacher"))
+        needed |= {"teacher_workdir": required, "teacher": False}
     for key, value in options.items():
         if key not in needed:
             raise UserError(
@@ -238,10 +242,22 @@ def _check_method_options(method, options):
     workdir = options.get("teacher_workdir")
     if not isinstance(workdir, str | None):
         raise UserError(f"config.method.teacher_workdir must be the workdir of a finished run. Received: {workdir!r}.")
+    _check_teacher(options)
     try:
         check_kinds(method, options)
     except ValueError as error:
         raise UserError(f"config.method: {error}") from error
+
+
+def _check_teacher(options):
+    said = options.get("teacher")
+    if not isinstance(said, str | collections.abc.Mapping | None) or said == {}:
+        raise UserError(
+            "config.method.teacher must be the path of a model, or a mapping with it as its file, and how it takes "
+            f"pixels and names classes. Received: {said!r}."
+        )
+    if said is not None and options.get("teacher_workdir") is not None:
+        raise UserError("config.method has a teacher or a teacher_workdir, not both. Received: both.")
 
 
 def _build(aware, key, spec, task, info, synchronized, seed, name):

@@ -18,7 +18,8 @@ from odtf.errors import UserError
 from odtf.evaluation.image_file import ImageFile
 from odtf.evaluation.pixels import RANGES, from_flags
 from odtf.models import keras_file
-from odtf.models.graphless import as_logits, kind_of
+from odtf.models.flattening import graph_of
+from odtf.models.graphless import as_logits, kind_of, shape_called_with
 from odtf.models.pixel_ranges import GIVEN, fed, find_pixels
 
 _KEYS = ("file", "pixels", "order", "scores", "layout", "output")
@@ -60,9 +61,9 @@ def load(
     Args:
         file: `keras.Model`, or the path of a .keras, .tflite or .onnx file or of a SavedModel's directory.
         info: `odtf.data.Info` of the images that it is to take, and of their classes.
-        pixels: what it takes: "0..255", "0..1", "-1..1", a pair (mean, std) of pixels scaled to [0, 1], or "given": images
-            as the student gets them. None where it says so itself: a Keras model by its Rescaling or Normalization, a
-            TFLite file by its metadata or its quantised input.
+        pixels: what it takes: "0..255", "0..1", "-1..1", a pair (mean, std) of pixels scaled to [0, 1], or "given":
+            images as the student gets them. None where it says so itself: a Keras model by its Rescaling or
+            Normalization, a TFLite file by its metadata or its quantised input.
         order: names of the classes that its outputs stand for, in their order; it may have more than the data. None: a
             TFLite file's labels if they are the data's, else the order of the data.
         scores: "logits" or "probabilities", what it answers; None: found by a few images.
@@ -81,16 +82,17 @@ def load(
         raise UserError(f"A teacher answers with logits or probabilities. Received: scores={scores!r}.")
     normalization = info.normalization if normalization is None else normalization
     pixels = tuple(pixels) if isinstance(pixels, list) else pixels
-    image = keras.Input(info.image_shape, name="image")
     try:
-        if (name := _kind(file, allow_code)) == "keras":
-            model = file if isinstance(file, keras.Model) else keras_file.load(file)
-            taps = _keras_taps(model, image, pixels, scores, output, normalization)
+        name = _kind(file, allow_code)
+        if name == "keras":
+            file = file if isinstance(file, keras.Model) else keras_file.load(file)
+        if name == "keras" and graph_of(file) is not None:
+            image, taps = _of_keras(file, info, pixels, output, normalization)
         else:
-            make = {"tflite": _tflite, "onnx": _onnx, "saved": _saved_model}[name]
-            answers, order = make(str(file), image, pixels, order, layout, normalization, info)
-            teacher = keras.Model(image, answers)
-            scores = scores or _probed(teacher, info)
+            image = keras.Input(info.image_shape, name="image")
+            make = {"keras": _subclassed, "tflite": _tflite, "onnx": _onnx, "saved": _saved_model}[name]
+            answers, order = make(file, image, pixels, order, layout, normalization, info)
+            scores = scores or _probed(keras.Model(image, answers), info)
             taps = {output: as_logits(answers) if scores == "probabilities" and info.names else answers}
     except ValueError as error:
         raise UserError(f"The teacher {_shown(file)} must fit the data and say how it takes them. {error}") from error
@@ -125,21 +127,32 @@ def _shown(file):
 # Keras models ---------------------------------------------------------------------------------------------------------
 
 
-def _keras_taps(model, image, pixels, scores, output, normalization):
-    """The taps of a Keras model, whose softmax is taken off; a subclassed one has its answer alone."""
-    graph = model if hasattr(model, "inputs") and model.built else None
-    if pixels is None:
-        pixels = find_pixels(model) if graph is not None else GIVEN
-        if pixels == GIVEN:
-            raise ValueError(
-                f"Which pixels it takes must be said: pixels={', '.join(RANGES)}, (mean, std), or {GIVEN} for images as "
-                "the student gets them. Received: a model without Rescaling or Normalization."
-            )
+def _of_keras(model, info, pixels, output, normalization):
+    """Image and taps of a Keras model with a graph, whose softmax is taken off."""
+    if pixels is None and (pixels := find_pixels(model)) == GIVEN:
+        raise ValueError(
+            f"Which pixels it takes must be said: pixels={', '.join(RANGES)}, (mean, std), or {GIVEN} for images as "
+            "the student gets them. Received: a model without Rescaling or Normalization."
+        )
     answer = {} if output == "logits" else {"answer": output}
-    network = models.from_keras(
-        model, pixels=pixels, normalization=normalization, scores=scores, weights="keep", **answer
-    )(name="teacher")
-    return dict(network(_fitted(image, network.input_shape[1:]), training=False))
+    options = {"pixels": pixels, "normalization": normalization, "weights": "keep", **answer}
+    own = tuple(graph_of(model).inputs[0].shape[1:])
+    size = {"input_shape": info.image_shape} if None in own else {}
+    network = models.from_keras(model, **options, **size)(name="teacher")
+    if tuple(network.input_shape[1:]) == tuple(info.image_shape):
+        return network.input, dict(network.output)
+    image = keras.Input(info.image_shape, name="image")
+    return image, dict(network(_fitted(image, network.input_shape[1:]), training=False))
+
+
+def _subclassed(model, image, pixels, order, layout, normalization, info):
+    if pixels is None:
+        raise ValueError(
+            f"A subclassed model does not say how it takes pixels: give pixels={', '.join(RANGES)}, (mean, std) or "
+            f"{GIVEN}. Received: none."
+        )
+    x = fed(image, pixels, normalization)
+    return model(_fitted(x, shape_called_with(model) or x.shape[1:]), training=False), order
 
 
 def _fitted(x, shape):
@@ -206,7 +219,7 @@ def _onnx(path, image, pixels, order, layout, normalization, info):
     import onnxruntime
 
     try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:
         # Its errors have no base of their own.
         raise UserError(f"ONNX Runtime must be able to load {path}. Received: {str(error).splitlines()[0]}") from error
@@ -254,7 +267,7 @@ def _saved_model(path, image, pixels, order, layout, normalization, info):
             f"A SavedModel does not say how it takes pixels: give pixels={', '.join(RANGES)}, (mean, std) or {GIVEN}. "
             "Received: none."
         )
-    answers = keras.layers.TFSMLayer(path, call_endpoint="serving_default")(fed(image, pixels, normalization))
+    answers = keras.layers.TFSMLayer(str(path), call_endpoint="serving_default")(fed(image, pixels, normalization))
     answers = list(answers.values()) if isinstance(answers, collections.abc.Mapping) else [answers]
     if len(answers) != 1:
         raise ValueError(f"It must have one output. Received: {len(answers)} outputs.")
@@ -284,8 +297,8 @@ def _in_order(answers, order, info, file):
     missing = [name for name in names if name not in order]
     if missing or len(order) != answers.shape[-1] or len(set(order)) != len(order):
         raise UserError(
-            f"order must name each of the {answers.shape[-1]} outputs of the teacher {_shown(file)} once, the classes of "
-            f"{info.name} among them. Received: {len(order)} names, without {', '.join(missing[:3]) or 'none'}."
+            f"order must name each of the {answers.shape[-1]} outputs of the teacher {_shown(file)} once, the classes "
+            f"of {info.name} among them. Received: {len(order)} names, without {', '.join(missing[:3]) or 'none'}."
         )
     found = [order.index(name) for name in names]
     return answers if found == list(range(len(order))) else keras.ops.take(answers, found, axis=-1)

@@ -299,7 +299,7 @@ def test_a_subclassed_model_serves_methods_of_answers_and_is_refused_by_those_of
 def test_branches_may_part_behind_an_operation_on_tensors():
     cohort = methods.ONE(models.from_keras(residual(), **FED), num_peers=2)
     assert cohort.trunk.output["cut"].shape[1:] == (8, 8, 6)
-    cohort.compile(keras.optimizers.SGD(0.1))
+    cohort.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)
     cohort.fit(NORMALIZED, np.array([0, 1, 2, 0, 1]), batch_size=5, epochs=1, verbose=0)
     peer = cohort.peers["peer_1"]
     np.testing.assert_allclose(models.deploy(peer)(NORMALIZED), peer(NORMALIZED)["logits"], atol=1e-5)

@@ -110,5 +110,6 @@ def find(name):
     if model_names.is_model(name):
         return model_names.network_of(name)
     if not own_code.is_own(name):
-        raise ValueError(f"Unknown network; there are {names_lib.listed(names())}. Received: name={name!r}")
+        known = f"{', '.join(names())}, {names_lib.MODELS}, or {names_lib.OWN}"
+        raise ValueError(f"Unknown network; there are {known}. Received: name={name!r}")
     return own_code.find(name, "a network", "a function that returns a keras.Model")

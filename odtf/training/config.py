@@ -21,6 +21,14 @@ def default_config():
     `task`, `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
     Any of these names, `data.name`, `data.augment.also` and those of `export.targets` may be FILE.py:NAME or
     package.module:NAME of the user's own; the path of a file is relative to the directory of the command.
+
+    A network may be a Keras model too: FILE.keras, or keras.applications:NAME with arguments of that network, such as
+    `{"name": "keras.applications:MobileNetV3Small", "alpha": 0.5}`. Its weights start afresh, and its image size and
+    classes are those of the data. Besides, `taps`, `pixels`, `answer` and (of a file) `weights="keep"` say what
+    `odtf.models.from_keras` does not find. No code of a file is run; it must lie where it was when a run is exported.
+
+    `method.teacher` is the path of a model that was trained elsewhere, or a mapping with it as "file" and further
+    arguments of `odtf.teachers.load`: `{"file": "big.onnx", "pixels": "0..1", "order": ("cat", "dog")}`.
     """
     config = ml_collections.ConfigDict()
     config.seed = 0

@@ -13,7 +13,10 @@ import pathlib
 import tempfile
 
 import keras
+import numpy as np
 from keras import layers
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from odtf import methods, own_code, run_exports, runs
 from odtf.errors import UserError
@@ -53,7 +56,7 @@ def sequential():
     """As tutorials write it: activations inside of layers, dropout, a softmax."""
     return keras.Sequential(
         [
-            keras.Input((SIZE, SIZE, 1)),
+            keras.Input((SIZE, SIZE, 3)),
             *(layers.Conv2D(8, 3, activation="relu", padding="same"), layers.MaxPooling2D()),
             *(layers.Conv2D(12, 3, activation="relu", padding="same"), layers.MaxPooling2D()),
             *(layers.Conv2D(16, 3, activation="relu", padding="same"), layers.GlobalAveragePooling2D()),
@@ -64,13 +67,23 @@ def sequential():
 
 def rescaling():
     """A functional model that scales its pixels, with a sum and batch normalisation."""
-    image = keras.Input((SIZE, SIZE, 1))
+    image = keras.Input((SIZE, SIZE, 3))
     x = layers.Rescaling(1 / 127.5, offset=-1)(image)
     for width in (8, 12, 16):
         x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
         x = x + layers.Conv2D(width, 3, padding="same")(x)
     return keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+
+
+def draw_digits(folder):
+    """Writes a hundred digits, enlarged and in colour, as the folder of a data set."""
+    digits = load_digits()
+    for label in range(10):
+        (folder / str(label)).mkdir(parents=True)
+        for i, image in enumerate(digits.images[digits.target == label][:12]):
+            picture = Image.fromarray(np.uint8(image * 15)).resize((SIZE, SIZE)).convert("RGB")
+            picture.save(folder / str(label) / f"{i}.png")
 
 
 def specifications(folder):
@@ -104,19 +117,19 @@ def options(method, network):
     }.get(method, few)
 
 
-def make_config(method, network):
-    """Returns a config of two steps on digits, enlarged."""
+def make_config(method, network, folder):
+    """Returns a config of a few steps on digits as pictures in a folder."""
     config = default_config()
-    config.data.image_size = (SIZE, SIZE)
-    config.data.max_train_examples = config.batch_size = 64
-    config.epochs, config.schedule.learning_rate, config.export.calibration_examples = 3, 0.01, 32
+    config.data.name = f"folder:{folder}"
+    config.batch_size, config.epochs, config.schedule.learning_rate = 64, 3, 0.01
+    config.export.calibration_examples = 32
     config.network, config.method = free(network), free({"name": method, **options(method, network)})
     return config
 
 
-def cell(method, network, workdir):
+def cell(method, network, workdir, pictures):
     """Returns what came of a method with a network, in a few words."""
-    config, allowed = make_config(method, network), tuple(own_code.names_in(network))
+    config, allowed = make_config(method, network, pictures), tuple(own_code.names_in(network))
     placement = strategy.make_placement("one", [])
     try:
         prepared = experiment.prepare(config, workdir, placement, functools.partial(runs.load_teacher))
@@ -143,8 +156,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         made = specifications(folder)
+        draw_digits(folder / "pictures")
         for method in chosen.methods.split(","):
-            cells = [cell(method, made[name], folder / f"{method}-{name}") for name in networks]
+            cells = [cell(method, made[name], folder / f"{method}-{name}", folder / "pictures") for name in networks]
             keras.utils.clear_session(free_memory=True)
             print(f"| {method} | {' | '.join(cells)} |", flush=True)
 

@@ -118,6 +118,6 @@ def test_the_layer_that_tfmot_does_not_take_is_named(mine, train, zygote, tmp_pa
     ],
 )
 def test_bad_models_are_refused_in_one_line_and_nothing_is_written(mine, train, tmp_path, override, words):
-    status, out, err = train(tmp_path / "run", override.replace("$", str(mine)))
+    status, _, err = train(tmp_path / "run", override.replace("$", str(mine)))
     (line,) = err.splitlines()
     assert status == 2 and words in line and not (tmp_path / "run").exists()

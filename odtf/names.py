@@ -10,6 +10,7 @@ import pathlib
 import re
 
 _ODTF = pathlib.Path(__file__).parent
+MODELS = "FILE.keras, keras.applications:NAME"
 OWN = "FILE.py:NAME or package.module:NAME of your own"
 
 # Modules beside those of the kind: what they have in common.
@@ -69,7 +70,8 @@ def in_configs(targets):
         targets: names of the export targets, which their room knows.
     """
     kinds = {
-        "network.name": listed(networks()),
+        "network.name": f"{', '.join(networks())}, {MODELS}, or {OWN}",
+        "method.teacher": "FILE.keras, FILE.tflite, FILE.onnx, a SavedModel (--allow_code) or a workdir",
         "method.name": listed(methods()),
         "task.name": listed(tasks()),
         "task.supervised, config.task.distil": f"in place of the task's loss terms, {OWN}",

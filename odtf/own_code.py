@@ -18,8 +18,9 @@ from odtf.errors import UserError
 _NAME = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*\.py):(?P<attribute>[A-Za-z_]\w*)")
 
 
-# What stands before the colon of the data sets that odtf reads itself, such as "folder:PATH".
-_SOURCES = frozenset(names.sources())
+# What stands before the colon of names that are not own code: the data sets that odtf reads itself, such as
+# "folder:PATH", and Keras' networks.
+_NOT_OWN = frozenset((*names.sources(), "keras.applications"))
 # Folders of configs, whose modules can be named.
 _FOLDERS = []
 
@@ -40,7 +41,7 @@ def add_folder(folder):
 def is_own(name):
     """Whether a name is of the form that stands for the user's own code."""
     found = _NAME.fullmatch(name) if isinstance(name, str) else None
-    return found is not None and found["module"] not in _SOURCES
+    return found is not None and found["module"] not in _NOT_OWN
 
 
 def find(name, what, kind="a function", fits=callable):

@@ -4,6 +4,7 @@ A workdir has one reader and one writer of report.json, and they are here. Impor
 what needs it is imported when it is asked for.
 """
 
+import collections.abc
 import contextlib
 import functools
 import hashlib
@@ -215,16 +216,19 @@ def own_names(config):
 
 
 def load_teacher(workdir, info=None, allow_code=False):
-    """Returns the student of a finished run, to teach in another one.
+    """Returns the student of a finished run, or a teacher that was trained elsewhere, to teach in another run.
 
     Args:
-        workdir: directory of the run.
+        workdir: directory of the run; or a mapping, what `config.method.teacher` says: "file", which may be such a
+            directory too, and further arguments of `odtf.teachers.load`.
         info: `odtf.data.Info` of the images it is to take; None only shows that there is such a run.
         allow_code: as for `Run`.
 
     Raises:
         UserError: if there is none, or it takes other images or gives other answers.
     """
+    if isinstance(workdir, collections.abc.Mapping):
+        return _load_teacher_file(workdir, info, allow_code)
     try:
         run = Run(workdir, allow_code)
         return None if info is None else run.network(info=info)
@@ -236,6 +240,19 @@ def load_teacher(workdir, info=None, allow_code=False):
             f"config.method.teacher_workdir must hold a teacher of images {info.image_shape}{classes}, as the data "
             f"have them. {error}"
         ) from error
+
+
+def _load_teacher_file(said, info, allow_code):
+    """Returns the teacher that `config.method.teacher` names; None where `info` is."""
+    from odtf import teachers
+
+    if (pathlib.Path(str(said.get("file"))) / "report.json").exists():
+        return load_teacher(said["file"], info, allow_code)
+    try:
+        teachers.check(said)
+        return None if info is None else teachers.load(info=info, allow_code=allow_code, **said)
+    except UserError as error:
+        raise UserError(f"config.method.teacher: {error}") from error
 
 
 # Reading ------------------------------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def choose(rows, limits, quality):
         raise UserError(
             f"No candidate fits the budget: {_explain(rows, limits, quality)} Received: {describe(limits)}."
         )
-    return min(within, key=lambda row: (-quality.gain(row), row["bytes"], row["macs"], name_of(row)))
+    return min(within, key=lambda row: (-quality.gain(row), row["bytes"], row["macs"] or 0, name_of(row)))
 
 
 def _explain(rows, limits, quality):

@@ -26,7 +26,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of this run go
 _STRATEGY = flags.DEFINE_enum(
     "strategy", "one", ["one", "mirrored", "multiworker"], "One device, several of this machine, or several machines."
 )
-_ALLOW_CODE = cli.define_allow_code("config.method.teacher_workdir")
+_ALLOW_CODE = cli.define_allow_code("config.method.teacher_workdir, or a SavedModel as config.method.teacher,")
 _DOWNLOAD = cli.define_download()
 _DEVICES = flags.DEFINE_list("devices", [], "Devices such as GPU:0,GPU:1 or CPU:0,CPU:1; all GPUs by default.")
 

@@ -76,11 +76,13 @@ class Info:
         name: of the data set, as given to `load`.
         image_shape: (height, width, channels).
         names: tuple of str: what the values of integer targets stand for, such as classes; empty for other targets.
+        normalization: pair (mean, std) of pixels scaled to [0, 1], by which networks get the images; None: unknown.
     """
 
     name: str
     image_shape: tuple
     names: tuple = ()
+    normalization: tuple | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass
@@ -106,7 +108,7 @@ class ImageDataset:
     @property
     def info(self):
         """The `Info` of the data set."""
-        return Info(self.name, tuple(self.image_shape), tuple(self.names))
+        return Info(self.name, tuple(self.image_shape), tuple(self.names), (tuple(self.mean), tuple(self.std)))
 
     def describe(self):
         """One line for the log of a run."""

@@ -50,9 +50,10 @@ def twin_of(deployed):
     image = tf_keras.Input(deployed.input_shape[1:], name="image")
     tensors = {id(deployed.input): tf_keras.layers.Activation("linear", name="input", dtype="float32")(image)}
     pairs = []
-    for layer in deployed.layers:
+    for layer in deployed.operations:
         if isinstance(layer, keras.layers.InputLayer):
             continue
+        _check(layer)
         x = keras.tree.map_structure(lambda tensor: tensors[id(tensor)], layer.input)
         if not _does_nothing(layer):
             copy = _copy(layer)
@@ -78,12 +79,17 @@ def _does_nothing(layer):
     return isinstance(layer, keras.layers.Activation) and layer.get_config()["activation"] == "linear"
 
 
+def _check(layer):
+    kind = type(layer).__name__
+    if kind not in _CONFIG or not isinstance(layer, keras.Layer):
+        what = "layer" if isinstance(layer, keras.Layer) else "operation on tensors"
+        raise ValueError(
+            f"Fine-tuning takes the layers {', '.join(_CONFIG)}. Received: {what} {layer.name!r} of type {kind}"
+        )
+
+
 def _copy(layer):
     kind = type(layer).__name__
-    if kind not in _CONFIG:
-        raise ValueError(
-            f"Fine-tuning takes the layers {', '.join(_CONFIG)}. Received: layer {layer.name!r} of type {kind}"
-        )
     config = layer.get_config()
     # dtype explicitly: another policy may be set for the process.
     options = {key: config[key] for key in _CONFIG[kind]}

@@ -18,7 +18,7 @@ from odtf.losses import (
     squared_difference,
 )
 from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_relations, check_share, tap_of
-from odtf.methods.shared.peers import taps_of
+from odtf.methods.shared.peers import embedding_of, taps_of
 from odtf.metrics import MeanAveragePrecision, PrecisionAtK
 from odtf.metrics.ranking import DISTANCES
 from odtf.quantization import Quantized, QuantizedConvolution, Range
@@ -102,6 +102,9 @@ class InDistill(TaughtByFrozen):
         self.temperature, self.alpha = check_temperature(temperature), check_share(alpha)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
         self.retrieval_examples = int(retrieval_examples) if self.task.name == "classification" else 0
+        if main == "pkt":
+            for network in (self.peers["peer_0"], self.teacher):
+                embedding_of(taps_of(network.output, self.task.output))
         # Which channels of the teacher are kept is a state of the run: where it resumes, it must not choose again.
         self.kept = {layer: self._kept_weight(layer) for layer in self.curriculum}
         if teacher is not None:

@@ -10,7 +10,7 @@ from keras import layers, ops
 from odtf.layers.initializers import linear_uniform
 from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.shared.branches import Branched
-from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.peers import embedding_of, peer_seed
 
 
 class OKDDip(Branched):
@@ -73,7 +73,7 @@ class OKDDip(Branched):
         super().__init__(
             networks, num_peers=num_peers, least=3, shared=form == "branch", cut=cut, ramp_epochs=ramp_epochs, **common
         )
-        embeddings = [peer.output["embedding"] for peer in self.peers.values()]
+        embeddings = [embedding_of(peer.output) for peer in self.peers.values()]
         sizes = [embedding.shape[-1] for embedding in embeddings]
         if len(set(sizes[1:])) > 1:
             raise ValueError(f"Attention needs embeddings of one size. Received: {sizes[1:]}.")

@@ -10,7 +10,7 @@ from keras import ops
 from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.shared.branches import Branched, shared_trunk
 from odtf.methods.shared.fusion import joined, linear
-from odtf.methods.shared.peers import independent_peers, peer_seed, several
+from odtf.methods.shared.peers import embedding_of, independent_peers, peer_seed, several
 
 
 class PeerCollaborative(Branched):
@@ -79,7 +79,7 @@ class PeerCollaborative(Branched):
         for mean, peer in zip(means.values(), self.peers.values(), strict=True):
             mean.set_weights(peer.get_weights())
         self.peers.update(means)
-        features = [keras.Input(branch.output["embedding"].shape[1:]) for branch in self.branches.values()]
+        features = [keras.Input(embedding_of(branch.output).shape[1:]) for branch in self.branches.values()]
         x = keras.layers.Concatenate(name="ensemble_concatenate")(features)
         classes = self.peers["peer_0"].output["logits"].shape[-1]
         logits = linear(x, classes, seed=peer_seed(self.seed, len(self.branches)), name="ensemble_logits")

@@ -4,8 +4,8 @@ A network is a function in the file of its name in `odtf/models/backbones`, and 
 `network(input_shape, head, *, seed, name, synchronized, ...)`. It returns a functional `keras.Model` with a dictionary
 of named taps for output: "stage1", "stage2" and so on, and those of its head. The head is what the task wants: of a
 number of classes the taps are the "embedding" that the classifier takes, and the float32 "logits" (no softmax); others
-are in `odtf.models.heads`. `cheapen` and `narrow` make a cheap or a narrow network of another, or of any functional
-model.
+are in `odtf.models.heads`. `from_keras` makes such a network of any Keras model; `cheapen` and `narrow` make a cheap
+or a narrow network of another, or of any functional model.
 """
 
 from odtf.models import heads, specification
@@ -13,10 +13,24 @@ from odtf.models.changes import Change
 from odtf.models.cheapening import cheapen
 from odtf.models.costs import Cost, cost
 from odtf.models.deployment import deploy
+from odtf.models.model_names import shape_for
 from odtf.models.narrowing import narrow
+from odtf.models.own import from_keras
 from odtf.models.specification import build
 
-__all__ = ["Change", "Cost", "build", "cheapen", "cost", "deploy", "heads", "narrow", *specification.names()]
+__all__ = [
+    "Change",
+    "Cost",
+    "build",
+    "cheapen",
+    "cost",
+    "deploy",
+    "from_keras",
+    "heads",
+    "narrow",
+    "shape_for",
+    *specification.names(),
+]
 
 
 def __getattr__(name):

@@ -33,6 +33,8 @@ _FREE = (Shift2D, keras.layers.BatchNormalization)
 class Cost:
     """Cost of one example through a network.
 
+    What a subclassed model does inside is not seen: its operations and activations are None.
+
     Attributes:
         params: trainable parameters, batch normalisation's scale and offset included; of the deployed network: the
             constants it holds once batch normalisation is folded, which adds a shift's one-hot kernel and gives every
@@ -46,8 +48,8 @@ class Cost:
     """
 
     params: int
-    macs: int
-    activation_bytes: int
+    macs: int | None
+    activation_bytes: int | None
 
 
 def cost(model, deployed=False, output=None):
@@ -78,6 +80,9 @@ def cost(model, deployed=False, output=None):
     free = set() if deployed else {name for name, layer in inner.items() if isinstance(layer, _FREE)}
     kernels = [call for call in calls(stock) if isinstance(call.operation, _KERNELS)]
     trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    if any(isinstance(layer, keras.Model) for layer in stock.layers):
+        everything = sum(math.prod(variable.shape) for variable in stock.weights)
+        return Cost(everything if deployed or not trained else trained, None, None)
     return Cost(
         params=_constants(kernels) if deployed or not trained else trained,
         macs=sum(_macs(call) for call in kernels if call.operation.name not in free),

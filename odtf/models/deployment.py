@@ -8,6 +8,8 @@ import numpy as np
 
 from odtf.layers.batch_normalization import affine
 from odtf.models.graph import calls, run
+from odtf.models.graphless import copy_of
+from odtf.models.taps import ONLY_IN_TRAINING
 
 # Layers whose kernel a converter scales by the batch normalisation after them.
 _FOLDING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
@@ -43,6 +45,8 @@ def deploy(model, output=None, grouped="native"):
     first = {}
 
     def call(layer, *args, **kwargs):
+        if isinstance(layer, ONLY_IN_TRAINING):
+            return args[0]
         if not hasattr(layer, "deploy"):
             return layer(*args, **kwargs)
         if layer in first:  # A shared layer: its stock layers are shared too.
@@ -101,6 +105,8 @@ def _clone(layer):
     """odtf's layers stay, to be asked for their stock layers; Keras' own are copied, in float32, operations as well."""
     if hasattr(layer, "deploy"):
         return layer
+    if isinstance(layer, keras.Model):
+        return copy_of(layer)
     dtype = {"dtype": "float32"} if isinstance(layer, keras.Layer) else {}
     return type(layer).from_config({**layer.get_config(), **dtype})
 

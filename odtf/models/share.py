@@ -23,13 +23,10 @@ def share_trunk(networks, cut):
     trunks = [_names_before(network, tensor) for network, tensor in zip(networks, tensors, strict=True)]
     first = networks[0]
     for network, names in zip(networks, trunks, strict=True):
-        same = names == trunks[0] and all(
-            [tuple(w.shape) for w in network.get_layer(n).weights]
-            == [tuple(w.shape) for w in first.get_layer(n).weights]
-            for n in names
-        )
+        same = names == trunks[0] and _shapes(network, names) == _shapes(first, names)
         if not same:
             raise ValueError(f"Networks that share a trunk must be equal up to the cut. Received: cut={cut!r}.")
+    trunk_layers = {layer.name: layer for layer in first.operations if layer.name in trunks[0]}
     before = {name: tap for name, tap in first.output.items() if _producer(tap) in trunks[0]}
     trunk = keras.Model(first.input, {**before, "cut": tensors[0]}, name="trunk")
     branches, peers = [], []
@@ -38,7 +35,7 @@ def share_trunk(networks, cut):
         branches.append(keras.Model(tensor, after, name=f"{network.name}_branch"))
         peer = keras.models.clone_model(
             network,
-            clone_function=lambda layer: first.get_layer(layer.name) if layer.name in trunks[0] else layer,
+            clone_function=lambda layer: trunk_layers.get(layer.name, layer),
             call_function=_connected,
         )
         peers.append(keras.Model(peer.input, peer.output, name=network.name))
@@ -55,6 +52,10 @@ def _connected(layer, *args, **kwargs):
 def _cut_tensor(network, cut):
     if cut in network.output:
         return network.output[cut]
+    if cut not in [layer.name for layer in network.layers]:
+        raise ValueError(
+            f"Networks part at one of their taps, {', '.join(network.output)}, or at a layer. Received: cut={cut!r}."
+        )
     return network.get_layer(cut).output
 
 
@@ -63,5 +64,10 @@ def _producer(tensor):
 
 
 def _names_before(network, tensor):
-    """Returns the names of the layers that `tensor` is computed from, its own included."""
-    return {layer.name for layer in keras.Model(network.input, tensor).layers}
+    """Returns the names of the operations, layers among them, that `tensor` is computed from, its own included."""
+    return {operation.name for operation in keras.Model(network.input, tensor).operations}
+
+
+def _shapes(network, names):
+    """The shapes of the weights of every layer of these names."""
+    return {layer.name: [tuple(w.shape) for w in layer.weights] for layer in network.layers if layer.name in names}

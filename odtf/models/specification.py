@@ -9,10 +9,10 @@ import keras
 
 from odtf import names as names_lib
 from odtf import own_code
-from odtf.models import backbones, derived
+from odtf.models import backbones, derived, model_names
 
 # What the caller of `build` supplies itself, so that a specification cannot.
-_RESERVED = ("input_shape", "head", "seed", "name", "synchronized")
+_RESERVED = ("input_shape", "head", "seed", "name", "synchronized", "normalization")
 
 _KINDS = {
     bool: (bool, "True or False"),
@@ -23,22 +23,36 @@ _KINDS = {
 }
 
 
-def build(spec, input_shape, head, *, seed, name="network", synchronized=False, output=None, prepare=None):
+def build(
+    spec,
+    input_shape,
+    head,
+    *,
+    seed,
+    name="network",
+    synchronized=False,
+    normalization=None,
+    output=None,
+    prepare=None,
+):
     """Builds the network that a specification names.
 
     A new network needs no entry anywhere: it is the function of the file of its name in `odtf/models/backbones`. One of
-    the user's own is a function `network(input_shape, head, *, seed, name, ...)`, which may take `synchronized` too.
+    the user's own is a function `network(input_shape, head, *, seed, name, ...)`, which may take `synchronized` and
+    `normalization` too, or a Keras model.
 
     Args:
-        spec: mapping with the "name" of the network (one of `names()`, or package.module:FUNCTION or FILE.py:FUNCTION)
-            and further arguments of its function, such as `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`;
-            and what is made of it, such as `{"cheap": "shift"}` or `{"fraction": 0.5, "after": "stem_relu"}`, see
-            `odtf.models.derived`.
+        spec: mapping with the "name" of the network (one of `names()`, package.module:FUNCTION or FILE.py:FUNCTION,
+            FILE.keras or keras.applications:NAME) and further arguments of its function, such as
+            `{"name": "od_cheap_resnet", "depth": 8, "conv": "shift"}`; of a Keras model `taps`, `pixels`, `answer` and
+            `weights`, see `from_keras`, and of keras.applications their own; and what is made of it, such as
+            `{"cheap": "shift"}` or `{"fraction": 0.5, "after": "stem_relu"}`, see `odtf.models.derived`.
         input_shape: `(height, width, channels)`.
         head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
         seed: integer that every random weight follows from.
         name: name of the `keras.Model`.
         synchronized: whether batch normalisations take their statistics over all replicas.
+        normalization: pair (mean, std) of pixels scaled to [0, 1], by which the images are normalised.
         output: name of the tap that is the answer, whose width stays in a narrow network; None for what `deploy` finds.
         prepare: function that is given the network before it is made cheap or narrow, to load trained weights.
 
@@ -53,15 +67,19 @@ def build(spec, input_shape, head, *, seed, name="network", synchronized=False, 
     network = find(wanted)
     known = arguments_of(network)
     arguments, changes = derived.split(arguments, known)
+    parameters = inspect.signature(network).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     known = (*known, *derived.KEYS)
     for argument, value in arguments.items():
-        if argument not in known:
+        if argument not in known and (not takes_any or argument in _RESERVED):
             raise ValueError(
                 f"{wanted} has no argument {argument!r}; it has {', '.join(known)}{names_lib.meant(argument, known)}. "
                 f"Received: {argument}={value!r}"
             )
-    if "synchronized" in inspect.signature(network).parameters:
+    if "synchronized" in parameters:
         arguments["synchronized"] = synchronized
+    if "normalization" in parameters:
+        arguments["normalization"] = normalization
     try:
         built = network(input_shape, head, **arguments, seed=seed, name=name)
     except TypeError:
@@ -81,6 +99,11 @@ def arguments_of(network):
     """Returns the names of the arguments of a network's function that a specification may give, a list."""
     parameters = inspect.signature(network).parameters.values()
     return [p.name for p in parameters if p.name not in _RESERVED and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+
+
+def keys_of(network):
+    """Returns the keys of a specification beside its name, a list: those of `arguments_of`, and what is made of it."""
+    return [*arguments_of(network), *derived.KEYS]
 
 
 def check_kinds(function, arguments):
@@ -114,6 +137,9 @@ def find(name):
     """
     if name in names():
         return getattr(importlib.import_module(f"{backbones.__name__}.{name}"), name)
+    if model_names.is_model(name):
+        return model_names.network_of(name)
     if not own_code.is_own(name):
-        raise ValueError(f"Unknown network; there are {names_lib.listed(names())}. Received: name={name!r}")
+        known = f"{', '.join(names())}, {names_lib.MODELS}, or {names_lib.OWN}"
+        raise ValueError(f"Unknown network; there are {known}. Received: name={name!r}")
     return own_code.find(name, "a network", "a function that returns a keras.Model")

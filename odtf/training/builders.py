@@ -28,7 +28,7 @@ def arguments(kind, name):
     if kind == "optimizer":
         return dict.fromkeys(schedules.optimizer_arguments(name), False)
     try:
-        return dict.fromkeys(specification.arguments_of(specification.find(name)), False)
+        return dict.fromkeys(specification.keys_of(specification.find(name)), False)
     except ValueError as error:
         raise UserError(f"config.network: {error}.") from error
 
@@ -43,7 +43,7 @@ def of_method(method):
     needed = {key: p.default is p.empty for key, p in _named(method).items()}
     needed["networks"] = False  # One network, for all peers, stands in config.network.
     if "teacher" in needed:
-        needed["teacher_workdir"] = needed.pop("teacher")
+        needed |= {"teacher_workdir": needed["teacher"], "teacher": False}  # A finished run, or a file.
     return needed
 
 

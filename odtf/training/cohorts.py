@@ -2,6 +2,7 @@
 
 import collections.abc
 import contextlib
+import dataclasses
 import functools
 import inspect
 import numbers
@@ -85,10 +86,11 @@ def rehearse(config, load_teacher):
     """
     make_optimizer(config.optimizer, 0.1)
     data.Augmentation.from_config(config.data.augment)
-    task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"))
+    task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"), (0.5, 0.25))
 
     def network(key, spec):
-        _build(_aware(config, key), key, spec, task, info, False, seed=0, name="network")
+        shown = dataclasses.replace(info, image_shape=models.shape_for(spec) or info.image_shape)
+        _build(_aware(config, key), key, spec, task, shown, False, seed=0, name="network")
         return _rehearsed
 
     def teacher(workdir):
@@ -222,6 +224,9 @@ def _make_method(config, task, network, teacher, synchronized):
         options[key] = makers[0] if single else makers
     if (workdir := options.pop("teacher_workdir", None)) is not None:
         options["teacher"] = teacher(workdir)
+    elif (said := options.get("teacher")) is not None:
+        said = {"file": said} if isinstance(said, str) else said
+        options["teacher"] = teacher({**said, "output": task.output})
     try:
         return method(**options, task=task, seed=config.seed, synchronized=synchronized)
     except ValueError as error:
@@ -237,6 +242,8 @@ def _specification(config, spec):
 
 def _check_method_options(method, options):
     needed = builders.of_method(method)
+    if options.get("teacher"):
+        needed["teacher_workdir"] = False
     for key, value in options.items():
         if key not in needed:
             listed = f"{', '.join(needed)}{names.meant(key, needed)}"
@@ -249,17 +256,36 @@ def _check_method_options(method, options):
     workdir = options.get("teacher_workdir")
     if not isinstance(workdir, str | None):
         raise UserError(f"config.method.teacher_workdir must be the workdir of a finished run. Received: {workdir!r}.")
+    _check_teacher(options)
     try:
         check_kinds(method, options)
     except ValueError as error:
         raise UserError(f"config.method: {error}") from error
 
 
+def _check_teacher(options):
+    said = options.get("teacher")
+    if not isinstance(said, str | collections.abc.Mapping | None) or said == {}:
+        raise UserError(
+            "config.method.teacher must be the path of a model, or a mapping with it as its file, and how it takes "
+            f"pixels and names classes. Received: {said!r}."
+        )
+    if said is not None and options.get("teacher_workdir") is not None:
+        raise UserError("config.method has a teacher or a teacher_workdir, not both. Received: both.")
+
+
 def _build(aware, key, spec, task, info, synchronized, seed, name):
     head = task.head(info)
     try:
         network = models.build(
-            spec, info.image_shape, head, seed=seed, name=name, synchronized=synchronized, output=task.output
+            spec,
+            info.image_shape,
+            head,
+            seed=seed,
+            name=name,
+            synchronized=synchronized,
+            normalization=info.normalization,
+            output=task.output,
         )
         if task.output not in network.output:
             raise ValueError(

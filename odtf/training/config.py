@@ -26,6 +26,14 @@ def default_config():
     `task.supervised` and `task.distil` (see `odtf.training.own_losses`), may be FILE.py:NAME or
     package.module:NAME of the user's own; the path of a file is relative to the directory of the command, and modules
     are looked for beside the config, after everything else.
+
+    A network may be a Keras model too: FILE.keras, or keras.applications:NAME with arguments of that network, such as
+    `{"name": "keras.applications:MobileNetV3Small", "alpha": 0.5}`. Its weights start afresh, and its image size and
+    classes are those of the data. Besides, `taps`, `pixels`, `answer` and (of a file) `weights="keep"` say what
+    `odtf.models.from_keras` does not find. No code of a file is run; it must lie where it was when a run is exported.
+
+    `method.teacher` is the path of a model that was trained elsewhere, or a mapping with it as "file" and further
+    arguments of `odtf.teachers.load`: `{"file": "big.onnx", "pixels": "0..1", "order": ("cat", "dog")}`.
     """
     config = ml_collections.ConfigDict()
     config.seed = 0

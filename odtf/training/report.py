@@ -75,7 +75,7 @@ def render(report):
             (
                 f"{peer['name']} (student)" if peer["name"] == report["student"]["name"] else peer["name"],
                 f"{peer['params']:,}",
-                f"{peer['macs']:,}",
+                "-" if peer["macs"] is None else f"{peer['macs']:,}",
                 *(shown(peer[key], metric) for key in keys),
             )
             for peer in report["peers"]

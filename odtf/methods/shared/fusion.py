@@ -134,7 +134,7 @@ def joined(trunk, branches, head, tap, *, name):
         Functional `keras.Model` from images to the head's taps.
     """
     for branch in branches[1:]:
-        for layer in branch.layers:
+        for layer in branch.operations:
             if not isinstance(layer, layers.InputLayer):
                 layer.name = f"{branch.name.removesuffix('_branch')}_{layer.name}"
     image = keras.Input((trunk or branches[0]).input.shape[1:], name="image")

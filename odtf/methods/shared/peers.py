@@ -84,5 +84,29 @@ def stages_of(taps):
 
 
 def last_map(taps):
-    """Returns the feature map before pooling, `[batch, height, width, channels]`: the last of the taps "stageN"."""
-    return taps[stages_of(taps)[-1]]
+    """Returns the feature map before pooling, `[batch, height, width, channels]`: the last of the taps "stageN".
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if not (stages := stages_of(taps)):
+        raise _lacking("the maps of a network, taps stage1, stage2 and so on", taps)
+    return taps[stages[-1]]
+
+
+def embedding_of(taps):
+    """Returns the tap "embedding" `[batch, features]`.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if "embedding" not in taps:
+        raise _lacking("the vector before a network's last layer, the tap embedding", taps)
+    return taps["embedding"]
+
+
+def _lacking(wanted, taps):
+    return ValueError(
+        f"The method takes {wanted}; methods of answers alone, such as DeepMutualLearning, do not. "
+        f"Received: the taps {', '.join(taps)}."
+    )

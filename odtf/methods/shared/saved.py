@@ -7,11 +7,11 @@ import types
 import keras
 
 from odtf import models, tasks
-from odtf.models import heads
+from odtf.models import heads, own
 
 _PLAIN = (bool, int, float, str, type(None))
 # What is made anew by its arguments, which are its attributes.
-_VALUES = (heads.Linear, heads.Embedding)
+_VALUES = (heads.Linear, heads.Embedding, own.Options)
 _REFUSED = (
     "A cohort is saved by its arguments: networks of odtf.models, partials of them, Keras models, and functions "
     "registered with keras.saving.register_keras_serializable. Received: {}."
@@ -122,8 +122,9 @@ def _packed_function(value):
 
 
 def _networks():
-    """Returns the functions that a file may name, by name: those of odtf's networks."""
-    return {name: models.specification.find(name) for name in models.specification.names()}
+    """Returns the functions that a file may name, by name: odtf's networks, and what makes one of a Keras model."""
+    networks = {name: models.specification.find(name) for name in models.specification.names()}
+    return {**networks, "from_keras": own.make_network}
 
 
 def _unpacked(value):
@@ -137,7 +138,7 @@ def _unpacked(value):
         parts = {name: _unpacked(part) for name, part in value["partial"].items()}
         return functools.partial(parts["function"], *parts["arguments"], **parts["keywords"])
     if "value" in value:
-        return _named(value["value"], {kind.__name__: kind for kind in _VALUES}, "heads")(**content)
+        return _named(value["value"], {kind.__name__: kind for kind in _VALUES}, "values")(**content)
     if "task" in value:
         return tasks.find(_named(value["task"], {name: name for name in tasks.names()}, "tasks"))(**content)
     if "network" in value:

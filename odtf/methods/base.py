@@ -1,5 +1,7 @@
 """The base of every method: a cohort is one Keras model, and this is its training step."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -28,6 +30,8 @@ class Method(Evaluation, keras.Model):
     Attributes:
         label: the name where none is given; None: the class's own in small letters.
         only: names of the tasks that the method has a meaning in; empty: all.
+        tells_peers_apart: whether equal peers come to differ by what the method itself builds, such as a teacher on
+            their features; see `odtf.methods.shared.warm_start.twins`.
         peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps, the
             task's output among them. Every peer can be deployed. A subclass sets it in its constructor.
 
@@ -42,6 +46,7 @@ class Method(Evaluation, keras.Model):
 
     only = ()
     label = None
+    tells_peers_apart = False
 
     def __init__(self, *, task=None, seed=0, synchronized=False, name=None):
         # Never Keras' own, which counts instances: it is part of the variables' paths, by which weights are found.
@@ -64,6 +69,8 @@ class Method(Evaluation, keras.Model):
         self.phase = 0
         # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
         self.quantization = None
+        # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
+        self.warm_start = None
         self._forwards = {}
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
         self.built = True
@@ -255,7 +262,10 @@ class Method(Evaluation, keras.Model):
             raise ValueError(f"Weight decay must not be negative. Received: weight_decay={weight_decay}.")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.steps_per_epoch = steps_per_epoch
-        self.update = Update(self.optimizer, self.trainable_variables, float(weight_decay), self.players())
+        players = self.players()
+        if self.warm_start is not None:
+            players = self.warm_start.players(players, self.optimizer, self)
+        self.update = Update(self.optimizer, self.trainable_variables, float(weight_decay), players)
 
     @property
     def epoch(self):
@@ -286,7 +296,8 @@ class Method(Evaluation, keras.Model):
             outputs = self(images, training=True)
             terms = {name: ops.mean(term) for name, term in self.loss_terms(targets, outputs).items()}
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
-        gradients = self.update.gradients(tape, objectives)
+        waiting = set() if self.warm_start is None else self.warm_start.waiting(self)
+        gradients = self.update.gradients(tape, objectives, waiting)
         # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
         self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
         self.after_step(targets, outputs)
@@ -311,6 +322,7 @@ class Method(Evaluation, keras.Model):
         if turned:  # Inference computes otherwise, too.
             self.test_function = None
             self._forwards.clear()
+        turned |= self.warm_start is not None and self.warm_start.begin_epoch(epoch)
         if turned or phase != self.phase:
             self.phase = phase
             self.train_function = None
@@ -338,7 +350,8 @@ class Method(Evaluation, keras.Model):
             step = tf.function(step, jit_compile=True, autograph=False)
 
         def run(iterator):
-            values = strategy.run(step, args=(next(iterator),))
+            with contextlib.nullcontext() if self.warm_start is None else self.warm_start.as_in_inference(self):
+                values = strategy.run(step, args=(next(iterator),))
             return {name: strategy.reduce(reduction, value, axis=None) for name, value in values.items()}
 
         # Steps have no control flow on tensors; AutoGraph would only slow the tracing down.

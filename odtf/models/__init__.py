@@ -11,8 +11,9 @@ from odtf.models import heads, specification
 from odtf.models.costs import Cost, cost
 from odtf.models.deployment import deploy
 from odtf.models.specification import build
+from odtf.models.starting import Started, start
 
-__all__ = ["Cost", "build", "cost", "deploy", "heads", *specification.names()]
+__all__ = ["Cost", "Started", "build", "cost", "deploy", "heads", "start", *specification.names()]
 
 
 def __getattr__(name):

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from odtf import data, methods, models, quantization, tasks
 from odtf.errors import UserError
+from odtf.methods.shared.warm_start import WarmStart, twins
 from odtf.models.specification import check_kinds
 from odtf.training.schedules import make_optimizer
 
@@ -64,7 +65,7 @@ def make_pipeline(config, dataset):
     )
 
 
-def rehearse(config, load_teacher):
+def rehearse(config, load_teacher, load_start=None):
     """Judges what a config says about optimizer, augmentation, networks, task and method, before its data are read.
 
     Every network is built once, for an image that all networks take; the method is made up to its first network.
@@ -72,6 +73,7 @@ def rehearse(config, load_teacher):
     Args:
         config: `ConfigDict`.
         load_teacher: as for `make_method`, called without `info`.
+        load_start: as for `make_method`.
 
     Raises:
         UserError: on unknown names and arguments, and on values that are refused.
@@ -81,7 +83,7 @@ def rehearse(config, load_teacher):
     task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"))
 
     def network(key, spec):
-        _build(_aware(config, key), key, spec, task, info, False, seed=0, name="network")
+        _build(_aware(config, key), key, spec, task, info, False, 0, "network", _Starts(load_start))
         return _rehearsed
 
     def teacher(workdir):
@@ -105,34 +107,39 @@ class _Unseen:
         raise _Rehearsed
 
 
-def make_method(config, info, load_teacher, *, synchronized=False, input_range=None):
-    """Builds the cohort of a config, with fresh weights; call it under the strategy's scope.
+def make_method(config, info, load_teacher, *, load_start=None, synchronized=False, input_range=None):
+    """Builds the cohort of a config, with fresh weights, or such to start from; call it under the strategy's scope.
 
     `config.network`, and every key of `config.method` that ends in "network" (or "networks", a list), is turned from
-    a mapping into a callable that builds it; `config.method.teacher_workdir` into a trained, frozen teacher.
+    a mapping into a callable that builds it; `config.method.teacher_workdir` into a trained, frozen teacher. What a
+    network starts from is `init` in its mapping: a source of `odtf.models.start`, a workdir, or a mapping of "source"
+    and "head".
 
     Args:
         config: `ConfigDict`.
         info: `odtf.data.Info` of the data.
         load_teacher: callable `load_teacher(workdir, info)` that returns the student of a finished run.
+        load_start: callable `load_start(source)` that turns an `init` into what `odtf.models.start` takes; None: no
+            network starts from anything, for its weights are loaded later.
         synchronized: bool, whether batch normalisation spans all replicas.
         input_range: pair of floats, see `odtf.quantization.pixel_range`; of use where students train quantised.
 
     Returns:
-        `odtf.methods.Method`, not yet compiled. Its attribute `specifications` says what every network was built from:
-        a dict from the network's name to a mapping.
+        `odtf.methods.Method`, not yet compiled. Its attribute `specifications` says what every network was built from,
+        a dict from the network's name to a mapping, and `starts` what it started from: from a name to `Started`.
 
     Raises:
         UserError: on unknown names and arguments, and on values that the method or the network refuses.
     """
     task, schedule, specifications = make_task(config), _quantization_schedule(config), {}
+    starts = _Starts(load_start)
 
     def network(key, spec):
         aware = _aware(config, key, schedule, input_range)
 
         def build(*, seed, name):
             specifications[name] = spec
-            return _build(aware, key, spec, task, info, synchronized, seed, name)
+            return _build(aware, key, spec, task, info, synchronized, seed, name, starts)
 
         return build
 
@@ -142,7 +149,28 @@ def make_method(config, info, load_teacher, *, synchronized=False, input_range=N
     method = _make_method(config, task, network, teacher, synchronized)
     method.quantization = schedule
     method.specifications = specifications
+    method.starts = starts.made
+    if load_start is not None:
+        _set_warm_start(config, method)
     return method
+
+
+def _set_warm_start(config, method):
+    """Tells a method how its networks that start from trained weights learn, if there are such."""
+    if method.starts:
+        method.warm_start = WarmStart(config.init.frozen_epochs, config.init.body_rate)
+    elif config.init.frozen_epochs or config.init.body_rate != 1:
+        raise UserError(
+            "config.init is about networks that start from trained weights, as config.network.init names them. "
+            f"Received: {config.init.to_dict()}, and no network with init."
+        )
+    if pair := twins(method, config.data.num_views):
+        raise UserError(
+            f"{pair[0]} and {pair[1]} start with equal weights and see the same images, and {config.method.name} would "
+            "leave them equal for ever: an init without its head ({'source': ..., 'head': False}), a start for each in "
+            f"config.method.networks, or config.data.num_views={len(method.peers)} would be right. "
+            f"Received: init={method.starts[pair[1]].source!r}."
+        )
 
 
 def make_network(config, row, info):
@@ -242,8 +270,36 @@ def _check_method_options(method, options):
         raise UserError(f"config.method: {error}") from error
 
 
-def _build(aware, key, spec, task, info, synchronized, seed, name):
+class _Starts:
+    """What the networks of a cohort start from."""
+
+    def __init__(self, load):
+        self._load = load
+        self.made = {}
+
+    def apply(self, network, init, maker):
+        """Gives a network the weights that its specification names, unless they are loaded later.
+
+        Raises:
+            ValueError: if they do not fit, or `init` is of another form.
+        """
+        if init is None or self._load is None:
+            return
+        init = dict(init) if isinstance(init, collections.abc.Mapping) else {"source": init}
+        source, head = init.pop("source", None), init.pop("head", None)
+        if init or not isinstance(source, str) or not isinstance(head, bool | None):
+            raise ValueError(
+                "init is what to start from, as text, or a mapping of 'source' and 'head' (True, False or None). "
+                f"Received: init={init or {'source': source, 'head': head}!r}."
+            )
+        if source == "imagenet":  # Of a function of keras.applications, whose name the network need not have.
+            source = f"imagenet:{maker.rpartition(':')[2]}"
+        self.made[network.name] = models.start(network, self._load(source), head=head, title=source)
+
+
+def _build(aware, key, spec, task, info, synchronized, seed, name, starts=None):
     head = task.head(info)
+    init, spec = spec.get("init"), {k: value for k, value in spec.items() if k != "init"}
     try:
         network = models.build(spec, info.image_shape, head, seed=seed, name=name, synchronized=synchronized)
         if task.output not in network.output:
@@ -251,6 +307,8 @@ def _build(aware, key, spec, task, info, synchronized, seed, name):
                 f"The task {task.name!r} takes its answer from the tap {task.output!r}, which its head should give. "
                 f"Received: {spec['name']} with the taps {', '.join(network.output)}."
             )
+        if starts is not None:
+            starts.apply(network, init, spec["name"])
         return network if aware is None else aware(network)
     except ValueError as error:
         raise UserError(f"{key}: {error}") from error

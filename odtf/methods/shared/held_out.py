@@ -1,10 +1,15 @@
 """Evaluation of a cohort: the task's metrics of every peer and the teacher, over all replicas."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from odtf import metrics
+
+# What the sums of two peers' agreement begin with.
+_PAIRS = "pairs/"
 
 
 class Evaluation:
@@ -27,8 +32,30 @@ class Evaluation:
             for who, output in self.answers(outputs).items()
             for name, value in metrics.sums_of(self.task.metrics, targets, output, weights).items()
         }
+        sums |= self._pair_sums(outputs, weights)
         held_out = self.held_out_sums(targets, outputs, weights)
         return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
+
+    def _pair_sums(self, outputs, weights):
+        """Sums of how far peers that start from trained weights agree, two by two."""
+        answers = {name: answer for name, answer in self.answers(outputs).items() if name.startswith("peer_")}
+        if self.warm_start is None or self.task.agreement is None:
+            return {}
+        return {
+            f"{_PAIRS}{one}-{other}/{key}": value
+            for one, other in itertools.combinations(answers, 2)
+            for key, value in self.task.agreement.sums(answers[one], answers[other], weights).items()
+        }
+
+    def _disagreement(self, totals):
+        """Takes those sums out of `totals`: "disagreement/ONE-OTHER" -> how far two peers differ."""
+        pairs = {}
+        for name in [name for name in totals if name.startswith(_PAIRS)]:
+            pair, _, key = name.removeprefix(_PAIRS).partition("/")
+            pairs.setdefault(pair, {})[key] = totals.pop(name)
+        found = {pair: self.task.agreement.result(sums) for pair, sums in pairs.items()}
+        share = pairs and self.task.agreement.share
+        return {f"disagreement/{pair}": 1.0 - value if share else value for pair, value in found.items()}
 
     def make_test_function(self, force=False):
         """As `make_train_function`, for `test_step`; sums over replicas."""
@@ -72,7 +99,8 @@ class Evaluation:
             **kwargs: what else `fit` passes to its validation; ignored.
 
         Returns:
-            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1].
+            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1]; where networks start from
+            trained weights, also "disagreement/ONE-OTHER".
 
         Raises:
             ValueError: if there is no example.
@@ -85,6 +113,7 @@ class Evaluation:
             raise ValueError("There is nothing to evaluate on: the data set is empty.")
         held_out = {name: totals.pop(name) for name in list(totals) if name.startswith("held_out/")}
         values = {name.removeprefix("held_out/"): float(total) / count for name, total in held_out.items()}
+        values |= self._disagreement(totals)
         for who in dict.fromkeys(name.partition("/")[0] for name in totals):
             own = {name.removeprefix(f"{who}/"): total for name, total in totals.items() if name.startswith(f"{who}/")}
             found = metrics.results(own, self.task.metrics)

@@ -252,8 +252,8 @@ def load_start(source):
     Raises:
         UserError: if a workdir holds no finished run, or no such peer.
     """
-    workdir, _, peer = source.rpartition(":") if not pathlib.Path(source).is_dir() else (source, "", "")
-    if source.endswith(".keras") or not pathlib.Path(workdir).is_dir():
+    workdir, _, peer = (source, "", "") if pathlib.Path(source).is_dir() else source.rpartition(":")
+    if source.endswith(".keras") or workdir in ("", "zoo", "imagenet") or not pathlib.Path(workdir).is_dir():
         return source
     report = read_report(workdir)
     peers = [row["name"] for row in report["peers"]]

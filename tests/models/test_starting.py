@@ -97,7 +97,7 @@ def test_layers_are_matched_by_name_and_never_by_order():
 def test_weights_that_are_no_numbers_are_refused():
     values = arrays(trained())
     values["stem/kernel"][0, 0, 0, 0] = np.nan
-    with pytest.raises(ValueError, match="finite.*stem/kernel"):
+    with pytest.raises(ValueError, match=r"finite.*stem/kernel"):
         models.start(network(), values)
 
 

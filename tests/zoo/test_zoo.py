@@ -26,7 +26,7 @@ def test_a_start_is_what_its_card_says(name):
 
 
 def test_there_is_no_other_start():
-    with pytest.raises(UserError, match="The zoo has .*'unicorn'"):
+    with pytest.raises(UserError, match=r"The zoo has .*'unicorn'"):
         zoo.path("unicorn")
 
 

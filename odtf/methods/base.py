@@ -293,7 +293,8 @@ class Method(Evaluation, keras.Model):
         # must reach the decay too.
         scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
         with tf.GradientTape(persistent=self.update.has_several_objectives) as tape:
-            outputs = self(images, training=True)
+            with contextlib.nullcontext() if self.warm_start is None else self.warm_start.as_in_inference(self):
+                outputs = self(images, training=True)
             terms = {name: ops.mean(term) for name, term in self.loss_terms(targets, outputs).items()}
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
         waiting = set() if self.warm_start is None else self.warm_start.waiting(self)
@@ -350,8 +351,7 @@ class Method(Evaluation, keras.Model):
             step = tf.function(step, jit_compile=True, autograph=False)
 
         def run(iterator):
-            with contextlib.nullcontext() if self.warm_start is None else self.warm_start.as_in_inference(self):
-                values = strategy.run(step, args=(next(iterator),))
+            values = strategy.run(step, args=(next(iterator),))
             return {name: strategy.reduce(reduction, value, axis=None) for name, value in values.items()}
 
         # Steps have no control flow on tensors; AutoGraph would only slow the tracing down.

@@ -38,6 +38,7 @@ class WarmStart:
         self.frozen_epochs = int(frozen_epochs)
         self.body_rate = float(body_rate)
         self.freezes = self.frozen_epochs > 0
+        self._inside, self._norms = 0, []
 
     def begin_epoch(self, epoch):
         """Enters a 0-based epoch; returns whether the layers wait no longer, or again: steps must be traced anew."""
@@ -50,16 +51,24 @@ class WarmStart:
 
     @contextlib.contextmanager
     def as_in_inference(self, model):
-        """Lets the batch normalisation of waiting layers be that of inference, in all that is traced within."""
-        norms = [layer for layer in marked(model) if isinstance(layer, keras.layers.BatchNormalization)]
-        norms = [layer for layer in norms if self.freezes and layer.trainable]
-        for norm in norms:
-            norm.trainable = False
+        """Lets the batch normalisation of waiting layers be that of inference, in the forward pass within."""
+        if not self.freezes:
+            yield
+            return
+        if not self._inside:
+            norms = [layer for layer in marked(model) if isinstance(layer, keras.layers.BatchNormalization)]
+            self._norms = [norm for norm in norms if norm.trainable]
+            for norm in self._norms:
+                norm.trainable = False
+        # One replica may wait within for another, which enters or leaves meanwhile: the last one restores.
+        self._inside += 1
         try:
             yield
         finally:
-            for norm in norms:
-                norm.trainable = True
+            self._inside -= 1
+            if not self._inside:
+                for norm in self._norms:
+                    norm.trainable = True
 
     def players(self, players, optimizer, model):
         """Gives the layers a rate of their own: what they have in each player becomes another one.

@@ -26,10 +26,10 @@ def check_smoothing(label_smoothing):
 
 
 def cross_entropy(labels, logits, label_smoothing=0.0):
-    """Softmax cross entropy with integer labels, one value per example.
+    """Softmax cross entropy, one value per example.
 
     Args:
-        labels: integer tensor `[batch]`, class ids.
+        labels: integer tensor `[batch]`, class ids; or float tensor `[batch, classes]`, distributions.
         logits: float tensor `[batch, classes]`.
         label_smoothing: float in [0, 1); this share of the target mass is spread evenly over all classes.
 
@@ -37,17 +37,44 @@ def cross_entropy(labels, logits, label_smoothing=0.0):
         float32 tensor `[batch]`, in nats.
 
     Raises:
-        ValueError: if `label_smoothing` is outside [0, 1).
+        ValueError: if `label_smoothing` is outside [0, 1), or distributions are of other classes.
 
     Reference:
         Label smoothing: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016.
     """
     label_smoothing = check_smoothing(label_smoothing)
     log_p = _log_softmax(logits)
-    hit = ops.take_along_axis(log_p, ops.expand_dims(ops.cast(labels, "int32"), -1), axis=-1)[..., 0]
+    if ops.ndim(labels) == len(log_p.shape):
+        hit = ops.sum(distribution(labels, log_p.shape[-1]) * log_p, axis=-1)
+    else:
+        hit = ops.take_along_axis(log_p, ops.expand_dims(ops.cast(labels, "int32"), -1), axis=-1)[..., 0]
     if label_smoothing == 0.0:
         return -hit
     return -(1.0 - label_smoothing) * hit - label_smoothing * ops.mean(log_p, axis=-1)
+
+
+def distribution(labels, num_classes, dtype="float32"):
+    """Returns labels as distributions over the classes.
+
+    Args:
+        labels: integer tensor `[batch]`; or `[batch, num_classes]`, distributions already.
+        num_classes: int.
+        dtype: of the result.
+
+    Returns:
+        float tensor `[batch, num_classes]`.
+
+    Raises:
+        ValueError: if distributions are of another number of classes.
+    """
+    if ops.ndim(labels) == 1:
+        return ops.one_hot(labels, num_classes, dtype=dtype)
+    if labels.shape[-1] != num_classes:
+        raise ValueError(
+            f"Labels are class ids [batch], or distributions over the {num_classes} classes. "
+            f"Received: labels of shape {tuple(labels.shape)}."
+        )
+    return ops.cast(labels, dtype)
 
 
 def kl_divergence(teacher_logits, student_logits, temperature=1.0):

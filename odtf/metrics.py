@@ -70,7 +70,8 @@ class Mean(Metric):
 class Accuracy(Mean):
     """The share of examples whose largest output is that of their class.
 
-    Targets are integer labels `[batch]`, outputs scores `[batch, classes]`: logits or probabilities.
+    Targets are integer labels `[batch]`, or distributions `[batch, classes]`, whose largest counts; outputs are scores
+    `[batch, classes]`: logits or probabilities.
 
     Args:
         title: see `Metric`.
@@ -80,7 +81,7 @@ class Accuracy(Mean):
         self.title = title
 
     def values(self, targets, output):
-        return ops.equal(ops.argmax(output, axis=-1), ops.cast(targets, "int32"))
+        return ops.equal(ops.argmax(output, axis=-1), _class_ids(targets, output))
 
 
 class TopK(Mean):
@@ -95,11 +96,16 @@ class TopK(Mean):
         self.title = f"top-{self.k}"
 
     def values(self, targets, output):
-        labels = ops.cast(targets, "int32")
+        labels = _class_ids(targets, output)
         own = ops.take_along_axis(output, ops.expand_dims(labels, -1), axis=-1)
         earlier = ops.expand_dims(ops.arange(output.shape[-1]), 0) < ops.expand_dims(labels, -1)
         before = ops.logical_or(output > own, ops.logical_and(output == own, earlier))
         return ops.sum(ops.cast(before, "int32"), axis=-1) < self.k
+
+
+def _class_ids(targets, output):
+    """Returns targets as integers, of distributions the largest."""
+    return ops.cast(ops.argmax(targets, axis=-1) if ops.ndim(targets) == ops.ndim(output) else targets, "int32")
 
 
 class Agreement(Mean):

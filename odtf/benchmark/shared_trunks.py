@@ -132,5 +132,5 @@ def count_passes(graph, network):
 
 def _compiled(cohort, weight_decay):
     optimizer = keras.optimizers.SGD(1e-6, momentum=0.9, nesterov=True)
-    cohort.compile(optimizer, weight_decay, steps_per_epoch=STEPS_PER_EPOCH)
+    cohort.compile(optimizer, weight_decay=weight_decay, steps_per_epoch=STEPS_PER_EPOCH)
     return cohort

@@ -43,7 +43,7 @@ def make_batch(setup):
 
 def trace(cohort, batch):
     """Returns the graph of one training step; the context managers around this call decide what is in it."""
-    return tf.function(cohort.train_step, autograph=False).get_concrete_function(batch)
+    return tf.function(cohort.step, autograph=False).get_concrete_function(batch)
 
 
 def run_step(step, batch):
@@ -193,7 +193,7 @@ def pipeline(setup, num_images=50_000):
     augment = {"pad": 4, "pad_mode": "zero", "flip": True}
     real = data.TrainPipeline(dataset, batch_size=setup.batch_size, seed=0, augment=augment).dataset()
     constant = tf.data.Dataset.from_tensors(make_batch(setup)).repeat()
-    step = cohort.make_train_function()
+    step = cohort.step_function
 
     def run(iterator):
         for _ in range(STEPS_PER_RUN):

@@ -1,7 +1,8 @@
 """Methods: one file per system in the literature, found by its name.
 
 `odtf.methods.OnlineDistillationCheap` lives in `online_distillation_cheap.py`: the file is named after the class, so a
-new method is one new file and nothing is registered.
+new method is one new file and nothing is registered by hand. `import odtf.methods` is what `keras.models.load_model`
+needs to know the cohort in a file.
 """
 
 import importlib
@@ -46,3 +47,8 @@ def __getattr__(name):
 
 def __dir__():
     return ["Method", "available", "find", *available()]
+
+
+# Keras finds a class in a file by its registered name alone, so that each has to be there before a file is read.
+for _name in available():
+    find(_name)

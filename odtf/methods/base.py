@@ -7,16 +7,18 @@ import tensorflow as tf
 from keras import ops
 
 from odtf.methods.shared.held_out import Evaluation
-from odtf.methods.shared.players import Update
+from odtf.methods.shared.keras_loops import KerasLoops
+from odtf.methods.shared.saved import Saved
 from odtf.tasks import Classification
 
 
-class Method(Evaluation, keras.Model):
+class Method(KerasLoops, Evaluation, Saved, keras.Model):
     """A cohort of peers, the online teacher built from them, and what they minimise together.
 
     A subclass builds its peers in the constructor and returns the named terms of its loss from `loss_terms`; if it has
     a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here: one forward pass per peer,
-    one gradient tape, weight decay, the scaling by replicas; how a cohort is evaluated is in `Evaluation`.
+    one gradient tape, weight decay, the scaling by replicas. How a cohort is evaluated is in `Evaluation`, what Keras'
+    own methods do with it in `KerasLoops`, how it is saved in `Saved`.
 
     Args:
         task: `odtf.tasks.Task`: what a sample is, the supervised term, the metrics; classification by default.
@@ -72,6 +74,8 @@ class Method(Evaluation, keras.Model):
         # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
         self.warm_start = None
         self._forwards = {}
+        self._step_function = self._sums_function = None
+        self.forget_loops()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
         self.built = True
 
@@ -182,6 +186,17 @@ class Method(Evaluation, keras.Model):
             values: dict of floats, those of `held_out_sums` among them.
         """
 
+    def complete(self, outputs, training):
+        """Returns what `call` returned with what there is for the losses alone, beside the taps of the networks.
+
+        `call` does so in training; in inference it is asked for where the loss of held-out examples is wanted.
+
+        Args:
+            outputs: dict from the name of each peer, and "teacher", to its dict of taps.
+            training: bool.
+        """
+        return outputs
+
     def answer(self, taps):
         """Returns what a network, or the teacher, answers: the tap of the task's output among its taps."""
         return taps[self.task.output]
@@ -240,33 +255,6 @@ class Method(Evaluation, keras.Model):
 
     # The training step ----------------------------------------------------------------------------------------------
 
-    def compile(self, optimizer, weight_decay=0.0, jit_compile=False, steps_per_epoch=None, **kwargs):
-        """As `keras.Model.compile`, for an optimizer alone: the loss belongs to the method.
-
-        Args:
-            optimizer: Keras optimizer, of everything that `players` give no other one.
-            weight_decay: float; `weight_decay * w` is added to the gradient of every variable that has one, batch
-                normalisation and biases included, before the momentum: the coupled decay of PyTorch's SGD, not the
-                decoupled one of Keras' optimizers.
-            jit_compile: bool. XLA is off unless it is asked for: on a CPU it makes depthwise convolutions 28 times
-                slower.
-            steps_per_epoch: int, for methods whose loss depends on the epoch.
-            **kwargs: as for `keras.Model.compile`.
-
-        Raises:
-            ValueError: if there is no peer, or `weight_decay` is negative.
-        """
-        if not self.peers:
-            raise ValueError("A method needs at least one peer. Received: none.")
-        if weight_decay < 0:
-            raise ValueError(f"Weight decay must not be negative. Received: weight_decay={weight_decay}.")
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        self.steps_per_epoch = steps_per_epoch
-        players = self.players()
-        if self.warm_start is not None:
-            players = self.warm_start.players(players, self.optimizer, self)
-        self.update = Update(self.optimizer, self.trainable_variables, float(weight_decay), players)
-
     @property
     def epoch(self):
         """The 0-based number of the running epoch, a float32 scalar; for ramps and schedules inside a loss.
@@ -278,27 +266,32 @@ class Method(Evaluation, keras.Model):
             raise ValueError(f"{type(self).__name__} depends on the epoch: compile(..., steps_per_epoch=N) is needed.")
         return ops.cast(self.optimizer.iterations // self.steps_per_epoch, "float32")
 
-    def train_step(self, data):
+    def step(self, data):
         """One step on one replica's share of a batch.
 
         Args:
-            data: pair of images and targets, as the task has them.
+            data: images, targets and optionally weights `[batch]`, how much an example counts in every term.
 
         Returns:
             dict of scalars: "loss", the mean of every term by its name, and "NAME/METRIC" of every peer and the
             teacher, for what the task calls progress.
         """
-        images, targets = data[:2]
+        images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
+        return self.learn(images, self.task.standard(targets), weights)[0]
+
+    def learn(self, images, targets, weights=None):
+        """As `step`, for targets as the task has them; returns its values, and what `call` returned."""
         # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
         # must reach the decay too.
         scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
         with tf.GradientTape(persistent=self.update.has_several_objectives) as tape:
             with contextlib.nullcontext() if self.warm_start is None else self.warm_start.as_in_inference(self):
                 outputs = self(images, training=True)
-            terms = {name: ops.mean(term) for name, term in self.loss_terms(targets, outputs).items()}
+            terms = self.mean_terms(targets, outputs, weights)
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
         waiting = set() if self.warm_start is None else self.warm_start.waiting(self)
         gradients = self.update.gradients(tape, objectives, waiting)
+        gradients, penalties = self.update.regularized(gradients, scale)
         # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
         self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
         self.after_step(targets, outputs)
@@ -307,7 +300,25 @@ class Method(Evaluation, keras.Model):
             for who, output in self.answers(outputs).items()
             for name, value in self.task.progress(targets, output).items()
         }
-        return {"loss": sum(terms.values()), **terms, **progress}
+        terms |= penalties
+        return {"loss": sum(terms.values()), **terms, **progress}, outputs
+
+    def mean_terms(self, targets, outputs, weights=None):
+        """Returns the mean of every term of the loss, name -> scalar; with weights, of each example's times its own.
+
+        "added" is what layers of a network add to its loss (`add_loss`, activity regularizers), where there are such.
+        """
+        terms = self.loss_terms(targets, outputs)
+        if weights is not None:
+            if len(weights.shape) > 1 and weights.shape[1:] != (1,):
+                raise ValueError(f"A weight is one number for each example. Received: weights of {weights.shape}.")
+            weights = ops.reshape(ops.cast(weights, "float32"), (-1,))
+            terms = {name: term * weights for name, term in terms.items()}
+        means = {name: ops.mean(term) for name, term in terms.items()}
+        # What layers add themselves; the regularizers of weights come last in Keras' list, and are the update's.
+        regularized = sum(v.regularizer is not None for v in self.trainable_weights)
+        added = self.losses[: len(self.losses) - regularized]
+        return {**means, "added": sum(map(ops.sum, added))} if added else means
 
     def begin_epoch(self, epoch, resumed=False):
         """Tells the method that an epoch begins; the training loop calls it, and `fit` does.
@@ -321,28 +332,23 @@ class Method(Evaluation, keras.Model):
             self.enter_phase(phase)
         turned = self.quantization is not None and self.quantization.begin_epoch(epoch)
         if turned:  # Inference computes otherwise, too.
-            self.test_function = None
+            self._sums_function = None
             self._forwards.clear()
         turned |= self.warm_start is not None and self.warm_start.begin_epoch(epoch)
         if turned or phase != self.phase:
             self.phase = phase
-            self.train_function = None
-            self.make_train_function()
+            self._step_function = None
+            self.forget_loops()
 
-    def fit(self, *args, callbacks=None, **kwargs):
-        """As `keras.Model.fit`; the values it logs are those of an epoch's last step."""
-        begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin_epoch(epoch))
-        return super().fit(*args, callbacks=[begin, *(callbacks or [])], **kwargs)
+    @property
+    def step_function(self):
+        """A function of an iterator that takes a batch from it, makes one step, and returns the values of that step.
 
-    def make_train_function(self, force=False):
-        """Keras' documented hook: each call takes one batch from an iterator, on every replica.
-
-        The stock one fails under `MultiWorkerMirroredStrategy` (keras issue 20585); reduced explicitly, the logged
-        values are those of the global batch.
+        On every replica at once; the values are those of the global batch.
         """
-        if self.train_function is None or force:
-            self.train_function = self._distribute(self.train_step, tf.distribute.ReduceOp.MEAN)
-        return self.train_function
+        if self._step_function is None:
+            self._step_function = self._distribute(self.step, tf.distribute.ReduceOp.MEAN)
+        return self._step_function
 
     def _distribute(self, step, reduction):
         """Returns a function of an iterator that runs `step` on every replica and reduces the scalars it returns."""

@@ -136,13 +136,14 @@ class FeatureFusionSelfDistillation(Method):
 
     def call(self, images, training=False):
         outputs = super().call(images, training)
-        if not training:
-            return outputs
-        # What there is for the losses alone, beside the taps of the networks.
+        return self.complete(outputs, training) if training else outputs
+
+    def complete(self, outputs, training):
+        outputs = dict(outputs)
         if self.expansion is not None:
             outputs["leader"] = {
                 **outputs["leader"],
-                "expanded": self.expansion(last_map(outputs["leader"]), training=True),
+                "expanded": self.expansion(last_map(outputs["leader"]), training=training),
             }
         sources = {
             name: sd.shift_attention(last_map(outputs[before]), self.attention_shift)
@@ -152,7 +153,7 @@ class FeatureFusionSelfDistillation(Method):
         for name, transform in self.transforms.items():
             # The transform teaches with its moving statistics, and learns with those of the batch.
             taught = transform(ops.stop_gradient(sources[name]), training=False)
-            learned = transform(ops.stop_gradient(last_map(outputs[name])), training=True)
+            learned = transform(ops.stop_gradient(last_map(outputs[name])), training=training)
             outputs[name] = {**outputs[name], "expected": taught, "rebuilt": learned}
         return outputs
 

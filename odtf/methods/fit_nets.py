@@ -92,10 +92,13 @@ class FitNets(TaughtByFrozen):
 
     def call(self, images, training=False):
         outputs = super().call(images, training)
-        # The hint counts in training alone.
-        if training and self.phase != TEACHER and (self.phase == HINT or not self.hint_epochs):
-            outputs["peer_0"]["regressed"] = self.regressor(outputs["peer_0"][self.hint], training=True)
-        return outputs
+        return self.complete(outputs, training) if training else outputs
+
+    def complete(self, outputs, training):
+        if self.phase == TEACHER or (self.phase != HINT and self.hint_epochs):
+            return outputs
+        student = outputs["peer_0"]
+        return {**outputs, "peer_0": {**student, "regressed": self.regressor(student[self.hint], training=training)}}
 
     def student_terms(self, targets, student, teacher):
         if self.phase == HINT:

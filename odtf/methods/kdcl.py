@@ -6,7 +6,7 @@ Guo, Wang, Wu, Yu, Liang, Hu, Luo, "Online Knowledge Distillation via Collaborat
 import numpy as np
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, kl_divergence
+from odtf.losses import check_temperature, cross_entropy, distribution, kl_divergence
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, several
 
@@ -29,8 +29,6 @@ class KDCL(Method):
     "Invariant collaborative learning", a view of its own for every network, is a matter of the data:
     `config.data.num_views` equal to the number of peers. The default target is a DESIGN CHOICE: the one with the least
     machinery.
-
-    Under `fit`, call `after_validation` with what `evaluate` returned, for the weights of "general".
 
     Args:
         networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
@@ -84,7 +82,7 @@ class KDCL(Method):
         """Returns the logits `[batch, classes]` of the target.
 
         Args:
-            labels: integer tensor `[batch]`.
+            labels: integer tensor `[batch]`, or distributions `[batch, classes]`.
             logits: float32 tensor `[peers, batch, classes]`, a constant.
         """
         if self.target == "naive":
@@ -98,7 +96,7 @@ class KDCL(Method):
         if self.target != "general":
             return {}
         errors = [
-            ops.softmax(ops.cast(taps["logits"], "float32")) - ops.one_hot(targets, taps["logits"].shape[-1])
+            ops.softmax(ops.cast(taps["logits"], "float32")) - distribution(targets, taps["logits"].shape[-1])
             for taps in outputs.values()
         ]
         return {
@@ -118,7 +116,7 @@ def naive(labels, logits):
     """Logits of the network with the lowest cross-entropy on each example.
 
     Args:
-        labels: integer tensor `[batch]`.
+        labels: integer tensor `[batch]`, or distributions `[batch, classes]`.
         logits: float tensor `[peers, batch, classes]`.
 
     Returns:
@@ -133,13 +131,13 @@ def min_logit(labels, logits):
     """The least margin of every class below the true one, over the networks.
 
     Args:
-        labels: integer tensor `[batch]`.
+        labels: integer tensor `[batch]`, or distributions `[batch, classes]`.
         logits: float tensor `[peers, batch, classes]`.
 
     Returns:
         float tensor `[batch, classes]`, 0 at the true class.
     """
-    hit = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    hit = distribution(labels, logits.shape[-1], dtype=logits.dtype)
     return ops.min(logits - ops.sum(hit * logits, axis=-1, keepdims=True), axis=0)
 
 
@@ -152,7 +150,7 @@ def linear_weights(labels, logits, steps=20):
     come within 1e-4 nats of the minimum, for 2 to 5 networks.
 
     Args:
-        labels: integer tensor `[batch]`.
+        labels: integer tensor `[batch]`, or distributions `[batch, classes]`.
         logits: float32 tensor `[peers, batch, classes]`.
         steps: int.
 
@@ -163,7 +161,7 @@ def linear_weights(labels, logits, steps=20):
         Lacoste-Julien, Jaggi, "On the Global Linear Convergence of Frank-Wolfe Optimization Variants", 2015; Bach,
         "Self-concordant analysis for logistic regression", 2010, for the step.
     """
-    count, hit = logits.shape[0], ops.one_hot(labels, logits.shape[-1])
+    count, hit = logits.shape[0], distribution(labels, logits.shape[-1])
 
     def step(_, weights):
         p = ops.softmax(ops.einsum("i,ibk->bk", weights, logits))

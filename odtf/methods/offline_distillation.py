@@ -16,9 +16,8 @@ class OfflineDistillation(TaughtByFrozen):
 
     Args:
         networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
-        teacher: a built `keras.Model` with the student's input that returns an answer of the student's shape or a dict
-            of taps with it. It is frozen here: no variable of it is trained, its batch normalisation uses the moving
-            statistics. None: the teacher is trained here.
+        teacher: a `keras.Model` with the student's input that returns an answer of the student's shape or a dict of
+            taps with it; see `TaughtByFrozen`. None: the teacher is trained here.
         teacher_network: callable as `networks`, for a teacher that is trained here, see `TaughtByFrozen`.
         teacher_epochs: int, for how many epochs.
         temperature: positive float.

@@ -20,7 +20,8 @@ def deploy(model, output=None, grouped="native"):
     in networks that normalise sums or concatenations, becomes a 1x1 depthwise convolution.
 
     Args:
-        model: functional `keras.Model` of Keras' and odtf's layers, with a dictionary of taps for output.
+        model: functional `keras.Model` of Keras' and odtf's layers, with a dictionary of taps or one tensor for output;
+            or a built `keras.Sequential`.
         output: name of the tap that becomes the output; None for what `answer_of` finds.
         grouped: "native" keeps a grouped convolution one layer, "split" makes it a standard convolution a group.
 
@@ -29,10 +30,12 @@ def deploy(model, output=None, grouped="native"):
         not trainable.
 
     Raises:
-        ValueError: if the network has no such tap, or its answer must be named; if `grouped` is neither
-            "native" nor "split".
+        ValueError: if the network has no such tap, or its answer must be named; if it has no graph; if `grouped` is
+            neither "native" nor "split".
     """
-    output = answer_of(model, output)
+    model = _functional(model)
+    if output is not None or not isinstance(model.output, keras.KerasTensor):
+        output = answer_of(model, output)
     if grouped not in ("native", "split"):
         raise ValueError(f"Grouped convolutions are deployed 'native' or 'split'. Received: grouped={grouped!r}")
 
@@ -43,7 +46,8 @@ def deploy(model, output=None, grouped="native"):
         return layer.deploy(*args, lowering=grouped) if "lowering" in takes else layer.deploy(*args)
 
     rewritten = keras.models.clone_model(model, clone_function=_clone, call_function=call)
-    deployed = keras.Model(rewritten.input, rewritten.output[output], name=model.name)
+    answer = rewritten.output if output is None else rewritten.output[output]
+    deployed = keras.Model(rewritten.input, answer, name=model.name)
     kept = {layer.name for layer in deployed.layers}
     for layer in model.layers:
         if layer.weights and layer.name in kept and not hasattr(layer, "deploy"):
@@ -73,6 +77,18 @@ def answer_of(model, output=None):
         problem = "The answer of the network must be named" if output is None else "The network has no tap of that name"
         raise ValueError(f"{problem}; it has {', '.join(taps) or 'no named taps'}. Received: output={output!r}")
     return output
+
+
+def _functional(model):
+    """Returns a model as a functional one, which can be rewritten."""
+    if isinstance(model, keras.Sequential) and model.built:
+        return keras.Model(model.inputs, model.output, name=model.name)
+    if isinstance(model, keras.Sequential) or not hasattr(model, "operations"):
+        raise ValueError(
+            "A functional model is deployed, or a Sequential that is built: another has no graph to rewrite. "
+            f"Received: {type(model).__name__} {model.name!r}."
+        )
+    return model
 
 
 def _clone(layer):

@@ -59,6 +59,26 @@ class Task:
         """
         raise NotImplementedError
 
+    def standard(self, targets):
+        """Returns targets as the task has them, from a form in which a user of Keras may give them.
+
+        Args:
+            targets: targets of a batch, tensors.
+        """
+        return targets
+
+    def is_finished(self, answers):
+        """Whether answers are what an app shows, as where `fold` put something behind the network.
+
+        Args:
+            answers: numpy array `[batch, ...]`, what a network says of some images.
+        """
+        return False
+
+    def unfinished(self, answers):
+        """Returns finished answers as the losses take them: the inverse of what `fold` does, on tensors."""
+        return answers
+
     def supervised(self, targets, output):
         """Returns the loss against the targets, a float32 tensor `[batch]`.
 

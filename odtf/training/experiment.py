@@ -154,7 +154,6 @@ class Experiment:
         every = self.config.checkpoint.every_steps or steps_per_epoch
         first = progress["step"]
         self.method.begin_epoch(first // steps_per_epoch, resumed=first % steps_per_epoch > 0)
-        self.method.make_train_function()
         iterator = iter(
             self.placement.distribute(
                 lambda replicas, count: self.pipeline.dataset(first, replicas=replicas, num_replicas=count)
@@ -163,7 +162,7 @@ class Experiment:
         window = Window(self.log, self.checkpoints)
         started, before = time.monotonic(), progress["seconds"]
         for step in range(first + 1, self.total_steps + 1):
-            window.add(step, self.method.train_function(iterator))
+            window.add(step, self.method.step_function(iterator))
             self.log.advance()
             progress["step"] = step
             epoch_ends = step % steps_per_epoch == 0
@@ -220,7 +219,7 @@ class Experiment:
                 num_replicas=count,
             )
         )
-        return self.method.evaluate(dataset) | self.method.extra_values(split, self._examples)
+        return self.method.measure(dataset) | self.method.extra_values(split, self._examples)
 
     def _examples(self, split):
         """Returns the whole of a split on every worker, for `Method.extra_values`."""

@@ -73,7 +73,7 @@ def test_the_offline_teacher_stays_as_it_was(batch):
     method.compile(keras.optimizers.SGD(0.1), weight_decay=0.1)
     before = [v.numpy() for v in method.teacher.variables]
     expected = method.teacher(batch[0], training=False)["logits"].numpy()
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     for old, new in zip(before, method.teacher.variables, strict=True):
         np.testing.assert_array_equal(old, new.numpy())
     np.testing.assert_array_equal(method(batch[0], training=True)["teacher"]["logits"], expected)

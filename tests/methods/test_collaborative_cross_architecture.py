@@ -94,7 +94,7 @@ def train(method, batch, steps, start=0):
     data = tf.constant(batch[0]), tf.constant(batch[1])
     method.begin_epoch(start // 4, resumed=start % 4 > 0)
     for step in range(start + 1, start + steps + 1):
-        logs = method.train_step(data)
+        logs = method.step(data)
         if step % 4 == 0 and step < start + steps:
             method.begin_epoch(step // 4)
     return logs
@@ -142,7 +142,7 @@ def test_two_replicas_are_one(batch, mirrored):
     with mirrored.scope():
         method = make(ensemble="accuracy", seed=1)
     halves = tf.data.Dataset.from_tensor_slices(batch).batch(8)
-    logs = method.make_train_function()(
+    logs = method.step_function(
         iter(
             mirrored.experimental_distribute_dataset(
                 halves.batch(2).map(lambda x, y: (tf.reshape(x, (16, 8, 8, 1)), tf.reshape(y, (16,))))
@@ -161,7 +161,7 @@ def test_networks_have_their_own_rates(batch):
     plain.compile(keras.optimizers.SGD(0.2), steps_per_epoch=4)
     before = [v.numpy() for v in plain.peers["peer_0"].trainable_variables]
     for each in (method, plain):
-        each.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+        each.step((tf.constant(batch[0]), tf.constant(batch[1])))
     pairs = zip(
         before, method.peers["peer_0"].trainable_variables, plain.peers["peer_0"].trainable_variables, strict=True
     )

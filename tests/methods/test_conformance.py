@@ -47,7 +47,7 @@ def trained(name):
     method = make_method(name, seed=1, **LABELS_FIRST.get(name, {}))
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
     iterator = iter(tf.data.Dataset.from_tensors(make_batch()).repeat())
-    step = method.make_train_function()
+    step = method.step_function
     with variable_order.executed_graphs() as executed:
         logs = [step(iterator) for _ in range(80)]
     return method, logs, step.get_concrete_function(iterator).graph, executed
@@ -90,7 +90,7 @@ def test_terms_are_per_example_and_the_loss_is_their_sum(name, batch, sgd):
     images, labels = batch
     terms = method.loss_terms(tf.constant(labels), method(images, training=True))
     assert all(term.shape == (16,) and term.dtype == tf.float32 for term in terms.values())
-    logs = method.train_step((tf.constant(images), tf.constant(labels)))
+    logs = method.step((tf.constant(images), tf.constant(labels)))
     np.testing.assert_allclose(float(logs["loss"]), sum(float(logs[term]) for term in terms), rtol=1e-5)
     assert {f"{peer}/top1" for peer in method.peers} <= set(logs)
 
@@ -128,7 +128,7 @@ def test_peers_that_start_different_stay_different(name, batch, sgd):
                 w = others.get((v.path, tuple(v.shape)))
                 if w is not None and w is not v and len(v.shape) > 1:
                     assert np.abs(v.numpy() - w.numpy()).max() > 1e-3, v.path
-        method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+        method.step((tf.constant(batch[0]), tf.constant(batch[1])))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,7 +152,7 @@ def test_keras_fit_and_evaluate(name, batch, sgd):
     data = tf.data.Dataset.from_tensor_slices(batch).batch(5)
     history = method.fit(data, validation_data=data, epochs=2, verbose=0).history
     assert len(history["loss"]) == 2
-    exact = method.evaluate(data)["peer_0/top1"]
+    exact = method.measure(data)["peer_0/top1"]
     predicted = method(batch[0])["peer_0"]["logits"].numpy().argmax(-1)
     assert exact == pytest.approx((predicted == batch[1]).mean())
     assert history["val_peer_0/top1"][-1] == pytest.approx(exact)
@@ -162,10 +162,10 @@ def test_padding_does_not_count(batch, sgd):
     method = make_method("Solo")
     method.compile(sgd)
     images, labels = batch
-    whole = method.evaluate(images[:10], labels[:10])
+    whole = method.measure(images[:10], labels[:10])
     weights = np.array([1.0] * 10 + [0.0] * 6, "float32")
     padded = tf.data.Dataset.from_tensors((images, labels, weights))
-    assert method.evaluate(padded) == whole
+    assert method.measure(padded) == whole
 
 
 def test_views_reach_the_peers_in_turn(batch):
@@ -184,7 +184,7 @@ def test_weight_decay_is_coupled_on_every_variable(batch):
         method = make_method("OnlineDistillationCheap", num_peers=2)
         method.compile(keras.optimizers.SGD(0.5), weight_decay=decay)
         start = [v.numpy() for v in method.trainable_variables]
-        method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+        method.step((tf.constant(batch[0]), tf.constant(batch[1])))
         results.append([v.numpy() for v in method.trainable_variables])
     for w, plain, decayed in zip(start, *results, strict=True):
         np.testing.assert_allclose(decayed, plain - 0.5 * 0.01 * w, atol=2e-6)
@@ -197,7 +197,7 @@ def test_mixed_precision_trains_in_float32_where_it_matters(batch):
         method.compile(keras.optimizers.SGD(0.1), weight_decay=1e-4)
         assert isinstance(method.optimizer, keras.optimizers.LossScaleOptimizer)
         method.optimizer.inner_optimizer.learning_rate = 0.1
-        step = method.make_train_function()
+        step = method.step_function
         iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
         before = method.peers["peer_0"].trainable_variables[0].numpy()
         for _ in range(12):  # The loss scale may halve a few times before a step is taken.
@@ -242,12 +242,12 @@ def test_players_have_a_decay_and_an_optimizer_of_their_own(batch):
     assert len(method.update.optimizers) == 2
     first, second = ([v.numpy() for v in peer.trainable_variables] for peer in method.peers.values())
 
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     for old, new in zip(second, method.peers["peer_1"].trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new.numpy())  # Its optimizer has the rate 0.
     plain = make_method("DeepMutualLearning")
     plain.compile(keras.optimizers.SGD(0.1))
-    plain.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    plain.step((tf.constant(batch[0]), tf.constant(batch[1])))
     undecayed = plain.peers["peer_0"].trainable_variables
     for old, new, expected in zip(first, method.peers["peer_0"].trainable_variables, undecayed, strict=True):
         np.testing.assert_allclose(new.numpy(), expected.numpy(), atol=1e-6)
@@ -264,7 +264,7 @@ def test_a_variable_without_a_gradient_is_left_alone(batch):
     method = Half(NETWORK)
     method.compile(keras.optimizers.SGD(0.1, momentum=0.9), weight_decay=0.5)
     first, second = ([v.numpy() for v in peer.trainable_variables] for peer in method.peers.values())
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     for old, new in zip(second, method.peers["peer_1"].trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new.numpy())
     assert np.abs(first[0] - method.peers["peer_0"].trainable_variables[0].numpy()).max() > 0

@@ -83,7 +83,7 @@ def test_deployed_products_are_what_was_trained(batch, conv):
     made = functools.partial(NETWORK, conv=conv)
     method = FeatureFusion(made)
     method.compile(keras.optimizers.SGD(0.05), steps_per_epoch=1)
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     outputs = method(batch[0])
     for name, network in method.peers.items():
         deployed = models.deploy(network)
@@ -108,7 +108,7 @@ def test_the_fusion_has_a_decay_of_its_own(batch):
         method.compile(keras.optimizers.SGD(0.1), weight_decay=decay, steps_per_epoch=1)
         parts = [method.fusion.trainable_variables[0], method.trunk.trainable_variables[0]]
         start = [v.numpy() for v in parts]
-        method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+        method.step((tf.constant(batch[0]), tf.constant(batch[1])))
         found.append([v.numpy() for v in parts])
     for before, plain, decayed, decay in zip(start, *found, (0.25, 0.5), strict=True):
         np.testing.assert_allclose(decayed, plain - 0.1 * decay * before, atol=1e-6)
@@ -119,7 +119,7 @@ def test_branches_may_be_networks_that_share_nothing(batch):
     wide = functools.partial(models.cifar_resnet, (8, 8, 1), 10, depth=8, width=4)
     method = FeatureFusion([NETWORK, wide])
     method.compile(keras.optimizers.SGD(0.05), steps_per_epoch=1)
-    logs = method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    logs = method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     assert np.isfinite(float(logs["loss"]))
     outputs = method(batch[0])
     for name, network in method.peers.items():

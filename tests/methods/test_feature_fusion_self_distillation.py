@@ -240,7 +240,7 @@ def test_the_transforms_follow_the_main_rate(batch):
     for expected in (1e-3, 1e-4, 1e-5):
         assert float(adam.learning_rate) == pytest.approx(expected)
         assert float(main.learning_rate) == pytest.approx(200 * expected)
-        method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+        method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     config = adam.get_config()["learning_rate"]
     assert float(keras.optimizers.schedules.deserialize(config)(1)) == pytest.approx(1e-4)
 
@@ -263,7 +263,7 @@ def test_the_leader_alone_is_deployed_and_is_the_plain_network(batch):
     method = make_method(NAME)
     assert method.students == ("leader",)
     method.compile(keras.optimizers.SGD(0.05), steps_per_epoch=1)
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     deployed = models.deploy(method.peers["leader"])
     np.testing.assert_allclose(deployed(batch[0]), method(batch[0])["leader"]["logits"], atol=1e-5)
     assert not [layer.name for layer in deployed.layers if "fusion" in layer.name or "transform" in layer.name]
@@ -301,11 +301,11 @@ def test_resumed_with_both_optimizers_it_goes_on_as_if_nothing_had_happened(batc
     data = (tf.constant(batch[0]), tf.constant(batch[1]))
     one, checkpoints = cohort(seed=0)
     for step in range(3):
-        one.train_step(data)
+        one.step(data)
         if step == 1:
             checkpoints.save({"step": 2, "chosen": None})
     other, checkpoints = cohort(seed=1)
     assert checkpoints.restore()["step"] == 2
-    other.train_step(data)
+    other.step(data)
     for a, b in zip(one.variables, other.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)

@@ -51,7 +51,7 @@ def test_the_hint_trains_the_student_up_to_it_and_the_regressor(batch):
     method.compile(keras.optimizers.SGD(1e-3), weight_decay=0.1, steps_per_epoch=1)
     student, teacher = method.peers["peer_0"].trainable_variables, method.teacher.variables
     before = {id(v): v.numpy() for v in (*student, *teacher)}
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     changed = {id(v): not np.array_equal(before[id(v)], v.numpy()) for v in (*student, *teacher)}
     assert not any(changed[id(v)] for v in teacher)
     # Beyond the hint there is no gradient, and so no weight decay.
@@ -61,7 +61,7 @@ def test_the_hint_trains_the_student_up_to_it_and_the_regressor(batch):
 
     method.begin_epoch(1)
     before = [v.numpy() for v in method.regressor.variables]
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     for old, new in zip(before, method.regressor.variables, strict=True):
         np.testing.assert_array_equal(old, new.numpy())
 

@@ -110,7 +110,7 @@ def fit(method, batch, epochs, start=0):
     iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
     for epoch in range(start, start + epochs):
         method.begin_epoch(epoch)
-        logs = method.make_train_function()(iterator)
+        logs = method.step_function(iterator)
     return logs
 
 

@@ -73,6 +73,18 @@ def test_whole_loss_against_numpy(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_distributions_are_labels_too(target):
+    method = make_method("KDCL", target=target)
+    labels, _, outputs = random_outputs(method, method.peers)
+    expected, found = (
+        {**method.loss_terms(each, outputs), **method.held_out_sums(each, outputs, np.ones(len(labels), "float32"))}
+        for each in (tf.constant(labels), tf.constant(np.eye(10, dtype="float32")[labels]))
+    )
+    for term, value in expected.items():
+        np.testing.assert_allclose(found[term], value, rtol=1e-5, atol=1e-5, err_msg=term)
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_targets_are_constants(target, batch):
     method = make_method("KDCL", num_peers=3, target=target)
     found = moved(method, batch, "peer_1/distillation", method.peers)
@@ -83,7 +95,7 @@ def test_general_learns_its_weights_from_held_out_data_and_keeps_them(batch, tmp
     method = make_method("KDCL", target="general")
     method.compile(keras.optimizers.SGD(0.1))
     np.testing.assert_allclose(method.ensemble_weights, [0.5, 0.5])
-    values = method.evaluate(tf.data.Dataset.from_tensor_slices(batch).batch(5))
+    values = method.measure(tf.data.Dataset.from_tensor_slices(batch).batch(5))
     method.after_validation(values)
 
     errors = [np.exp(log_softmax(taps["logits"].numpy())) - np.eye(10)[batch[1]] for taps in method(batch[0]).values()]

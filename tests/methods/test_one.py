@@ -66,7 +66,7 @@ def test_published_counts():
 
 def test_both_products_are_deployed(batch):
     method = at_epoch(make_method("ONE"), 80)
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     outputs = method(batch[0])
     for name in ("peer_2", "ensemble"):
         deployed = models.deploy(method.peers[name])

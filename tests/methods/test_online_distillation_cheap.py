@@ -114,7 +114,7 @@ def test_teacher_is_the_head_on_concatenated_maps(batch):
 def test_deployed_peer_is_the_peer_and_nothing_else(batch):
     method = make_method("OnlineDistillationCheap", num_peers=2)
     method.compile(keras.optimizers.SGD(0.1))
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     deployed = models.deploy(method.peers["peer_1"])
     np.testing.assert_allclose(deployed(batch[0]), method(batch[0])["peer_1"]["logits"], atol=1e-5)
     assert not [layer.name for layer in deployed.layers if "teacher" in layer.name]

@@ -116,7 +116,7 @@ def test_the_base_is_shared_and_runs_once(batch):
 def test_every_student_is_deployed_without_adapters(batch):
     method = make()
     method.compile(keras.optimizers.SGD(0.1))
-    method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+    method.step((tf.constant(batch[0]), tf.constant(batch[1])))
     outputs = method(batch[0])
     for name, peer in method.peers.items():
         deployed = models.deploy(peer)
@@ -133,7 +133,7 @@ def test_adapters_may_learn_slower(batch):
         method.compile(keras.optimizers.SGD(schedule, momentum=0.9))
         parts = {"peers": method.peers["peer_1"], "adapters": method.adapters["peer_1"]}
         before = {name: [v.numpy() for v in part.trainable_variables] for name, part in parts.items()}
-        method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+        method.step((tf.constant(batch[0]), tf.constant(batch[1])))
         after = {name: [v.numpy() for v in part.trainable_variables] for name, part in parts.items()}
         steps.append({n: [b - a for a, b in zip(before[n], after[n], strict=True)] for n in parts})
     for whole, half in zip(steps[0]["adapters"], steps[1]["adapters"], strict=True):

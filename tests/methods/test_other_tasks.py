@@ -87,13 +87,13 @@ def test_a_generic_method_learns_another_task(name, depths):
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
     terms = method.loss_terms(depths[1], method(depths[0], training=True))
     assert all(term.shape == (16,) for term in terms.values())
-    step, iterator = method.make_train_function(), iter(tf.data.Dataset.from_tensors(depths).repeat())
+    step, iterator = method.step_function, iter(tf.data.Dataset.from_tensors(depths).repeat())
     logs = [step(iterator) for _ in range(30)]
     assert set(logs[0]) == {"loss", *terms}
     supervised = [term for term in terms if term.endswith("/supervised")]
     assert supervised
     assert all(float(logs[-1][term]) < 0.9 * float(logs[0][term]) for term in supervised)
-    values = method.evaluate(*depths)
+    values = method.measure(*depths)
     assert {f"{peer}/error" for peer in method.peers} <= set(values)
     predicted = method(depths[0])["peer_0"]["depth"].numpy()
     assert values["peer_0/error"] == pytest.approx(np.abs(predicted - depths[1]).mean(), rel=1e-5)

@@ -104,7 +104,7 @@ def test_the_means_follow_step_by_step(views):
     for a, b in zip(expected, weights(method.mean_trunk, method.mean_branches), strict=True):
         np.testing.assert_array_equal(a, b)  # They start as the peers do.
     for g in range(4):
-        method.train_step((tf.constant(views[0]), tf.constant(views[1])))
+        method.step((tf.constant(views[0]), tf.constant(views[1])))
         phi = min(1 - 1 / (g + 1), 0.999)
         now = weights(method.trunk, method.branches)
         expected = [phi * old + (1 - phi) * new for old, new in zip(expected, now, strict=True)]
@@ -134,12 +134,12 @@ def test_a_run_resumed_from_a_checkpoint_goes_on_as_if_nothing_had_happened(view
     data = (tf.constant(views[0]), tf.constant(views[1]))
     one, checkpoints = cohort(seed=0)
     for step in range(3):
-        one.train_step(data)
+        one.step(data)
         if step == 1:
             checkpoints.save({"step": 2, "chosen": None})
     other, checkpoints = cohort(seed=1)
     assert checkpoints.restore()["step"] == 2
-    other.train_step(data)
+    other.step(data)
     for a, b in zip(one.variables, other.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
 
@@ -165,7 +165,7 @@ def test_one_pass_of_the_trunk_for_every_view(views, num_views):
     method = make_method(NAME, num_peers=2)
     method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)
     images = views[0][:, :2] if num_views > 1 else views[0][:, 0]
-    graph = tf.function(method.train_step).get_concrete_function((tf.constant(images), tf.constant(views[1]))).graph
+    graph = tf.function(method.step).get_concrete_function((tf.constant(images), tf.constant(views[1]))).graph
     forward = [op for op in graph.get_operations() if op.type == "Conv2D" and op.inputs[0].shape[1:] == (8, 8, 1)]
     assert len(forward) == 2 * num_views  # The trunk of the peers and that of their means.
     assert all(op.inputs[0].shape[0] == 16 for op in forward)
@@ -188,7 +188,7 @@ def test_normalisation_of_the_trunk_sees_one_view_at_a_time(views):
 def test_every_peer_can_be_deployed(views):
     method = make_method(NAME, num_peers=2)
     method.compile(keras.optimizers.SGD(0.05), steps_per_epoch=1)
-    method.train_step((tf.constant(views[0]), tf.constant(views[1])))
+    method.step((tf.constant(views[0]), tf.constant(views[1])))
     images = views[0][:, 0]
     outputs = method(images)
     size = count(NETWORK(seed=0, name="alone").weights)

@@ -117,7 +117,7 @@ def train(method, strategy, first=0, last=STEPS):
     def dataset(context=None):
         return tf.data.Dataset.from_tensor_slices((shards[:, 0], shards[:, 1]))
 
-    step = method.make_train_function()
+    step = method.step_function
     iterator = iter(strategy.distribute_datasets_from_function(dataset) if replicas > 1 else dataset())
     return [{name: float(value) for name, value in step(iterator).items()} for _ in range(last - first)]
 

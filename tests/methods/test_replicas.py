@@ -34,7 +34,7 @@ def train(name, batch, strategy):
         method.compile(keras.optimizers.SGD(0.05, momentum=0.9), weight_decay=0.1, steps_per_epoch=1, run_eagerly=eager)
     method.begin_epoch(0)
     iterator = iter(strategy.distribute_datasets_from_function(dataset) if replicas > 1 else dataset())
-    step = method.make_train_function()
+    step = method.step_function
     with variable_order.executed_graphs() as graphs:
         logs = [{key: float(value) for key, value in step(iterator).items()} for _ in range(2)]
     assert eager or graphs

@@ -99,7 +99,7 @@ def fit(method, batch, epochs, start=0):
     iterator, logs = iter(data), None
     for epoch in range(start, start + epochs):
         method.begin_epoch(epoch)
-        function = method.make_train_function()
+        function = method.step_function
         for _ in range(2):
             logs = function(iterator)
     return logs

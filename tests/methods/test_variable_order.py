@@ -60,7 +60,7 @@ def test_quantised_students(name, epoch, batch):
     method.begin_epoch(epoch)
     iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
     with variable_order.executed_graphs() as graphs:
-        method.make_train_function()(iterator)
+        method.step_function(iterator)
     assert any(len(graph.node) > 100 for graph in graphs)
     assert variable_order.unordered(graphs) == []
 
@@ -93,7 +93,7 @@ def test_mean_models_teach_with_the_weights_before_the_step(batch):
     def first_step(run_eagerly):
         method = methods.PeerCollaborative(network, num_peers=2, cut="stage1", ramp_epochs=0)
         method.compile(keras.optimizers.SGD(0.5), steps_per_epoch=1, run_eagerly=run_eagerly)
-        values = method.make_train_function()(iter(tf.data.Dataset.from_tensors(batch)))
+        values = method.step_function(iter(tf.data.Dataset.from_tensors(batch)))
         return {name: float(value) for name, value in values.items()}
 
     assert first_step(run_eagerly=False) == pytest.approx(first_step(run_eagerly=True), rel=1e-4)

@@ -105,6 +105,20 @@ def test_any_tap_can_be_deployed_without_what_follows_it():
     assert "logits" not in [layer.name for layer in embedding.layers]
 
 
+def test_a_model_without_taps_is_deployed():
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()])
+    for network in (model, keras.Model(model.inputs, model.output)):
+        deployed = models.deploy(network)
+        np.testing.assert_allclose(deployed(images((8, 8, 3))), network(images((8, 8, 3))), atol=1e-6)
+        assert not deployed.trainable_variables
+
+
+@pytest.mark.parametrize("model", [keras.Model(), keras.Sequential([keras.layers.Flatten()])])
+def test_a_model_without_a_graph_is_not_deployed(model):
+    with pytest.raises(ValueError, match=r"no graph to rewrite. Received"):
+        models.deploy(model)
+
+
 def test_deploying_changes_nothing_of_the_network():
     network = models.build(SPECS[0], (8, 8, 3), 10, seed=0)
     before = network(images((8, 8, 3)), training=False)["logits"].numpy()

@@ -115,7 +115,7 @@ def test_one_replica_is_two(mirrored):
             method = methods.Solo(network, seed=1)
             method.compile(keras.optimizers.SGD(0.01))
         iterator = iter(strategy.distribute_datasets_from_function(lambda _: share) if replicas > 1 else share)
-        step = method.make_train_function()
+        step = method.step_function
         for _ in range(3):
             step(iterator)
         return {v.path: v.numpy() for v in method.variables}

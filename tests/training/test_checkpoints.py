@@ -24,7 +24,7 @@ def make(seed=0):
 def step(method, seed):
     rng = np.random.default_rng(seed)
     images = tf.constant(rng.normal(size=(8, 8, 8, 1)), "float32")
-    method.train_step((images, tf.constant(rng.integers(0, 10, 8), "int32")))
+    method.step((images, tf.constant(rng.integers(0, 10, 8), "int32")))
 
 
 def state(method):

@@ -148,7 +148,7 @@ def test_figures_are_those_of_the_chosen_and_of_the_last_epoch(ranked):
     method = cohorts.make_method(config, dataset.info, load_teacher=None)
     method.compile(make_optimizer(config.optimizer, make_schedule(config.schedule, 10, config.epochs)))
     Checkpoints(workdir, method).restore()
-    test = method.evaluate(data.eval_dataset("test", dataset, batch_size=100))
+    test = method.measure(data.eval_dataset("test", dataset, batch_size=100))
     for row in [*report["peers"], {"name": "teacher", **report["teacher"]}]:
         assert row["val_top1"] == pytest.approx(logged[3][f"{row['name']}/top1"], abs=1e-6)
         assert row["last_val_top1"] == pytest.approx(logged[4][f"{row['name']}/top1"], abs=1e-6)

@@ -1,5 +1,7 @@
 """Base of methods in which a frozen teacher teaches one student."""
 
+import keras
+import numpy as np
 from keras import ops
 
 from odtf.methods.base import Method
@@ -19,9 +21,10 @@ class TaughtByFrozen(Method):
 
     Args:
         networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
-        teacher: a built `keras.Model` with the student's input that returns an answer of the student's shape or a dict
-            of taps; or None. It is frozen here: no variable of it is trained, its batch normalisation uses the moving
-            statistics.
+        teacher: a `keras.Model` with the student's input that returns an answer of the student's shape or a dict of
+            taps; or None. It may be functional, a Sequential or a class of its own. Where it answers with
+            probabilities, their logarithm is taken: logits. It is frozen here: no variable of it is trained, its batch
+            normalisation uses the moving statistics.
         teacher_network: callable as `networks`, for a teacher that is trained here; or None.
         teacher_epochs: int, for how many epochs.
         **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
@@ -46,6 +49,7 @@ class TaughtByFrozen(Method):
             teacher = teacher_network(seed=peer_seed(self.seed, 1), name="teacher")
         else:
             teacher.trainable = False
+            teacher = with_answer(teacher, self.peers["peer_0"].input, self.task)
         self.teacher = teacher
         check_answers({"teacher": teacher, **self.peers}, self.task.output)
         self.teacher_epochs = int(teacher_epochs)
@@ -83,6 +87,39 @@ class TaughtByFrozen(Method):
             return {"teacher/supervised": self.task.supervised(targets, self.answer(teacher))}
         constant = {name: ops.stop_gradient(tap) for name, tap in teacher.items()}
         return self.student_terms(targets, outputs["peer_0"], constant)
+
+
+def with_answer(teacher, image, task):
+    """Returns a teacher as a functional model, whose answer is one that the losses take.
+
+    Args:
+        teacher: `keras.Model` of any kind.
+        image: KerasTensor, the student's input.
+        task: `odtf.tasks.Task`.
+
+    Returns:
+        The teacher itself where it is so already.
+
+    Raises:
+        ValueError: if it gives several outputs without names, or none of the task's name.
+    """
+    try:
+        outputs = teacher.output
+    except (AttributeError, ValueError):  # A class of its own, or not built: one layer of a new model.
+        image = keras.Input(image.shape[1:], name="image")
+        outputs = teacher(image)
+        teacher = keras.Model(image, taps_of(outputs, task.output), name=teacher.name)
+    if isinstance(outputs, list | tuple) or task.output not in taps_of(outputs, task.output):
+        given = ", ".join(outputs) if isinstance(outputs, dict) else f"{len(outputs)} outputs"
+        raise ValueError(f"A teacher gives one output, or taps with {task.output!r} among them. Received: {given}.")
+    noise = np.random.default_rng(0).normal(size=(4, *image.shape[1:])).astype("float32")
+    taps = taps_of(teacher.output, task.output)
+    if not task.is_finished(np.asarray(taps_of(teacher(noise, training=False), task.output)[task.output], "float32")):
+        return teacher
+    taps = {**taps, task.output: task.unfinished(taps[task.output])}
+    unfinished = keras.Model(teacher.input, taps, name=teacher.name)
+    unfinished.trainable = False
+    return unfinished
 
 
 def check_share(alpha):

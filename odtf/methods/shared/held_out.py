@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -15,32 +16,47 @@ _PAIRS = "pairs/"
 class Evaluation:
     """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica."""
 
-    def test_step(self, data):
+    def sums(self, data):
         """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
 
         Args:
             data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
 
         Returns:
-            dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
+            As `sums_of`, and the sums of pairs of peers.
         """
-        images, targets = data[:2]
-        weights = ops.cast(data[2], "float32") if len(data) > 2 else ops.ones(ops.shape(images)[:1])
+        images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
         outputs = self(images, training=False)
+        sums = self.sums_of(self.task.standard(targets), outputs, weights)
+        return sums | self._pair_sums(outputs, weights)
+
+    def sums_of(self, targets, outputs, weights=None):
+        """Returns a dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
+
+        Args:
+            targets: targets of the batch, as the task has them.
+            outputs: what `call` returned for inference.
+            weights: tensor `[batch]`, how much an example counts; None: 1.
+        """
+        if weights is None:
+            weights = ops.ones(ops.shape(keras.tree.flatten(outputs)[0])[:1])
+        weights = ops.cast(weights, "float32")
         sums = {
             f"{who}/{name}": value
             for who, output in self.answers(outputs).items()
             for name, value in metrics.sums_of(self.task.metrics, targets, output, weights).items()
         }
-        sums |= self._pair_sums(outputs, weights)
         held_out = self.held_out_sums(targets, outputs, weights)
         return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
 
     def _pair_sums(self, outputs, weights):
         """Sums of how far peers that start from trained weights agree, two by two."""
         answers = {name: answer for name, answer in self.answers(outputs).items() if name.startswith("peer_")}
-        if self.warm_start is None or self.task.agreement is None:
+        if self.warm_start is None or self.task.agreement is None or not answers:
             return {}
+        if weights is None:
+            weights = ops.ones(ops.shape(next(iter(answers.values())))[:1])
+        weights = ops.cast(weights, "float32")
         return {
             f"{_PAIRS}{one}-{other}/{key}": value
             for one, other in itertools.combinations(answers, 2)
@@ -57,11 +73,12 @@ class Evaluation:
         share = pairs and self.task.agreement.share
         return {f"disagreement/{pair}": 1.0 - value if share else value for pair, value in found.items()}
 
-    def make_test_function(self, force=False):
-        """As `make_train_function`, for `test_step`; sums over replicas."""
-        if self.test_function is None or force:
-            self.test_function = self._distribute(self.test_step, tf.distribute.ReduceOp.SUM)
-        return self.test_function
+    @property
+    def sums_function(self):
+        """As `step_function`, for `sums`; adds up over replicas."""
+        if self._sums_function is None:
+            self._sums_function = self._distribute(self.sums, tf.distribute.ReduceOp.SUM)
+        return self._sums_function
 
     def collect(self, network, tap, examples, limit=None):
         """Computes one tap of a network for all examples, or the first of them.
@@ -88,15 +105,16 @@ class Evaluation:
                 break
         return np.concatenate(taps)[:limit], np.concatenate(all_targets)[:limit]
 
-    def evaluate(self, x, y=None, batch_size=None, **kwargs):
+    def measure(self, x, y=None, batch_size=None):
         """Returns the task's metrics of every peer and the teacher over a finite set of examples.
+
+        It is what chooses a student, and no more than that: Keras' `evaluate` computes the loss as well.
 
         Args:
             x: finite `tf.data.Dataset`, or a distributed one, of (images, targets) or (images, targets, weights); or
                 the images themselves, with targets `y`.
             y: targets `[examples, ...]` where `x` is images.
             batch_size: int, for images; 128 by default.
-            **kwargs: what else `fit` passes to its validation; ignored.
 
         Returns:
             dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1]; where networks start from
@@ -107,7 +125,18 @@ class Evaluation:
         """
         if y is not None:
             x = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size or 128)
-        totals = metrics.merged(self._sums(x))
+        return self.values_of(metrics.merged(self._sums(x)))
+
+    def values_of(self, totals):
+        """Returns what `measure` does, from the total of all sums.
+
+        Args:
+            totals: dict as `sums_of` returns it, numpy arrays.
+
+        Raises:
+            ValueError: if there is no example.
+        """
+        totals = dict(totals)
         count = float(totals.pop("count", 0.0))
         if not count:
             raise ValueError("There is nothing to evaluate on: the data set is empty.")
@@ -116,15 +145,16 @@ class Evaluation:
         values |= self._disagreement(totals)
         for who in dict.fromkeys(name.partition("/")[0] for name in totals):
             own = {name.removeprefix(f"{who}/"): total for name, total in totals.items() if name.startswith(f"{who}/")}
-            found = metrics.results(own, self.task.metrics)
+            known = {key.partition("/")[0] for key in own}
+            found = metrics.results(own, {name: it for name, it in self.task.metrics.items() if name in known})
             values |= {f"{who}/{name}": value for name, value in found.items()}
         return values
 
     def _sums(self, examples):
-        """Yields what `test_step` gives for every batch, over all replicas."""
-        test_function, iterator = self.make_test_function(), iter(examples)
+        """Yields what `sums` gives for every batch, over all replicas."""
+        sums_function, iterator = self.sums_function, iter(examples)
         while True:
             try:
-                yield test_function(iterator)
+                yield sums_function(iterator)
             except (tf.errors.OutOfRangeError, StopIteration):
                 return

@@ -195,6 +195,27 @@ class Update:
                 found[i] = gradient
         return found
 
+    def regularized(self, gradients, scale=1.0):
+        """Adds the gradients of the variables' own regularizers.
+
+        As with the weight decay, a variable without a gradient stays as it is.
+
+        Args:
+            gradients: list of tensors or None, for the variables in order.
+            scale: what the loss was multiplied by; the regularizers are, too.
+
+        Returns:
+            The gradients, and a dict of "regularization": their sum, a scalar; empty where there is none.
+        """
+        gradients, penalties = list(gradients), []
+        for i, (gradient, v) in enumerate(zip(gradients, self._variables, strict=True)):
+            if gradient is not None and v.regularizer is not None:
+                with tf.GradientTape() as tape:
+                    penalty = v.regularizer(v)
+                gradients[i] = gradient + scale * tape.gradient(penalty, v.value)
+                penalties.append(penalty)
+        return gradients, {"regularization": sum(penalties)} if penalties else {}
+
     def apply(self, gradients, scale, forward_pass=(), when=()):
         """Adds the weight decay to the gradients and steps every optimizer.
 

@@ -5,6 +5,7 @@ import typing
 
 import keras
 import numpy as np
+from keras import ops
 
 from odtf.data import Target
 from odtf.errors import UserError
@@ -16,6 +17,9 @@ from odtf.tasks.task import Answer, Task
 
 class Classification(Task):
     """Images in classes; a network answers with logits `[batch, classes]`, a target is an integer.
+
+    Targets may be integers `[batch]` or `[batch, 1]`, as keras.datasets has them, or distributions `[batch, classes]`,
+    one-hot or soft. Of the latter a loss takes all, a metric the largest.
 
     The supervised term is the cross-entropy, the default of distillation T^2 KL(p_teacher || p_student).
 
@@ -41,6 +45,24 @@ class Classification(Task):
 
     def head(self, info):
         return len(info.names)
+
+    def standard(self, targets):
+        rank = ops.ndim(targets)
+        if rank == 2 and targets.shape[-1] == 1:
+            return ops.squeeze(targets, axis=-1)
+        if rank not in (1, 2):  # None where batches have had different ones.
+            raise ValueError(
+                "Labels are class numbers [batch] or [batch, 1], or distributions [batch, classes]. "
+                f"Received: labels of shape {targets.shape}."
+            )
+        return targets
+
+    def is_finished(self, answers):
+        return answers.ndim == 2 and bool(np.all(answers >= 0) and np.allclose(answers.sum(-1), 1.0, atol=0.02))
+
+    def unfinished(self, answers):
+        # Logits up to a constant for each example, which no softmax sees.
+        return ops.log(ops.maximum(ops.cast(answers, "float32"), 1e-37))
 
     def supervised(self, targets, output):
         return cross_entropy(targets, output, self.label_smoothing)

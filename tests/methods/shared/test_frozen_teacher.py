@@ -31,14 +31,14 @@ def test_teacher_first_and_then_the_student(name, batch):
 
     method.begin_epoch(0)
     waiting, learning = values(student), values(method.teacher)
-    logs = method.train_step(data)
+    logs = method.step(data)
     assert set(logs) == {"loss", "teacher/supervised", "teacher/top1"}
     assert all(unchanged(waiting, student))
     assert not any(unchanged(learning, method.teacher))
 
     method.begin_epoch(2)
     learning, waiting = values(student), values(method.teacher)
-    logs = method.train_step(data)
+    logs = method.step(data)
     assert {"peer_0/supervised", "peer_0/top1", "teacher/top1"} <= set(logs)
     assert all(unchanged(waiting, method.teacher))
     assert not any(unchanged(learning, student))
@@ -49,7 +49,7 @@ def test_both_are_evaluated_in_every_phase(batch, sgd):
     method.compile(sgd)
     for epoch in (0, 2):
         method.begin_epoch(epoch)
-        assert set(method.evaluate(*batch)) == {"peer_0/top1", "teacher/top1"}
+        assert set(method.measure(*batch)) == {"peer_0/top1", "teacher/top1"}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_phases_survive_a_resume(batch, tmp_path, stop):
         for step in steps:
             if step % 2 == 0 or step == steps.start:
                 method.begin_epoch(step // 2, resumed=step % 2 > 0)
-            logs = method.train_step((tf.constant(batch[0]), tf.constant(batch[1])))
+            logs = method.step((tf.constant(batch[0]), tf.constant(batch[1])))
         return logs
 
     whole, first, second = started(3), started(3), started(8)
@@ -97,3 +97,54 @@ def test_phases_survive_a_resume(batch, tmp_path, stop):
     assert logs.keys() == resumed.keys()
     for a, b in zip(whole.variables, second.variables, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5, err_msg=a.path)
+
+
+class Subclassed(keras.Model):
+    """A teacher without a graph."""
+
+    def __init__(self, activation=None):
+        super().__init__(name="subclassed")
+        self.flat = keras.layers.Flatten()
+        self.dense = keras.layers.Dense(10, activation, kernel_initializer=keras.initializers.GlorotNormal(seed=1))
+
+    def call(self, images):
+        return self.dense(self.flat(images))
+
+
+def sequential(activation=None, shape=((8, 8, 1),)):
+    dense = keras.layers.Dense(10, activation, kernel_initializer=keras.initializers.GlorotNormal(seed=1))
+    return keras.Sequential([*map(keras.Input, shape), keras.layers.Flatten(), dense])
+
+
+def functional(activation=None):
+    model = sequential(activation)
+    return keras.Model(model.inputs, model.output)
+
+
+@pytest.mark.parametrize("kind", [functional, sequential, Subclassed])
+def test_the_answer_of_a_teacher_is_logits_whatever_it_ends_in(kind, batch, sgd):
+    logits = kind()(batch[0]).numpy()
+    wanted = logits - logits.max(-1, keepdims=True)
+    for activation in (None, "softmax"):
+        method = make_method("OfflineDistillation", teacher=kind(activation))
+        found = method(batch[0])["teacher"]["logits"].numpy()
+        np.testing.assert_allclose(found - found.max(-1, keepdims=True), wanted, rtol=1e-4, atol=1e-4)
+        method.compile(sgd, run_eagerly=True)
+        before = values(method.teacher)
+        assert np.isfinite(method.train_on_batch(*batch, return_dict=True)["peer_0/distillation"])
+        assert all(unchanged(before, method.teacher))
+
+
+def test_a_sequential_teacher_may_be_unbuilt(batch):
+    assert (
+        make_method("OfflineDistillation", teacher=sequential(shape=()))(batch[0])["teacher"]["logits"].shape[-1] == 10
+    )
+
+
+def test_a_teacher_has_an_answer_and_the_taps_of_the_method():
+    two = functional()
+    two = keras.Model(two.inputs, [two.output, two.output])
+    with pytest.raises(ValueError, match=r"A teacher gives one output.*Received: 2 outputs"):
+        make_method("OfflineDistillation", teacher=two)
+    with pytest.raises(ValueError, match="The teacher has no maps"):
+        make_method("FitNets", teacher=Subclassed())

@@ -1,0 +1,137 @@
+"""A cohort does what Keras documents of a model: a cohort of one network is a plain model, number by number."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import odtf
+from odtf import methods
+from tests.methods import keras_rows
+from tests.methods.conftest import make_method
+from tests.methods.keras_rows import ROWS, VX, VY, W, X, Y, small
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_solo_is_a_plain_model(name):
+    (expected, weights), (found, own) = keras_rows.results(name)
+    for where, a, b in keras_rows.pairs([expected, weights], [found, own]):
+        np.testing.assert_allclose(b, a, rtol=2e-5, atol=1e-6, err_msg=where)
+    assert len(weights) == len(own)
+
+
+def test_history_has_every_term_and_the_task_s_metric_as_the_mean_of_an_epoch():
+    model = keras_rows.cohort(metrics=["accuracy"])
+    history = model.fit(X, Y, batch_size=5, epochs=2, validation_data=(VX, VY), verbose=0).history
+    assert history["peer_0/top1"] == history["accuracy"]
+    assert history["val_peer_0/top1"] == pytest.approx(history["val_accuracy"])
+    assert history["peer_0/supervised"] == history["loss"]
+    assert history["val_peer_0/supervised"] == history["val_loss"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "mse"}, "The loss of a cohort is its method's.*Received: loss='mse'"),
+        ({"loss_weights": [1.0]}, r"Received: loss_weights=\[1.0\]"),
+        ({"jit_compile": True}, "On a CPU XLA makes.*Received: jit_compile=True"),
+    ],
+)
+def test_what_compile_refuses(options, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        methods.Solo(small).compile("sgd", **options)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_a_loss_in_second_place_is_refused():
+    with pytest.raises(ValueError, match="Received: loss='mse'"):
+        methods.Solo(small).compile("sgd", "mse")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((X, None), "Received: no targets"),
+        ((X, np.zeros((22, 7), "float32")), r"over the 4 classes. Received: labels of shape \(None, 7\)"),
+        ((X, np.zeros((22, 2, 2), "int32")), r"Received: labels of shape \(None, 2, 2\)"),
+    ],
+)
+def test_bad_labels(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        keras_rows.cohort().fit(*arguments, verbose=0)
+
+
+def test_a_weight_is_of_an_example():
+    with pytest.raises(ValueError, match="A weight is one number for each example"):
+        keras_rows.cohort().fit(X, Y, sample_weight=np.ones((22, 3), "float32"), verbose=0)
+
+
+@pytest.mark.parametrize("name", methods.available())
+def test_every_method_has_a_loss_on_held_out_examples_that_counts_weights(name, batch, sgd):
+    method = make_method(name)
+    method.compile(sgd, steps_per_epoch=1, run_eagerly=True)
+    images, labels = batch
+    once = method.test_on_batch(images, labels, return_dict=True)
+    twice = method.test_on_batch(images, labels, sample_weight=np.full(16, 2.0, "float32"), return_dict=True)
+    terms = {key: value for key, value in once.items() if key != "loss" and not key.endswith("/top1")}
+    assert once["loss"] == pytest.approx(sum(terms.values()), rel=1e-5)
+    for term in ("loss", *terms):
+        assert twice[term] == pytest.approx(2.0 * once[term], rel=1e-5), term
+    assert {f"{peer}/top1" for peer in method.peers} <= set(once)
+    found = method.measure(images, labels)
+    assert {key: once[key] for key in found if key in once} == pytest.approx(
+        {key: value for key, value in found.items() if key in once}
+    )
+
+
+def test_a_method_with_a_ramp_learns_from_fit_how_long_an_epoch_is():
+    method = methods.CLILR(functools.partial(two_stages), num_peers=2)
+    method.compile("sgd")
+    history = method.fit(X, Y, batch_size=11, epochs=2, verbose=0).history
+    assert method.steps_per_epoch == 2
+    assert history["peer_0/distillation"][1] > history["peer_0/distillation"][0] > 0
+
+
+def two_stages(*, seed, name):
+    """A network with two stages, to be cut between them."""
+    return odtf.models.plain_cnn((4, 4, 1), 4, widths=(4, 4), padding="symmetric", seed=seed, name=name)
+
+
+def test_validation_within_fit_reaches_the_method(batch, sgd):
+    method = make_method("KDCL", target="general")
+    method.compile(sgd, run_eagerly=True)
+    method.fit(*batch, batch_size=16, validation_data=batch, verbose=0)
+    assert np.abs(method.ensemble_weights.numpy() - 0.5).max() > 1e-3
+
+
+def test_two_replicas_show_what_one_shows(mirrored):
+    logs = []
+    for strategy in (tf.distribute.get_strategy(), mirrored):
+        with strategy.scope():
+            model = keras_rows.cohort(metrics=["accuracy"])
+        data = tf.data.Dataset.from_tensor_slices((X[:20], Y[:20], W[:20])).batch(10)
+        logs.append(model.fit(data, epochs=2, validation_data=data, verbose=0).history)
+    # Batch normalisation, per replica, sees half of a batch in training.
+    assert logs[0].keys() == logs[1].keys()
+    assert logs[0]["loss"][0] == pytest.approx(logs[1]["loss"][0], rel=0.2)
+
+
+def test_predict_gives_the_student_or_what_is_named(batch):
+    method = make_method("OnlineDistillationCheap", num_peers=2)
+    images, outputs = batch[0], method(batch[0])
+    np.testing.assert_allclose(method.predict(images, verbose=0), outputs["peer_0"]["logits"], atol=1e-5)
+    named = method.predict(images, verbose=0, outputs=("peer_1/embedding", "teacher"))
+    np.testing.assert_allclose(named["peer_1/embedding"], outputs["peer_1"]["embedding"], atol=1e-5)
+    np.testing.assert_allclose(named["teacher"], outputs["teacher"]["logits"], atol=1e-5)
+    one = method.predict(images, verbose=0, outputs="peer_1")
+    np.testing.assert_allclose(one, outputs["peer_1"]["logits"], atol=1e-5)
+    np.testing.assert_allclose(method.predict_on_batch(images), outputs["peer_0"]["logits"], atol=1e-5)
+    with pytest.raises(ValueError, match=r"peer_1/logits.*Received: outputs='peer_7/logits'"):
+        method.predict(images, verbose=0, outputs="peer_7/logits")
+
+
+def test_summary_names_the_networks(capsys):
+    method = make_method("DeepMutualLearning")
+    method.summary()
+    assert "peer_1" in capsys.readouterr().out

@@ -203,7 +203,7 @@ def train(config, workdir, placement, allow_code=False):
     def teacher(workdir, info=None):
         return load_teacher(workdir, info, allow_code or own_names(config))
 
-    prepared = experiment.prepare(config, workdir, placement, teacher, functools.cache(load_start))
+    prepared = experiment.prepare(config, workdir, placement, teacher, load_start=functools.cache(load_start))
     if placement.is_chief:
         claim(workdir, config)
     report = json.loads(json.dumps(prepared.run()))  # What is returned is what is read later.

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from odtf import data, methods, models, quantization, tasks
 from odtf.errors import UserError
-from odtf.methods.shared.warm_start import WarmStart, twins
 from odtf.models.specification import check_kinds
+from odtf.training import starts as starts_lib
 from odtf.training.schedules import make_optimizer
 
 
@@ -83,7 +83,7 @@ def rehearse(config, load_teacher, load_start=None):
     task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"))
 
     def network(key, spec):
-        _build(_aware(config, key), key, spec, task, info, False, 0, "network", _Starts(load_start))
+        _build(_aware(config, key), key, spec, task, info, False, 0, "network", starts_lib.Starts(load_start))
         return _rehearsed
 
     def teacher(workdir):
@@ -132,7 +132,7 @@ def make_method(config, info, load_teacher, *, load_start=None, synchronized=Fal
         UserError: on unknown names and arguments, and on values that the method or the network refuses.
     """
     task, schedule, specifications = make_task(config), _quantization_schedule(config), {}
-    starts = _Starts(load_start)
+    starts = starts_lib.Starts(load_start)
 
     def network(key, spec):
         aware = _aware(config, key, schedule, input_range)
@@ -151,26 +151,8 @@ def make_method(config, info, load_teacher, *, load_start=None, synchronized=Fal
     method.specifications = specifications
     method.starts = starts.made
     if load_start is not None:
-        _set_warm_start(config, method)
+        starts_lib.set_warm_start(config, method)
     return method
-
-
-def _set_warm_start(config, method):
-    """Tells a method how its networks that start from trained weights learn, if there are such."""
-    if method.starts:
-        method.warm_start = WarmStart(config.init.frozen_epochs, config.init.body_rate)
-    elif config.init.frozen_epochs or config.init.body_rate != 1:
-        raise UserError(
-            "config.init is about networks that start from trained weights, as config.network.init names them. "
-            f"Received: {config.init.to_dict()}, and no network with init."
-        )
-    if pair := twins(method, config.data.num_views):
-        raise UserError(
-            f"{pair[0]} and {pair[1]} start with equal weights and see the same images, and {config.method.name} would "
-            "leave them equal for ever: an init without its head ({'source': ..., 'head': False}), a start for each in "
-            f"config.method.networks, or config.data.num_views={len(method.peers)} would be right. "
-            f"Received: init={method.starts[pair[1]].source!r}."
-        )
 
 
 def make_network(config, row, info):
@@ -268,33 +250,6 @@ def _check_method_options(method, options):
         check_kinds(method, options)
     except ValueError as error:
         raise UserError(f"config.method: {error}") from error
-
-
-class _Starts:
-    """What the networks of a cohort start from."""
-
-    def __init__(self, load):
-        self._load = load
-        self.made = {}
-
-    def apply(self, network, init, maker):
-        """Gives a network the weights that its specification names, unless they are loaded later.
-
-        Raises:
-            ValueError: if they do not fit, or `init` is of another form.
-        """
-        if init is None or self._load is None:
-            return
-        init = dict(init) if isinstance(init, collections.abc.Mapping) else {"source": init}
-        source, head = init.pop("source", None), init.pop("head", None)
-        if init or not isinstance(source, str) or not isinstance(head, bool | None):
-            raise ValueError(
-                "init is what to start from, as text, or a mapping of 'source' and 'head' (True, False or None). "
-                f"Received: init={init or {'source': source, 'head': head}!r}."
-            )
-        if source == "imagenet":  # Of a function of keras.applications, whose name the network need not have.
-            source = f"imagenet:{maker.rpartition(':')[2]}"
-        self.made[network.name] = models.start(network, self._load(source), head=head, title=source)
 
 
 def _build(aware, key, spec, task, info, synchronized, seed, name, starts=None):

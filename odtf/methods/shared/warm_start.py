@@ -1,4 +1,17 @@
-"""Cohorts whose networks start from trained weights: when the layers that were taken learn, and how fast."""
+"""Cohorts whose networks start from trained weights: when the layers that were taken learn, how fast, and twins.
+
+Peers that start from one file have equal bodies. What makes them differ, by method:
+
+    all                                         heads of their own, where the head is not taken; dropout; a start for
+                                                each, as config.method.networks may have it
+    all whose peers may see views of their own  config.data.num_views: KDCL, PeerCollaborative, DeepMutualLearning, ...
+    OnlineDistillationCheap, ONE, FeatureFusion, what the method builds on the peers' features, with weights of its own
+    PeerCollaborative, OnlineEnsemble           for each peer
+    Solo and methods with a teacher             they have one student; their networks have different parts to play
+
+Equal peers that none of this tells apart get equal gradients for ever; `twins` finds them. How far peers differ is
+measured at every validation: "disagreement/ONE-OTHER" in the log and in report.json.
+"""
 
 import contextlib
 import dataclasses

@@ -1,24 +1,22 @@
-"""The base of every method: a cohort is one Keras model, and this is its training step."""
-
-import contextlib
+"""The base of every method: a cohort is one Keras model; what a method defines of it, and its forward pass."""
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from odtf.methods.shared.held_out import Evaluation
 from odtf.methods.shared.keras_loops import KerasLoops
 from odtf.methods.shared.saved import Saved
+from odtf.methods.shared.training_step import TrainingStep
 from odtf.tasks import Classification
 
 
-class Method(KerasLoops, Evaluation, Saved, keras.Model):
+class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     """A cohort of peers, the online teacher built from them, and what they minimise together.
 
     A subclass builds its peers in the constructor and returns the named terms of its loss from `loss_terms`; if it has
-    a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here: one forward pass per peer,
-    one gradient tape, weight decay, the scaling by replicas. How a cohort is evaluated is in `Evaluation`, what Keras'
-    own methods do with it in `KerasLoops`, how it is saved in `Saved`.
+    a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here and in the parts: the step in
+    `TrainingStep`, how a cohort is evaluated in `Evaluation`, what Keras' own methods do with it in `KerasLoops`, and
+    how it is saved in `Saved`.
 
     Args:
         task: `odtf.tasks.Task`: what a sample is, the supervised term, the metrics; classification by default.
@@ -252,113 +250,3 @@ class Method(KerasLoops, Evaluation, Saved, keras.Model):
     def view(images, index):
         """Returns the images that peer `index` sees."""
         return images if len(images.shape) == 4 else images[:, index % images.shape[1]]
-
-    # The training step ----------------------------------------------------------------------------------------------
-
-    @property
-    def epoch(self):
-        """The 0-based number of the running epoch, a float32 scalar; for ramps and schedules inside a loss.
-
-        Raises:
-            ValueError: if `compile` was not told how many steps an epoch has.
-        """
-        if not self.steps_per_epoch:
-            raise ValueError(f"{type(self).__name__} depends on the epoch: compile(..., steps_per_epoch=N) is needed.")
-        return ops.cast(self.optimizer.iterations // self.steps_per_epoch, "float32")
-
-    def step(self, data):
-        """One step on one replica's share of a batch.
-
-        Args:
-            data: images, targets and optionally weights `[batch]`, how much an example counts in every term.
-
-        Returns:
-            dict of scalars: "loss", the mean of every term by its name, and "NAME/METRIC" of every peer and the
-            teacher, for what the task calls progress.
-        """
-        images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
-        return self.learn(images, self.task.standard(targets), weights)[0]
-
-    def learn(self, images, targets, weights=None):
-        """As `step`, for targets as the task has them; returns its values, and what `call` returned."""
-        # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
-        # must reach the decay too.
-        scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
-        with tf.GradientTape(persistent=self.update.has_several_objectives) as tape:
-            with contextlib.nullcontext() if self.warm_start is None else self.warm_start.as_in_inference(self):
-                outputs = self(images, training=True)
-            terms = self.mean_terms(targets, outputs, weights)
-            objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
-        waiting = set() if self.warm_start is None else self.warm_start.waiting(self)
-        gradients = self.update.gradients(tape, objectives, waiting)
-        gradients, penalties = self.update.regularized(gradients, scale)
-        # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
-        self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
-        self.after_step(targets, outputs)
-        progress = {
-            f"{who}/{name}": value
-            for who, output in self.answers(outputs).items()
-            for name, value in self.task.progress(targets, output).items()
-        }
-        terms |= penalties
-        return {"loss": sum(terms.values()), **terms, **progress}, outputs
-
-    def mean_terms(self, targets, outputs, weights=None):
-        """Returns the mean of every term of the loss, name -> scalar; with weights, of each example's times its own.
-
-        "added" is what layers of a network add to its loss (`add_loss`, activity regularizers), where there are such.
-        """
-        terms = self.loss_terms(targets, outputs)
-        if weights is not None:
-            if len(weights.shape) > 1 and weights.shape[1:] != (1,):
-                raise ValueError(f"A weight is one number for each example. Received: weights of {weights.shape}.")
-            weights = ops.reshape(ops.cast(weights, "float32"), (-1,))
-            terms = {name: term * weights for name, term in terms.items()}
-        means = {name: ops.mean(term) for name, term in terms.items()}
-        # What layers add themselves; the regularizers of weights come last in Keras' list, and are the update's.
-        regularized = sum(v.regularizer is not None for v in self.trainable_weights)
-        added = self.losses[: len(self.losses) - regularized]
-        return {**means, "added": sum(map(ops.sum, added))} if added else means
-
-    def begin_epoch(self, epoch, resumed=False):
-        """Tells the method that an epoch begins; the training loop calls it, and `fit` does.
-
-        Args:
-            epoch: int, 0-based.
-            resumed: bool, whether training goes on in the middle of this epoch.
-        """
-        phase = self.phase_at(epoch)
-        if not resumed and (epoch == 0 or phase != self.phase_at(epoch - 1)):
-            self.enter_phase(phase)
-        turned = self.quantization is not None and self.quantization.begin_epoch(epoch)
-        if turned:  # Inference computes otherwise, too.
-            self._sums_function = None
-            self._forwards.clear()
-        turned |= self.warm_start is not None and self.warm_start.begin_epoch(epoch)
-        if turned or phase != self.phase:
-            self.phase = phase
-            self._step_function = None
-            self.forget_loops()
-
-    @property
-    def step_function(self):
-        """A function of an iterator that takes a batch from it, makes one step, and returns the values of that step.
-
-        On every replica at once; the values are those of the global batch.
-        """
-        if self._step_function is None:
-            self._step_function = self._distribute(self.step, tf.distribute.ReduceOp.MEAN)
-        return self._step_function
-
-    def _distribute(self, step, reduction):
-        """Returns a function of an iterator that runs `step` on every replica and reduces the scalars it returns."""
-        strategy = self.distribute_strategy
-        if self.jit_compile:
-            step = tf.function(step, jit_compile=True, autograph=False)
-
-        def run(iterator):
-            values = strategy.run(step, args=(next(iterator),))
-            return {name: strategy.reduce(reduction, value, axis=None) for name, value in values.items()}
-
-        # Steps have no control flow on tensors; AutoGraph would only slow the tracing down.
-        return run if self.run_eagerly else tf.function(run, autograph=False)

@@ -82,7 +82,7 @@ def answer_of(model, output=None):
 def _functional(model):
     """Returns a model as a functional one, which can be rewritten."""
     if isinstance(model, keras.Sequential) and model.built:
-        return keras.Model(model.inputs, model.output, name=model.name)
+        return keras.Model(model.inputs, model.outputs[0], name=model.name)
     if isinstance(model, keras.Sequential) or not hasattr(model, "operations"):
         raise ValueError(
             "A functional model is deployed, or a Sequential that is built: another has no graph to rewrite. "

@@ -20,13 +20,14 @@ CLASSES = 4
 RATE = 0.05
 
 
-def small(*, seed, name, regularized=False):
+def small(*, seed, name, regularized=False, normalized=True):
     """A network that is traced in no time: two dense layers and a batch normalisation.
 
     Args:
         seed: int.
         name: str.
         regularized: whether a kernel and an activation add to the loss.
+        normalized: whether there is the batch normalisation, which each replica does for itself.
     """
     kernel, activity = (keras.regularizers.L2(0.1), keras.regularizers.L1(0.01)) if regularized else (None, None)
     image = keras.Input((4, 4, 1), name="image")
@@ -39,7 +40,7 @@ def small(*, seed, name, regularized=False):
         activity_regularizer=activity,
         name="hidden",
     )(x)
-    x = keras.layers.BatchNormalization(momentum=0.9, name="norm")(x)
+    x = keras.layers.BatchNormalization(momentum=0.9, name="norm")(x) if normalized else x
     x = keras.layers.ReLU(name="embedding")(x)
     logits = keras.layers.Dense(CLASSES, kernel_initializer=initializers[1], name="logits")(x)
     return keras.Model(image, {"embedding": x, "logits": logits}, name=name)
@@ -57,9 +58,9 @@ def plain(loss="sparse_categorical_crossentropy", regularized=False, **options):
     return model
 
 
-def cohort(loss=None, regularized=False, **options):
+def cohort(loss=None, regularized=False, normalized=True, **options):
     """Returns a cohort of one network, compiled; its loss is its own."""
-    model = methods.Solo(functools.partial(small, regularized=regularized), seed=0)
+    model = methods.Solo(functools.partial(small, regularized=regularized, normalized=normalized), seed=0)
     model.compile(keras.optimizers.SGD(RATE, momentum=0.9), **options)
     return model
 

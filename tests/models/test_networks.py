@@ -107,7 +107,7 @@ def test_any_tap_can_be_deployed_without_what_follows_it():
 
 def test_a_model_without_taps_is_deployed():
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()])
-    for network in (model, keras.Model(model.inputs, model.output)):
+    for network in (model, keras.Model(model.inputs, model.outputs[0])):
         deployed = models.deploy(network)
         np.testing.assert_allclose(deployed(images((8, 8, 3))), network(images((8, 8, 3))), atol=1e-6)
         assert not deployed.trainable_variables

@@ -1,5 +1,6 @@
 """Peers of a cohort: their seeds, and what is found among their taps."""
 
+import keras
 import numpy as np
 
 
@@ -24,9 +25,15 @@ def several(networks, num_peers=1, least=2, most=None):
         list of callables.
 
     Raises:
-        ValueError: if there are fewer or more.
+        ValueError: if there are fewer or more, or a network is given in place of what makes it.
     """
     makers = [networks] * num_peers if callable(networks) else list(networks)
+    for make in makers:
+        if isinstance(make, keras.Model):
+            raise ValueError(
+                "A network is made anew for every peer: by a callable network(seed=int, name=str) that returns it. "
+                f"Received: the keras.Model {make.name!r}."
+            )
     received = f"num_peers={num_peers}" if callable(networks) else f"{len(makers)} networks"
     if len(makers) < least:
         raise ValueError(f"The method needs at least {least} peers. Received: {received}.")

@@ -10,7 +10,8 @@ from odtf import models, tasks
 from odtf.models import heads
 
 _PLAIN = (bool, int, float, str, type(None))
-_HEADS = (heads.Linear, heads.Embedding)
+# What is made anew by its arguments, which are its attributes.
+_VALUES = (heads.Linear, heads.Embedding)
 _REFUSED = (
     "A cohort is saved by its arguments: networks of odtf.models, partials of them, Keras models, and functions "
     "registered with keras.saving.register_keras_serializable. Received: {}."
@@ -94,8 +95,8 @@ def _packed(value):
     if isinstance(value, functools.partial):
         parts = {"function": value.func, "arguments": value.args, "keywords": value.keywords}
         return {"partial": {name: _packed(part) for name, part in parts.items()}}
-    if isinstance(value, _HEADS):
-        return {"head": type(value).__name__, **_packed(vars(value))}
+    if isinstance(value, _VALUES):
+        return {"value": type(value).__name__, **_packed(vars(value))}
     if isinstance(value, tasks.Task):
         return _packed_task(value)
     if isinstance(value, keras.Model | keras.layers.Layer):
@@ -111,13 +112,18 @@ def _packed_task(task):
 
 
 def _packed_function(value):
-    name = getattr(value, "__name__", None)
-    if name in models.specification.names() and value is models.specification.find(name):
-        return {"network": name}
+    for name, network in _networks().items():
+        if value is network:
+            return {"network": name}
     registered = keras.saving.get_registered_name(value)
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is value:
         return {"registered": registered}
     raise ValueError(_REFUSED.format(repr(value)))
+
+
+def _networks():
+    """Returns the functions that a file may name, by name: those of odtf's networks."""
+    return {name: models.specification.find(name) for name in models.specification.names()}
 
 
 def _unpacked(value):
@@ -130,13 +136,12 @@ def _unpacked(value):
     if "partial" in value:
         parts = {name: _unpacked(part) for name, part in value["partial"].items()}
         return functools.partial(parts["function"], *parts["arguments"], **parts["keywords"])
-    if "head" in value:
-        return _named(value["head"], {head.__name__: head for head in _HEADS}, "heads")(**content)
+    if "value" in value:
+        return _named(value["value"], {kind.__name__: kind for kind in _VALUES}, "heads")(**content)
     if "task" in value:
         return tasks.find(_named(value["task"], {name: name for name in tasks.names()}, "tasks"))(**content)
     if "network" in value:
-        known = {name: name for name in models.specification.names()}
-        return models.specification.find(_named(value["network"], known, "networks"))
+        return _named(value["network"], _networks(), "networks")
     if "keras" in value:
         return keras.saving.deserialize_keras_object(value["keras"])
     if "registered" in value:

@@ -52,6 +52,19 @@ def test_both_are_evaluated_in_every_phase(batch, sgd):
         assert set(method.measure(*batch)) == {"peer_0/top1", "teacher/top1"}
 
 
+def test_what_fit_shows_changes_with_the_phase(batch, sgd):
+    """The means of each epoch are of its own phase; the student's own metrics are the teacher's while it waits."""
+    method = make_method("OfflineDistillation", teacher=None, teacher_network=NETWORK, teacher_epochs=1)
+    method.compile(sgd, metrics=["accuracy"], run_eagerly=True)
+    history = method.fit(*batch, batch_size=8, epochs=3, validation_data=batch, verbose=0).history
+    lengths = {name: len(values) for name, values in history.items()}
+    assert lengths["teacher/supervised"] == lengths["val_teacher/supervised"] == 1
+    assert lengths["peer_0/distillation"] == lengths["val_peer_0/supervised"] == 2
+    assert lengths["loss"] == lengths["val_loss"] == lengths["accuracy"] == lengths["val_accuracy"] == 3
+    assert history["accuracy"] == pytest.approx([history["teacher/top1"][0], *history["peer_0/top1"]])
+    assert history["val_accuracy"] == pytest.approx(history["val_peer_0/top1"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -118,18 +131,18 @@ def sequential(activation=None, shape=((8, 8, 1),)):
 
 def functional(activation=None):
     model = sequential(activation)
-    return keras.Model(model.inputs, model.output)
+    return keras.Model(model.inputs, model.outputs[0])
 
 
 @pytest.mark.parametrize("kind", [functional, sequential, Subclassed])
-def test_the_answer_of_a_teacher_is_logits_whatever_it_ends_in(kind, batch, sgd):
+def test_the_answer_of_a_teacher_is_logits_whatever_it_ends_in(kind, batch):
     logits = kind()(batch[0]).numpy()
     wanted = logits - logits.max(-1, keepdims=True)
     for activation in (None, "softmax"):
         method = make_method("OfflineDistillation", teacher=kind(activation))
         found = method(batch[0])["teacher"]["logits"].numpy()
         np.testing.assert_allclose(found - found.max(-1, keepdims=True), wanted, rtol=1e-4, atol=1e-4)
-        method.compile(sgd, run_eagerly=True)
+        method.compile("sgd", run_eagerly=True)
         before = values(method.teacher)
         assert np.isfinite(method.train_on_batch(*batch, return_dict=True)["peer_0/distillation"])
         assert all(unchanged(before, method.teacher))

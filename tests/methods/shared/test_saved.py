@@ -2,6 +2,8 @@
 
 import functools
 import json
+import subprocess
+import sys
 import zipfile
 
 import keras
@@ -24,8 +26,8 @@ SAVED = {
 }
 
 
-def compiled(name, seed=0):
-    method = getattr(methods, name)(NETWORK, seed=seed, **SAVED[name])
+def compiled(name, seed=0, network=NETWORK):
+    method = getattr(methods, name)(network, seed=seed, **SAVED[name])
     optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
     method.compile(optimizer, weight_decay=1e-3, steps_per_epoch=3, metrics=["accuracy"], run_eagerly=True)
     return method
@@ -46,6 +48,25 @@ def test_a_cohort_is_loaded_as_it_was_and_goes_on(name, batch, tmp_path):
     variables = [[*m.variables, *(v for o in m.update.optimizers for v in o.variables)] for m in (method, loaded)]
     for a, b in zip(*variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+FRESH = """
+import sys
+import keras, numpy as np, odtf.methods
+folder = sys.argv[1]
+cohort = keras.models.load_model(f"{folder}/cohort.keras")
+np.save(f"{folder}/there.npy", cohort.predict(np.load(f"{folder}/images.npy"), verbose=0))
+"""
+
+
+def test_a_fresh_process_loads_it_after_an_import_of_the_methods(batch, tmp_path):
+    """The cohort of the README."""
+    network = functools.partial(odtf.models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise")
+    method = compiled("OnlineDistillationCheap", network=network)
+    method.save(tmp_path / "cohort.keras")
+    np.save(tmp_path / "images.npy", batch[0])
+    subprocess.run([sys.executable, "-c", FRESH, tmp_path], check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "there.npy"), method.predict_on_batch(batch[0]), atol=1e-5)
 
 
 def test_the_checkpoint_of_a_callback_is_a_cohort(batch, tmp_path):
@@ -110,7 +131,7 @@ def test_code_that_nobody_registered_is_refused_before_anything_is_written(netwo
         {"network": "build"},
         {"registered": "builtins>eval"},
         {"partial": {"function": {"network": "../evil"}, "arguments": [], "keywords": {"dict": {}}}},
-        {"head": "find", "dict": {}},
+        {"value": "Pieces", "dict": {}},
         {"task": "evil.py:Task", "dict": {}},
     ],
 )

@@ -1,17 +1,25 @@
 """A folder of your own images, one sub-folder a class, to a verified TFLite file.
 
     odtf-train --config=configs/folder.py:path=PHOTOS,size=32 --workdir=runs/photos
+    odtf-train --config=configs/folder.py:path=PHOTOS,start=zoo:depthwise --workdir=runs/photos
 
-Four depthwise peers with an online teacher. Arguments: path, size (images are resized to size x size), depth (6n+2),
-peers, epochs, batch, skip_corrupt.
+Four depthwise peers with an online teacher. Where there are a few hundred images a class or fewer, let them start from
+trained weights; the peers have heads of their own, so that they differ. A start of the zoo (`odtf list zoo`) brings its
+network with it, any other (a workdir, a .keras file) needs the depth that it has.
+
+Arguments: path, size (images are resized to size x size), depth (6n+2), peers, epochs, batch, skip_corrupt, start,
+frozen (in how many of the first epochs the layers that were taken wait for the heads).
 """
 
+from odtf import zoo
 from odtf.training.config import default_config, free, parse_arg
 
 
 def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
-    arg = parse_arg(arg, path="PHOTOS", size=32, depth=8, peers=4, epochs=30, batch=64, skip_corrupt=False)
+    arg = parse_arg(
+        arg, path="PHOTOS", size=32, depth=8, peers=4, epochs=30, batch=64, skip_corrupt=False, start="", frozen=0
+    )
     config = default_config()
     config.data.name = f"folder:{arg.path}"
     config.data.image_size = (arg.size, arg.size)
@@ -21,6 +29,11 @@ def get_config(arg=None):
     config.epochs = arg.epochs
     config.weight_decay = 2e-4
     config.network = free({"name": "od_cheap_resnet", "depth": arg.depth, "conv": "depthwise", "width": 16})
+    if arg.start.startswith("zoo:"):
+        config.network = free(zoo.card(arg.start.removeprefix("zoo:"))["network"])
+    if arg.start:
+        config.network.init = {"source": arg.start, "head": False}
+    config.init.frozen_epochs = arg.frozen
     config.method = free({"name": "OnlineDistillationCheap", "num_peers": arg.peers, "temperature": 4.0})
     config.schedule.name = "cosine"
     config.schedule.learning_rate = 0.05

@@ -38,6 +38,10 @@ def add_folder(folder):
         sys.path.append(str(folder))
 
 
+# Parts of a record that name data, of forms such as "zoo:NAME" or "WORKDIR:PEER".
+_DATA = ("init", "start")
+
+
 def is_own(name):
     """Whether a name is of the form that stands for the user's own code."""
     found = _NAME.fullmatch(name) if isinstance(name, str) else None
@@ -147,8 +151,9 @@ def names_in(data):
 
     def walk(value):
         if isinstance(value, dict):
-            for inner in value.values():
-                yield from walk(inner)
+            for key, inner in value.items():
+                if key not in _DATA:
+                    yield from walk(inner)
         elif isinstance(value, (list, tuple)):
             for inner in value:
                 yield from walk(inner)

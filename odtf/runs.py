@@ -122,6 +122,17 @@ class Run:
         checkpoints.load_weights(method, self.chosen_path)
         return method
 
+    def weights(self, name=None):
+        """Returns the weights of a peer, the student by default, that validation chose; no network is built.
+
+        Returns:
+            dict from variables' paths to arrays, for `odtf.models.start`.
+
+        Raises:
+            UserError: if there is no such peer, or its weights are absent or damaged.
+        """
+        return _weights(self.workdir, self.report, self.peer(name)["name"])
+
     @property
     def chosen_path(self):
         """The path of the weights that validation chose."""
@@ -199,7 +210,8 @@ def train(config, workdir, placement, allow_code=False, download=False):
     def teacher(workdir, info=None):
         return load_teacher(workdir, info, allow_code or own_names(config))
 
-    prepared = experiment.prepare(config, workdir, placement, teacher, download)
+    starts = functools.cache(load_start)
+    prepared = experiment.prepare(config, workdir, placement, teacher, load_start=starts, download=download)
     earlier = _earlier_report(workdir)
     if placement.is_chief:
         claim(workdir, config)
@@ -253,6 +265,36 @@ def _load_teacher_file(said, info, allow_code):
         return None if info is None else teachers.load(info=info, allow_code=allow_code, **said)
     except UserError as error:
         raise UserError(f"config.method.teacher: {error}") from error
+
+
+def load_start(source):
+    """Returns what `odtf.models.start` takes, of the `init` of a network in a config.
+
+    Args:
+        source: WORKDIR for the student of a finished run or WORKDIR:PEER for another peer; or else what
+            `odtf.models.start` takes as it is.
+
+    Raises:
+        UserError: if a workdir holds no finished run, or no such peer.
+    """
+    workdir, _, peer = (source, "", "") if pathlib.Path(source).is_dir() else source.rpartition(":")
+    if source.endswith(".keras") or workdir in ("", "zoo", "imagenet") or not pathlib.Path(workdir).is_dir():
+        return source
+    report = read_report(workdir)
+    peers = [row["name"] for row in report["peers"]]
+    if peer and peer not in peers:
+        raise UserError(f"The run in {workdir} has the peers {', '.join(peers)}. Received: {source!r}.")
+    return _weights(pathlib.Path(workdir), report, peer or report["student"]["name"])
+
+
+def _weights(workdir, report, name):
+    from odtf.training import checkpoints
+
+    path = workdir / "chosen" / f"step-{report['student']['step']}.npz"
+    arrays = checkpoints.peer_arrays(name, path)
+    if arrays is None:
+        raise UserError(f"The weights in {path} must say which are those of {name}; 0.2 and later do. Received: none.")
+    return dict(arrays)
 
 
 # Reading ------------------------------------------------------------------------------------------------------------

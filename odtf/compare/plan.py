@@ -108,6 +108,7 @@ def stretched(config, epochs):
     data["epochs"] = epochs
     schedule, quantization = data["schedule"], data["quantization"]
     schedule["warmup_epochs"] = float(schedule["warmup_epochs"] * scale)
+    data["init"]["frozen_epochs"] = int(data["init"]["frozen_epochs"] * scale)
     for key in ("milestones", "restarts"):
         schedule[key] = [_number(epoch * scale) for epoch in schedule[key]]
     for key in ("delay_epochs", "freeze_batch_norm_epochs"):

@@ -31,6 +31,8 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     Attributes:
         label: the name where none is given; None: the class's own in small letters.
         only: names of the tasks that the method has a meaning in; empty: all.
+        tells_peers_apart: whether equal peers come to differ by what the method itself builds, such as a teacher on
+            their features; see `odtf.methods.shared.warm_start.twins`.
         peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps, the
             task's output among them. Every peer can be deployed. A subclass sets it in its constructor.
 
@@ -45,6 +47,7 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
 
     only = ()
     label = None
+    tells_peers_apart = False
 
     def __init__(self, *, task=None, seed=0, synchronized=False, name=None):
         # Never Keras' own, which counts instances: it is part of the variables' paths, by which weights are found.
@@ -61,6 +64,8 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         self.phase = 0
         # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
         self.quantization = None
+        # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
+        self.warm_start = None
         self._forwards = {}
         self._step_function = self._sums_function = None
         self.forget_loops()

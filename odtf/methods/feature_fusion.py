@@ -46,6 +46,7 @@ class FeatureFusion(Branched):
     """
 
     only = ("classification",)
+    tells_peers_apart = True
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class ONE(Branched):
     """
 
     only = ("classification",)
+    tells_peers_apart = True
 
     def __init__(
         self,

@@ -44,6 +44,8 @@ class OnlineDistillationCheap(Method):
             reduction is unknown.
     """
 
+    tells_peers_apart = True
+
     def __init__(
         self, networks, *, num_peers=4, temperature=4.0, kl_reduction="batchmean", detach_teacher=False, **common
     ):

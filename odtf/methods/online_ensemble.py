@@ -53,6 +53,8 @@ class OnlineEnsemble(Branched):
             an argument is out of range.
     """
 
+    tells_peers_apart = True
+
     def __init__(
         self,
         networks,

@@ -53,6 +53,7 @@ class PeerCollaborative(Branched):
     """
 
     only = ("classification",)
+    tells_peers_apart = True
 
     def __init__(
         self,

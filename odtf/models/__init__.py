@@ -17,10 +17,12 @@ from odtf.models.model_names import shape_for
 from odtf.models.narrowing import narrow
 from odtf.models.own import from_keras
 from odtf.models.specification import build
+from odtf.models.starting import Started, start
 
 __all__ = [
     "Change",
     "Cost",
+    "Started",
     "build",
     "cheapen",
     "cost",
@@ -29,6 +31,7 @@ __all__ = [
     "heads",
     "narrow",
     "shape_for",
+    "start",
     *specification.names(),
 ]
 

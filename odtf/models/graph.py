@@ -135,6 +135,8 @@ class Copy:
                 "A layer is copied by its get_config and from_config, which it must have. "
                 f"Received: layer {operation.name!r} of type {type(operation).__name__}"
             ) from error
+        if hasattr(operation, "warm_started"):  # Of trained weights, see `odtf.models.starting`.
+            self._copy.warm_started = operation.warm_started
         is_layer = isinstance(operation, keras.layers.Layer)
         self._weights = (operation.get_weights() if is_layer else []) if weights is None else weights
 

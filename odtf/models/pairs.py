@@ -58,11 +58,17 @@ class Pairs:
         """
         taps = {}
         for names, pair in self._pairs.items():
+            if training and not all(map(_learns, (self._networks[name] for name in names))):
+                continue  # Batch normalisation of theirs is that of inference, which a pair knows nothing of.
             taps.update(zip(names, pair(x, training), strict=True))
         return {
             name: taps[name] if name in taps else network(x, training=training)
             for name, network in self._networks.items()
         }
+
+
+def _learns(network):
+    return all(layer.trainable for layer in network.layers)
 
 
 class _Pair:

@@ -102,8 +102,8 @@ def arguments_of(network):
 
 
 def keys_of(network):
-    """Returns the keys of a specification beside its name, a list: those of `arguments_of`, and what is made of it."""
-    return [*arguments_of(network), *derived.KEYS]
+    """Returns the keys of a specification in a config beside its name, a list: arguments, changes, and the start."""
+    return [*arguments_of(network), *derived.KEYS, "init"]
 
 
 def check_kinds(function, arguments):

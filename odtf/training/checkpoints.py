@@ -195,17 +195,33 @@ def load_peer(network, name, path):
     Raises:
         UserError: if the file is absent or damaged.
     """
+    own = peer_arrays(name, path)
+    wanted = [(v.path, tuple(v.shape)) for v in network.variables]
+    if own is None or [(key, value.shape) for key, value in own] != wanted:
+        return False
+    for (_, value), variable in zip(own, network.variables, strict=True):
+        variable.assign(value)
+    return True
+
+
+def peer_arrays(name, path):
+    """Returns the chosen weights of one peer: a list of pairs of a variable's path and its array, in its own order.
+
+    Args:
+        name: of the peer.
+        path: what `Checkpoints.save_chosen` wrote.
+
+    Returns:
+        The list, or None if the file does not say which weights are the peer's.
+
+    Raises:
+        UserError: if the file is absent or damaged.
+    """
     values = _read(path)
     names = sorted(key for key in values if not key.startswith(_PEERS))
     if f"{_PEERS}{name}" not in values:
-        return False
-    own = [names[i] for i in values[f"{_PEERS}{name}"]]
-    wanted = [(v.path, tuple(v.shape)) for v in network.variables]
-    if [(key.partition(":")[2], values[key].shape) for key in own] != wanted:
-        return False
-    for key, variable in zip(own, network.variables, strict=True):
-        variable.assign(values[key])
-    return True
+        return None
+    return [(names[i].partition(":")[2], values[names[i]]) for i in values[f"{_PEERS}{name}"]]
 
 
 def load_weights(method, path):

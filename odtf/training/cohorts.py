@@ -14,6 +14,7 @@ from odtf import data, methods, models, names, quantization, tasks
 from odtf.errors import UserError
 from odtf.models.specification import check_kinds
 from odtf.training import builders, own_losses
+from odtf.training import starts as starts_lib
 from odtf.training.schedules import make_optimizer
 
 
@@ -72,7 +73,7 @@ def make_pipeline(config, dataset):
     )
 
 
-def rehearse(config, load_teacher):
+def rehearse(config, load_teacher, load_start=None):
     """Judges what a config says about optimizer, augmentation, networks, task and method, before its data are read.
 
     Every network is built once, for an image that all networks take; the method is made up to its first network.
@@ -80,6 +81,7 @@ def rehearse(config, load_teacher):
     Args:
         config: `ConfigDict`.
         load_teacher: as for `make_method`, called without `info`.
+        load_start: as for `make_method`.
 
     Raises:
         UserError: on unknown names and arguments, and on values that are refused.
@@ -90,7 +92,7 @@ def rehearse(config, load_teacher):
 
     def network(key, spec):
         shown = dataclasses.replace(info, image_shape=models.shape_for(spec) or info.image_shape)
-        _build(_aware(config, key), key, spec, task, shown, False, seed=0, name="network")
+        _build(_aware(config, key), key, spec, task, shown, False, 0, "network", starts_lib.Starts(load_start))
         return _rehearsed
 
     def teacher(workdir):
@@ -114,35 +116,40 @@ class _Unseen:
         raise _Rehearsed
 
 
-def make_method(config, info, load_teacher, *, synchronized=False, input_range=None):
-    """Builds the cohort of a config, with fresh weights; call it under the strategy's scope.
+def make_method(config, info, load_teacher, *, load_start=None, synchronized=False, input_range=None):
+    """Builds the cohort of a config, with fresh weights, or such to start from; call it under the strategy's scope.
 
     `config.network`, and every key of `config.method` that ends in "network" (or "networks", a list), is turned from
     a mapping into a callable that builds it; `config.method.teacher_workdir` into a trained, frozen teacher. A number
-    in a list of networks stands for `config.network` at that fraction of its channels after `config.method.cut`.
+    in a list of networks stands for `config.network` at that fraction of its channels after `config.method.cut`. What
+    a network starts from is `init` in its mapping: a source of `odtf.models.start`, a workdir, or a mapping of
+    "source" and "head".
 
     Args:
         config: `ConfigDict`.
         info: `odtf.data.Info` of the data.
         load_teacher: callable `load_teacher(workdir, info)` that returns the student of a finished run.
+        load_start: callable `load_start(source)` that turns an `init` into what `odtf.models.start` takes; None: no
+            network starts from anything, for its weights are loaded later.
         synchronized: bool, whether batch normalisation spans all replicas.
         input_range: pair of floats, see `odtf.quantization.pixel_range`; of use where students train quantised.
 
     Returns:
-        `odtf.methods.Method`, not yet compiled. Its attribute `specifications` says what every network was built from:
-        a dict from the network's name to a mapping.
+        `odtf.methods.Method`, not yet compiled. Its attribute `specifications` says what every network was built from,
+        a dict from the network's name to a mapping, and `starts` what it started from: from a name to `Started`.
 
     Raises:
         UserError: on unknown names and arguments, and on values that the method or the network refuses.
     """
     task, schedule, specifications = make_task(config), _quantization_schedule(config), {}
+    starts = starts_lib.Starts(load_start)
 
     def network(key, spec):
         aware = _aware(config, key, schedule, input_range)
 
         def build(*, seed, name):
             specifications[name] = spec
-            return _build(aware, key, spec, task, info, synchronized, seed, name)
+            return _build(aware, key, spec, task, info, synchronized, seed, name, starts)
 
         return build
 
@@ -152,6 +159,9 @@ def make_method(config, info, load_teacher, *, synchronized=False, input_range=N
     method = _make_method(config, task, network, teacher, synchronized)
     method.quantization = schedule
     method.specifications = specifications
+    method.starts = starts.made
+    if load_start is not None:
+        starts_lib.set_warm_start(config, method)
     return method
 
 
@@ -274,8 +284,9 @@ def _check_teacher(options):
         raise UserError("config.method has a teacher or a teacher_workdir, not both. Received: both.")
 
 
-def _build(aware, key, spec, task, info, synchronized, seed, name):
+def _build(aware, key, spec, task, info, synchronized, seed, name, starts=None):
     head = task.head(info)
+    init, spec = spec.get("init"), {k: value for k, value in spec.items() if k != "init"}
     try:
         network = models.build(
             spec,
@@ -286,6 +297,7 @@ def _build(aware, key, spec, task, info, synchronized, seed, name):
             synchronized=synchronized,
             normalization=info.normalization,
             output=task.output,
+            prepare=None if starts is None else lambda network: starts.apply(network, init, spec["name"]),
         )
         if task.output not in network.output:
             raise ValueError(

@@ -65,6 +65,10 @@ def default_config():
     config.network = ml_collections.ConfigDict({"name": "cifar_resnet", "depth": 8})
     config.method = ml_collections.ConfigDict({"name": "Solo"})
 
+    # Of networks that start from trained weights, as `init` says in their mappings: in how many of the first epochs
+    # the layers that were taken wait for the new ones, and a factor on their learning rate thereafter.
+    config.init = ml_collections.ConfigDict({"frozen_epochs": 0, "body_rate": 1.0})
+
     config.optimizer = ml_collections.ConfigDict({"name": "sgd", "momentum": 0.9, "nesterov": False})
     config.schedule = ml_collections.ConfigDict()
     config.schedule.name = "constant"  # "constant", "piecewise" or "cosine".

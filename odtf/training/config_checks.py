@@ -23,7 +23,7 @@ def _at_least(low):
 _RULES = {
     "seed": ("an integer from 0 to 2**31 - 1", lambda v: type(v) is int and 0 <= v < 2**31),
     **dict.fromkeys(("batch_size", "epochs", "log_every_steps", "data.num_views", "checkpoint.keep"), _at_least(1)),
-    **dict.fromkeys(("checkpoint.every_steps", "data.memory_budget_mb"), _at_least(0)),
+    **dict.fromkeys(("checkpoint.every_steps", "data.memory_budget_mb", "init.frozen_epochs"), _at_least(0)),
     "export.calibration_examples": _at_least(1),
     "data.max_train_examples": ("None or an integer of at least 1", lambda v: v is None or (type(v) is int and v >= 1)),
     **dict.fromkeys(
@@ -38,7 +38,8 @@ _RULES = {
         ("weight_decay", "schedule.warmup_epochs"), ("a number, 0 or more", lambda v: is_number(v) and v >= 0)
     ),
     **dict.fromkeys(
-        ("schedule.learning_rate", "schedule.factor"), ("a positive number", lambda v: is_number(v) and v > 0)
+        ("schedule.learning_rate", "schedule.factor", "init.body_rate"),
+        ("a positive number", lambda v: is_number(v) and v > 0),
     ),
     "schedule.final_fraction": ("a number in [0, 1]", lambda v: is_number(v) and 0 <= v <= 1),
     "quantization.range_momentum": ("a number in [0, 1)", lambda v: is_number(v) and 0 <= v < 1),
@@ -83,7 +84,7 @@ _RULES = {
 def check(config):
     """Raises UserError if a value that needs no data and no TensorFlow to judge is wrong."""
     known = default_config()
-    for part in ("", "data", "schedule", "quantization", "checkpoint", "export"):
+    for part in ("", "data", "init", "schedule", "quantization", "checkpoint", "export"):
         have, allowed = (config[part], known[part]) if part else (config, known)
         where = f"config.{part}" if part else "config"
         keys = ", ".join(sorted(allowed))
@@ -100,6 +101,11 @@ def check(config):
         if not right(value):
             raise UserError(f"config.{key} must be {wanted}. Received: {_shown(value)}.")
     _check_quantization(config)
+    if config.init.body_rate != 1 and config.precision == "mixed_float16":
+        raise UserError(
+            "config.init.body_rate needs a second optimizer, which mixed_float16 does not allow: float32 or "
+            f"mixed_bfloat16 would be right. Received: {config.init.body_rate}."
+        )
     for key, value in leaves(config.to_dict()):
         try:
             json.dumps(value, allow_nan=False)

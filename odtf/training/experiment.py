@@ -1,5 +1,6 @@
 """An experiment, from a config to a report: train, validate, choose, test once."""
 
+import dataclasses
 import math
 import pathlib
 import signal
@@ -21,7 +22,7 @@ class Stopped(Exception):
     """The run was asked to stop (SIGTERM) and has saved its state."""
 
 
-def prepare(config, workdir, placement, load_teacher, download=False):
+def prepare(config, workdir, placement, load_teacher, *, load_start=None, download=False):
     """Builds all that a run needs; writes nothing to the workdir.
 
     Args:
@@ -29,6 +30,7 @@ def prepare(config, workdir, placement, load_teacher, download=False):
         workdir: directory of the run.
         placement: `odtf.training.strategy.Placement`.
         load_teacher: as for `odtf.training.cohorts.make_method`.
+        load_start: likewise.
         download: bool, whether a data set that is not prepared is downloaded.
 
     Returns:
@@ -40,7 +42,7 @@ def prepare(config, workdir, placement, load_teacher, download=False):
     config_checks.check(config)
     _check_devices(config, placement)
     cohorts.set_runtime(config)
-    cohorts.rehearse(config, load_teacher)
+    cohorts.rehearse(config, load_teacher, load_start)
     if download:
         data.download(config.data.name, config.data.data_dir)
     dataset = cohorts.load_dataset(config)
@@ -51,6 +53,7 @@ def prepare(config, workdir, placement, load_teacher, download=False):
             config,
             dataset.info,
             load_teacher,
+            load_start=load_start,
             synchronized=synchronized,
             input_range=quantization.pixel_range(dataset.mean, dataset.std),
         )
@@ -122,6 +125,8 @@ class Experiment:
         self.log.start(progress["step"], self.total_steps)
         try:
             self.log.line(self._headline(progress))
+            for name, started in self.method.starts.items():
+                self.log.line(f"{name} starts {started}")
             if progress["step"] < self.total_steps:
                 self._train(progress)
             return self._report(progress)
@@ -248,6 +253,8 @@ class Experiment:
         for name, network in self.method.peers.items():
             cost = models.cost(network, output=self.method.task.output)
             about = {"params": cost.params, "macs": cost.macs, "network": cohorts.network_of(self.method, name)}
+            if name in self.method.starts:
+                about["start"] = dataclasses.asdict(self.method.starts[name])
             peers.append({"name": name, **about, **report_lib.figures(name, chosen, last)})
         student = next(peer for peer in peers if peer["name"] == chosen_at["peer"])
         return {
@@ -261,6 +268,7 @@ class Experiment:
             "student": {**student, "epoch": chosen_at["epoch"], "step": chosen_at["step"]},
             "exports": [],
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
+            **report_lib.disagreement(chosen),
         }
 
 

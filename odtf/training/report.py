@@ -8,11 +8,14 @@ The form is stable; keys may be added, none is renamed or removed:
                 agreement: its share, null where the task has none
     peers       for each: name, params, macs, network (what it was built from; a list where it is made of several),
                 val_METRIC, test_METRIC (at the chosen epoch), last_val_METRIC, last_test_METRIC (at the end); the same
-                of all other metrics of the task and the method
+                of all other metrics of the task and the method. Where it started from trained weights: start (source,
+                and by layer how many weights it has taken, which are new and which of the source have no place)
     teacher     test_METRIC, val_METRIC and the same at the end; null where the method has no teacher
     student     the peer that validation chose: as in peers, with epoch and step of the choice
     exports     for each: target, quantization, path, bytes, sha256, test_METRIC, agreement, latency_us_p50, ops, ...
     seconds     train, export
+    disagreement    only where networks started from trained weights: for each two peers, "ONE-OTHER", the share of the
+                validation images on which their answers differ (where answers are no classes: the task's distance)
     finetuned   only after odtf-finetune, for each: mode, peer, target, teacher, float (val_METRIC, test_METRIC), stages
                 (name, epoch, step, val_METRIC), tuned (the model before conversion), post_training and file (as in
                 exports, with val_METRIC, gzip_bytes, sparsity, clusters, kernels), left_dense, sparse_path, seconds
@@ -62,6 +65,17 @@ def figures(name, chosen, last):
         for when, values in (("", chosen), ("last_", last))
         for split in ("val", "test")
     }
+
+
+def disagreement(chosen):
+    """Returns the part of a report that says how far the answers of peers differ, empty where that was not measured.
+
+    Args:
+        chosen: as for `figures`.
+    """
+    mark = "disagreement/"
+    found = {key.removeprefix(mark): round(v, 6) for key, v in chosen["val"].items() if key.startswith(mark)}
+    return {"disagreement": found} if found else {}
 
 
 def render(report):

@@ -1,11 +1,16 @@
 """Evaluation of a cohort: the task's metrics of every peer and the teacher, over all replicas."""
 
+import itertools
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from odtf import metrics
+
+# What the sums of two peers' agreement begin with.
+_PAIRS = "pairs/"
 
 
 class Evaluation:
@@ -18,10 +23,12 @@ class Evaluation:
             data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
 
         Returns:
-            As `sums_of`.
+            As `sums_of`, and the sums of pairs of peers.
         """
         images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
-        return self.sums_of(self.task.standard(targets), self(images, training=False), weights)
+        outputs = self(images, training=False)
+        sums = self.sums_of(self.task.standard(targets), outputs, weights)
+        return sums | self._pair_sums(outputs, weights)
 
     def sums_of(self, targets, outputs, weights=None):
         """Returns a dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
@@ -41,6 +48,30 @@ class Evaluation:
         }
         held_out = self.held_out_sums(targets, outputs, weights)
         return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
+
+    def _pair_sums(self, outputs, weights):
+        """Sums of how far peers that start from trained weights agree, two by two."""
+        answers = {name: answer for name, answer in self.answers(outputs).items() if name.startswith("peer_")}
+        if self.warm_start is None or self.task.agreement is None or not answers:
+            return {}
+        if weights is None:
+            weights = ops.ones(ops.shape(next(iter(answers.values())))[:1])
+        weights = ops.cast(weights, "float32")
+        return {
+            f"{_PAIRS}{one}-{other}/{key}": value
+            for one, other in itertools.combinations(answers, 2)
+            for key, value in self.task.agreement.sums(answers[one], answers[other], weights).items()
+        }
+
+    def _disagreement(self, totals):
+        """Takes those sums out of `totals`: "disagreement/ONE-OTHER" -> how far two peers differ."""
+        pairs = {}
+        for name in [name for name in totals if name.startswith(_PAIRS)]:
+            pair, _, key = name.removeprefix(_PAIRS).partition("/")
+            pairs.setdefault(pair, {})[key] = totals.pop(name)
+        found = {pair: self.task.agreement.result(sums) for pair, sums in pairs.items()}
+        share = pairs and self.task.agreement.share
+        return {f"disagreement/{pair}": 1.0 - value if share else value for pair, value in found.items()}
 
     @property
     def sums_function(self):
@@ -115,7 +146,8 @@ class Evaluation:
                 another split (`odtf.metrics.references_of`); where a split is not given, they are left out.
 
         Returns:
-            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1].
+            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1]; where networks start from
+            trained weights, also "disagreement/ONE-OTHER".
 
         Raises:
             ValueError: if there is no example.
@@ -141,6 +173,7 @@ class Evaluation:
             raise ValueError("There is nothing to evaluate on: the data set is empty.")
         held_out = {name: totals.pop(name) for name in list(totals) if name.startswith("held_out/")}
         values = {name.removeprefix("held_out/"): float(total) / count for name, total in held_out.items()}
+        values |= self._disagreement(totals)
         given = given or {}
         known = {name: metric for name, metric in self.task.metrics.items() if metric.reference in (None, *given)}
         for who in dict.fromkeys(name.partition("/")[0] for name in totals):

@@ -58,7 +58,10 @@ class KerasLoops:
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.weight_decay = float(weight_decay)
         self.steps_per_epoch = self.told_steps_per_epoch = steps_per_epoch
-        self.update = Update(self.optimizer, self.trainable_variables, self.weight_decay, self.players())
+        players = self.players()
+        if self.warm_start is not None:
+            players = self.warm_start.players(players, self.optimizer, self)
+        self.update = Update(self.optimizer, self.trainable_variables, self.weight_decay, players)
         self._step_function = self._sums_function = None
         self.forget_loops()
 

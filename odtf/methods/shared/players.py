@@ -181,16 +181,18 @@ class Update:
         found[None] = [value for name, value in terms.items() if not any(name.startswith(key) for key in named)]
         return {key: sum(values) for key, values in found.items() if values and key in self._terms}
 
-    def gradients(self, tape, objectives):
+    def gradients(self, tape, objectives, waiting=frozenset()):
         """Returns the gradient of every trainable variable, of its player's objective alone; None where there is none.
 
         Args:
             tape: `tf.GradientTape`, persistent where there are several objectives.
             objectives: what `objectives` returned, scaled.
+            waiting: identities of variables that get none.
         """
+        waits = [id(v) in waiting for v in self.variables]
         found = [None] * len(self.variables)
         for key, objective in objectives.items():
-            members = [i for i, terms in enumerate(self._terms) if terms == key]
+            members = [i for i, terms in enumerate(self._terms) if terms == key and not waits[i]]
             for i, gradient in zip(
                 members, tape.gradient(objective, [self.variables[i].value for i in members]), strict=True
             ):
@@ -248,8 +250,8 @@ class Update:
             pairs = [(decayed[i], self.variables[i]) for i in members if decayed[i] is not None]
             if pairs:
                 optimizer.apply_gradients(pairs)
-        if not self._members[0]:  # Its iterations count the steps all the same.
-            self.optimizers[0].iterations.assign_add(1)
+            else:  # Its iterations count the steps all the same: a schedule goes by them.
+                optimizer.iterations.assign_add(1)
         for player, steps, values in pauses:
             _take_back(player, steps, values)
 

@@ -1,5 +1,7 @@
 """The training step of a cohort: one forward pass, one tape, all players; and the loop's view of it."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -38,10 +40,12 @@ class TrainingStep:
         # must reach the decay too.
         scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
         with tf.GradientTape(persistent=self.update.has_several_objectives) as tape:
-            outputs = self(images, training=True)
+            with contextlib.nullcontext() if self.warm_start is None else self.warm_start.as_in_inference(self):
+                outputs = self(images, training=True)
             terms = self.mean_terms(targets, outputs, weights)
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
-        gradients = self.update.gradients(tape, objectives)
+        waiting = set() if self.warm_start is None else self.warm_start.waiting(self)
+        gradients = self.update.gradients(tape, objectives, waiting)
         self.reached.note(self.update.variables, gradients)
         gradients, penalties = self.update.regularized(gradients, scale)
         # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
@@ -86,6 +90,7 @@ class TrainingStep:
         if turned:  # Inference computes otherwise, too.
             self._sums_function = None
             self._forwards.clear()
+        turned |= self.warm_start is not None and self.warm_start.begin_epoch(epoch)
         if turned or phase != self.phase:
             self.phase = phase
             self._step_function = None
@@ -101,7 +106,8 @@ class TrainingStep:
         Raises:
             UserError: naming the student and the layer.
         """
-        if all(self.phase_at(later) == self.phase for later in range(epoch, epochs)):
+        waits = self.warm_start is not None and self.warm_start.freezes
+        if not waits and all(self.phase_at(later) == self.phase for later in range(epoch, epochs)):
             for name in self.students:
                 self.reached.check(name, self.peers[name], self.task.output)
 

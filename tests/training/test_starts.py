@@ -1,0 +1,127 @@
+"""Runs whose networks start from trained weights: from a config to a report, stopped and gone on with, on replicas."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from odtf import models, runs
+from odtf.errors import UserError
+from odtf.training import experiment
+from odtf.training.config import free
+from tests.training.test_experiment import assert_same_weights, last_weights, log_of, small, train
+
+CNN = {"name": "plain_cnn", "widths": (4, 6)}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A finished run of two peers on digits."""
+    workdir = tmp_path_factory.mktemp("source")
+    config = small(epochs=1, batch_size=512)
+    config.network, config.method = free(CNN), free({"name": "DeepMutualLearning"})
+    train(config, workdir)
+    return workdir
+
+
+def started(init, method="Solo", **values):
+    config = small(**{"epochs": 2, "batch_size": 512, **values})
+    config.network, config.method = free({**CNN, "init": init}), free({"name": method})
+    return config
+
+
+def test_a_run_says_what_it_started_from(source, tmp_path, capsys):
+    config = started({"source": f"{source}:peer_1", "head": False}, "DeepMutualLearning")
+    report = train(config, tmp_path / "run")
+    for row in report["peers"]:
+        assert row["start"]["source"] == f"{source}:peer_1" and list(row["start"]["new"]) == ["logits"]
+        assert sum(row["start"]["taken"].values()) == models.build(CNN, (8, 8, 1), 10, seed=0).count_params() - 70
+    assert "peer_1 starts from" in capsys.readouterr().out
+    assert 0 < report["disagreement"]["peer_0-peer_1"] < 1
+    validated = next(line for line in log_of(tmp_path / "run") if line["kind"] == "validation")
+    assert "disagreement/peer_0-peer_1" in validated
+    # Its workdir names no code that is not odtf's; it is read, and its peers are built, without what it started from.
+    run = runs.Run(tmp_path / "run")
+    assert run.network("peer_1").name == "peer_1" and run.cohort().peers
+
+
+def test_weights_of_a_workdir_are_those_that_validation_chose(source):
+    run = runs.Run(source)
+    for name in run.peers:
+        network = run.network(name)
+        assert {v.path: v.numpy().tolist() for v in network.weights} == {
+            path: value.tolist() for path, value in runs.load_start(f"{source}:{name}").items()
+        }
+    assert list(run.weights()) == list(runs.load_start(str(source)))
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.5])
+def test_a_run_that_stops_while_layers_wait_and_after_it_goes_on_bit_by_bit(source, tmp_path, monkeypatch, rate):
+    config = started(str(source), epochs=3)
+    config.init.frozen_epochs, config.init.body_rate = 1, rate
+    whole = train(config, tmp_path / "whole")
+    steps = whole["student"]["step"] // whole["student"]["epoch"]
+    add = experiment.Window.add
+    for stop in (1, steps, 2 * steps - 1):
+        with monkeypatch.context() as patch:
+
+            def add_and_stop(window, step, values, at=stop):
+                if step == at:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                add(window, step, values)
+
+            patch.setattr(experiment.Window, "add", add_and_stop)
+            with pytest.raises(experiment.Stopped, match=f"stopped at step {stop} of"):
+                train(config, tmp_path / "parts")
+    assert train(config, tmp_path / "parts")["peers"] == whole["peers"]
+    assert_same_weights(last_weights(tmp_path / "parts"), last_weights(tmp_path / "whole"))
+
+
+def test_a_waiting_body_is_that_of_the_start(source, tmp_path):
+    config = started(str(source), epochs=1)
+    config.init.frozen_epochs = 1
+    train(config, tmp_path / "run")
+    before, after = runs.load_start(str(source)), runs.Run(tmp_path / "run").weights()
+    for path, value in after.items():
+        assert np.array_equal(value, before[path]) == (not path.startswith("logits/")), path
+
+
+@pytest.mark.parametrize(
+    "init, method, message",
+    [
+        ("nowhere", "Solo", r"config.network: A start is zoo:NAME.*'nowhere'|A start is zoo:NAME"),
+        ({"from": "x"}, "Solo", r"config.network: init is what to start from.*'from'"),
+        ({"source": "zoo:x", "head": "no"}, "Solo", r"config.network: init is what to start from"),
+        ("$source:peer_7", "Solo", r"has the peers peer_0, peer_1. Received: .*peer_7"),
+        ("$source", "DeepMutualLearning", r"peer_0 and peer_1 start with equal weights and see the same images"),
+    ],
+)
+def test_a_start_that_is_none_is_refused(source, tmp_path, init, method, message):
+    init = init.replace("$source", str(source)) if isinstance(init, str) else init
+    with pytest.raises(UserError, match=message):
+        train(started(init, method), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_network_than_the_start_is_refused_with_the_layers_name(source, tmp_path):
+    config = started(str(source))
+    config.network.widths = (4, 8)
+    with pytest.raises(UserError, match=r"config.network: The layers before the head .*stage2"):
+        train(config, tmp_path / "run")
+
+
+def test_how_a_start_learns_is_about_networks_that_have_one(tmp_path):
+    config = small()
+    config.init.frozen_epochs = 1
+    with pytest.raises(UserError, match=r"config.init is about networks that start from trained weights"):
+        train(config, tmp_path / "run")
+
+
+def test_a_record_from_before_has_the_defaults(source):
+    data = json.loads((source / "config.json").read_text())
+    del data["init"]
+    from odtf.training.config import from_json
+
+    assert from_json(data).init.to_dict() == {"frozen_epochs": 0, "body_rate": 1.0}

@@ -26,13 +26,14 @@ MAY_IMPORT = {
     "lifetimes": set(),
     "targets": {"errors", "names", "own_code"},
     "losses": set(),
+    "pixel_losses": {"losses"},
     "metrics": set(),
     "layers": set(),
     "models": {"errors", "names", "own_code", "lifetimes", "layers"},
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "tflite": LEAVES,
-    "tasks": LEAVES | {"data", "losses", "metrics", "models", "tflite", "pictures"},
+    "tasks": LEAVES | {"data", "losses", "pixel_losses", "metrics", "models", "tflite", "pictures"},
     "methods": {"errors", "names", "own_code", "tasks", "metrics", "models", "layers", "losses", "quantization"},
     "training": LEAVES | {"quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
     "runs": LEAVES | {"training"},
@@ -110,7 +111,12 @@ def test_nothing_hides_a_module_of_its_name():
 
 def test_tensorflow_is_named_only_where_the_platform_demands_it():
     """Losses, models and methods but for the training step are written in keras.ops."""
-    for path in [PACKAGE / "losses.py", *(PACKAGE / "models").rglob("*.py"), *(PACKAGE / "methods").rglob("*.py")]:
+    for path in [
+        PACKAGE / "losses.py",
+        PACKAGE / "pixel_losses.py",
+        *(PACKAGE / "models").rglob("*.py"),
+        *(PACKAGE / "methods").rglob("*.py"),
+    ]:
         # The step, the order of its updates, and the loop over held-out examples.
         if path.name not in ("base.py", "held_out.py", "players.py"):
             assert "tensorflow" not in path.read_text("utf-8").replace("TensorFlow", ""), path

@@ -65,11 +65,13 @@ class Info:
         name: of the data set, as given to `load`.
         image_shape: (height, width, channels).
         names: tuple of str: what the values of integer targets stand for, such as classes; empty for other targets.
+        colors: tuple of (red, green, blue), those of the names in pictures; empty where the data have none.
     """
 
     name: str
     image_shape: tuple
     names: tuple = ()
+    colors: tuple = ()
 
 
 @dataclasses.dataclass
@@ -83,6 +85,7 @@ class ImageDataset:
         mean: tuple of one float per channel, of pixels scaled to [0, 1].
         std: likewise, all above 0.
         splits: `Split` by name: "train", "validation", "test".
+        colors: as in `Info`.
     """
 
     name: str
@@ -91,11 +94,12 @@ class ImageDataset:
     mean: tuple
     std: tuple
     splits: dict
+    colors: tuple = ()
 
     @property
     def info(self):
         """The `Info` of the data set."""
-        return Info(self.name, tuple(self.image_shape), tuple(self.names))
+        return Info(self.name, tuple(self.image_shape), tuple(self.names), tuple(self.colors))
 
     def describe(self):
         """One line for the log of a run."""

@@ -25,6 +25,7 @@ class GhostModule(keras.layers.Layer):
         strides: stride of the primary convolution.
         padding: of the primary convolution, as in `odtf.layers.Conv2D`; only "symmetric" needs an odd kernel.
         dilation_rate: of the primary convolution.
+        dilation_rate: of both convolutions; more than 1 only at stride 1.
         activation: "relu", any other Keras activation, or None (the second module of a bottleneck).
         momentum: of the batch normalisations' moving statistics.
         epsilon: of the batch normalisations.
@@ -82,6 +83,7 @@ class GhostModule(keras.layers.Layer):
         self.cheap = DepthwiseConv2D(
             cheap_kernel_size,
             depth_multiplier=ratio - 1,
+            dilation_rate=dilation_rate,
             depthwise_initializer=depthwise_initializer,
             dtype=self.dtype_policy,
             name=f"{self.name}_cheap",

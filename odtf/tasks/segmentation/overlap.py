@@ -160,7 +160,7 @@ class OverlapVariance(OfImages):
 
 
 class MaskAgreement(Metric):
-    """The share of pixels for which two networks, or files, answer the same class; the other's scores are the targets."""
+    """The share of pixels that two networks, or files, give one class; the scores of the other are the targets."""
 
     title = "agreement"
 

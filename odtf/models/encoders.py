@@ -112,6 +112,8 @@ def _rewritten(layer, rate, taken):
     elif isinstance(layer, (*_CONVOLUTIONS, GhostModule)):
         config |= {"strides": 1} if taken > 1 else {}
         config |= {"dilation_rate": rate} if rate > 1 else {}
+        if isinstance(layer, GhostModule) and rate * taken > 1:
+            config |= {"cheap_dilation_rate": rate * taken}  # It comes after the stride.
     elif isinstance(layer, Shift2D) and rate > 1:
         config |= {"dilation_rate": rate}
     return type(layer).from_config(config)

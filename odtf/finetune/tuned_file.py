@@ -68,7 +68,10 @@ def figures(row, task, dataset, workdir):
     content = path.read_bytes()
     validation = dataset.splits["validation"]
     examples = [validation.take(np.arange(len(validation)))]
-    found = metrics.evaluate(export.Runner(content).predict, examples, task.metrics)
+    runner = export.Runner(content)
+    found = metrics.evaluate(
+        lambda images: task.comparable(runner.predict(images), dataset.info), examples, task.metrics
+    )
     return {
         **{key: value for key, value in row.items() if key != "target"},
         "path": str(path.relative_to(workdir)),

@@ -195,8 +195,8 @@ class Segmentation(Task):
             "limits": [
                 "It gives every pixel one of its classes, also where none of them is, and was tried on images of\n"
                 f"  {info.name} alone: other cameras, light and framing cost accuracy that these figures do not show.",
-                "It errs most at the borders of classes and in classes of few pixels; a mean over the classes does not\n"
-                "  say how large a mistake looks.",
+                "It errs most at the borders of classes and in classes of few pixels; a mean over the classes does not "
+                "say\n  how large a mistake looks.",
             ],
         }
 

@@ -6,12 +6,12 @@ PATH holds train/, val/ and test/, each with images/ and labels/ (or masks/), an
 The family is a ResNet-18 of depthwise convolutions with a decoder of the same, trained with SGD from random weights.
 Sizes, at 180x240 with 11 classes:
 
-    size      parameters        MACs   stages and decoder
-    full         393,931     164.8 M   24, 48, 96, 192; 48
-    4/5          256,675     110.1 M   24, 38, 76, 153; 38
-    3/5
-    2/5
-    teacher
+    size      parameters      MACs   channels of the stages and the decoder
+    full         241,115    95.4 M   24, 48, 96, 192; 48
+    4/5          158,177    81.5 M   24, 38, 76, 153; 38
+    3/5           94,828    70.3 M   24, 28, 57, 115; 28
+    2/5           48,526    62.3 M   24, 19, 38, 76; 19
+    teacher    TTTTTTTTT  MMMMMM M   32, 64, 128, 256; 64, of standard convolutions
 
 The methods: alone; deep mutual learning (dml) and online distillation with cheap convolutions (od) of two equal peers;
 online ensemble compression (oem) of four students on one base, with 1, 4/5, 3/5 and 2/5 of the channels after it;
@@ -43,9 +43,9 @@ def network(size, conv="depthwise"):
 
 TEACHER = {
     "name": "encoder_decoder",
-    "backbone": {"name": "resnet", "depth": 18, "conv": "standard", "width": 48},
+    "backbone": {"name": "resnet", "depth": 18, "conv": "standard", "width": 32},
     "conv": "standard",
-    "width": 96,
+    "width": 64,
     "stride": 4,
 }
 
@@ -56,7 +56,7 @@ def get_config(arg=None):
     config = default_config()
     config.data.name = "folder:camvid"
     config.data.augment = free({"flip": True, "scale": (0.7, 1.8), "rotate": 5.0, "color": 0.2})
-    config.task = free({"name": "segmentation", "class_weights": None})
+    config.task = free({"name": "segmentation", "class_weights": "none"})
     config.network = free(network(arg.size))
     config.method = free(choose("method", arg.method, methods(arg)))
     if arg.method == "teacher":

@@ -125,7 +125,7 @@ class Segmentation(Task):
         if form == "probabilities":
             return keras.layers.Softmax(name="softmax")(output)
         if form == "classes":
-            return keras.ops.cast(keras.ops.argmax(output, axis=-1), _integer(target))
+            return keras.layers.Lambda(_classes, arguments={"dtype": _integer(target)}, name="classes")(output)
         return output
 
     def folded(self, output, target):
@@ -199,6 +199,13 @@ class Segmentation(Task):
                 "say\n  how large a mistake looks.",
             ],
         }
+
+
+def _classes(scores, dtype):
+    """One operator of TFLite, and a CAST; Keras' own tells 0.0 from -0.0 first, by operators that it does not have."""
+    import tensorflow as tf
+
+    return tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32), dtype)
 
 
 def _integer(target):

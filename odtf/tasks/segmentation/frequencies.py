@@ -7,13 +7,13 @@ _CHUNK = 64
 
 
 def checked(weights):
-    """Returns what stands for class weights: None, one of `KINDS`, or a list of numbers of 0 and more as a tuple.
+    """Returns what stands for class weights: None ("none" in a flag), one of `KINDS`, or numbers as a tuple.
 
     Raises:
         ValueError: if it is none of these.
     """
-    if weights is None or weights in KINDS:
-        return weights
+    if weights is None or (isinstance(weights, str) and weights in ("none", *KINDS)):
+        return None if weights == "none" else weights
     numbers = tuple(weights) if isinstance(weights, (list, tuple)) else ()
     if not numbers or not all(isinstance(w, (int, float)) and not isinstance(w, bool) and w >= 0 for w in numbers):
         raise ValueError(

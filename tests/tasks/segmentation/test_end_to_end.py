@@ -153,7 +153,7 @@ def test_a_fault_of_the_data_is_one_line_before_anything_is_written(fault, zygot
     [
         ("--config.task.loss=huber", "loss is one of"),
         ("--config.task.class_weights=squares", "class_weights is None"),
-        ("--config.task.class_weights=[1.0, 2.0]", "one number for each of 11 classes"),
+        ("--config.task={'name': 'segmentation', 'class_weights': [1.0, 2.0]}", "one number for each of 11 classes"),
         ("--config.network={'name': 'encoder_decoder', 'stride': 3}", "power of 2"),
         ("--config.data.name=digits", "Data must have the targets"),
         ("--config.data.augment.scale=(2.0, 1.0)", "in this order"),

@@ -8,6 +8,8 @@ from odtf.errors import UserError
 # Names of what is no class: such pixels count for nothing.
 _VOID = ("void", "ignore", "ignored", "unlabeled", "unlabelled", "unknown")
 FILES = ("classes.txt", "label_colors.txt")
+_COLOR = r"(?P<red>\d{1,3})[\s,;]+(?P<green>\d{1,3})[\s,;]+(?P<blue>\d{1,3})"
+_FORMS = rf"{_COLOR}[\s,;]+(?P<name>\S.*)", rf"(?P<name>\S.*?)[\s,;]+{_COLOR}"
 
 
 class Names(tuple):
@@ -95,17 +97,14 @@ def from_file(path):
 
 
 def _row(line, path):
-    number = r"(\d{1,3})[\s,;]+"
-    color = number * 2 + r"(\d{1,3})"
-    before = re.fullmatch(rf"{color}[\s,;]+(?P<name>\S.*)", line.strip())
-    after = re.fullmatch(rf"(?P<name>\S.*?)[\s,;]+{color}", line.strip())
-    found = before or after
-    if not found:
-        return line.strip(), None
-    values = tuple(int(v) for v in found.groups() if v is not None and v != found["name"])[:3]
-    if len(values) != 3 or max(values) > 255:
-        raise UserError(f"A colour is three numbers from 0 to 255. Received: {line.strip()!r} in {path}.")
-    return found["name"].strip(), values
+    line = line.strip()
+    found = next(filter(None, (re.fullmatch(form, line) for form in _FORMS)), None)
+    if found is None:
+        return line, None
+    color = tuple(int(found[channel]) for channel in ("red", "green", "blue"))
+    if max(color) > 255:
+        raise UserError(f"A colour is three numbers from 0 to 255. Received: {line!r} in {path}.")
+    return found["name"], color
 
 
 def numbered(highest, palette, source):

@@ -69,9 +69,8 @@ def open_masks(builder, wanted, feature_keys, shape, name, target):
         def read_one(row):
             image, mask = readers[part](row)
             check_sizes(image, mask, f"the image of {title(row)}", "the mask")
-            return decode(image, shape[:2], 3, title(row)), {
-                name: decode_mask(mask, table, target, shape[:2], title(row))
-            }
+            values = {name: decode_mask(mask, table, target, shape[:2], title(row))}
+            return decode(image, shape[:2], 3, title(row)), values
 
         return FileStore(counts[part], (*shape[:2], 3), read_one, {name: target})
 

@@ -24,10 +24,8 @@ class GhostModule(keras.layers.Layer):
         cheap_kernel_size: odd kernel size of the depthwise convolution.
         strides: stride of the primary convolution.
         padding: of the primary convolution, as in `odtf.layers.Conv2D`; only "symmetric" needs an odd kernel.
-        dilation_rate: of the primary convolution.
-        dilation_rate: of both convolutions; more than 1 only at stride 1.
         dilation_rate: of the primary convolution; more than 1 only at stride 1.
-        cheap_dilation_rate: of the depthwise convolution; None: the same.
+        cheap_dilation_rate: of the depthwise convolution.
         activation: "relu", any other Keras activation, or None (the second module of a bottleneck).
         momentum: of the batch normalisations' moving statistics.
         epsilon: of the batch normalisations.
@@ -59,7 +57,7 @@ class GhostModule(keras.layers.Layer):
         depthwise_initializer=None,
         padding="symmetric",
         dilation_rate=1,
-        cheap_dilation_rate=None,
+        cheap_dilation_rate=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -86,7 +84,7 @@ class GhostModule(keras.layers.Layer):
         self.cheap = DepthwiseConv2D(
             cheap_kernel_size,
             depth_multiplier=ratio - 1,
-            dilation_rate=dilation_rate if cheap_dilation_rate is None else cheap_dilation_rate,
+            dilation_rate=cheap_dilation_rate,
             depthwise_initializer=depthwise_initializer,
             dtype=self.dtype_policy,
             name=f"{self.name}_cheap",

@@ -194,6 +194,7 @@ class Pieces:
             kernel_size=3,
             strides=strides,
             dilation_rate=self.dilation,
+            cheap_dilation_rate=self.dilation,
             activation=activation,
             momentum=MOMENTUM,
             epsilon=EPSILON,

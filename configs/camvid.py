@@ -11,7 +11,8 @@ Sizes, at 180x240 with 11 classes:
     4/5          158,177    81.5 M   24, 38, 76, 153; 38
     3/5           94,828    70.3 M   24, 28, 57, 115; 28
     2/5           48,526    62.3 M   24, 19, 38, 76; 19
-    teacher    TTTTTTTTT  MMMMMM M   32, 64, 128, 256; 64, of standard convolutions
+
+The teacher has 32, 64, 128, 256 and 64 channels, of standard convolutions.
 
 The methods: alone; deep mutual learning (dml) and online distillation with cheap convolutions (od) of two equal peers;
 online ensemble compression (oem) of four students on one base, with 1, 4/5, 3/5 and 2/5 of the channels after it;

@@ -1,6 +1,7 @@
 """Images and their targets: sources, splits, and a training pipeline that is a pure function of (seed, step)."""
 
 from odtf.data.augment import Augmentation
+from odtf.data.class_tables import Names
 from odtf.data.dataset import ImageDataset, Info, Split, calibration_images
 from odtf.data.graph_calls import user_error_from
 from odtf.data.loading import load
@@ -16,6 +17,7 @@ __all__ = [
     "ImageDataset",
     "Info",
     "MemoryStore",
+    "Names",
     "Split",
     "Target",
     "TrainPipeline",

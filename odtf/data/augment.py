@@ -29,6 +29,10 @@ class Augmentation:
         cutout: side in pixels of a square set to the mean colour, its centre anywhere in the image; 0 for none.
         also: name of a function of the user's own, applied to images after crop and flip and before they are
             normalised; see `odtf.data.own_augmentation`. None for none.
+        scale: (least, most), a random size of the image relative to its own, of which a random part of the image's size
+            is seen; what lies outside is black, and of no class in a mask.
+        rotate: degrees by which an image is turned at most, to either side.
+        color: in [0, 1), by how much brightness, contrast and saturation change at most, each by a factor of its own.
 
     Reference:
         DeVries, Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv 1708.04552.
@@ -39,6 +43,9 @@ class Augmentation:
     flip: bool = False
     cutout: int = 0
     also: str | None = None
+    scale: tuple = (1.0, 1.0)
+    rotate: float = 0.0
+    color: float = 0.0
 
     @classmethod
     def from_config(cls, config, image_shape=None):
@@ -65,6 +72,13 @@ class Augmentation:
             raise UserError(f"augment.pad_mode must be 'zero' or 'reflect'. Received: pad_mode={self.pad_mode!r}.")
         if not isinstance(self.flip, bool):
             raise UserError(f"augment.flip must be True or False. Received: flip={self.flip!r}.")
+        _check_range("rotate", self.rotate, 0.0, 180.0, "degrees from 0 to 180")
+        _check_range("color", self.color, 0.0, 0.999, "a number in [0, 1)")
+        scale = self.scale if isinstance(self.scale, (tuple, list)) and len(self.scale) == 2 else (self.scale, -1)
+        for value in scale:
+            _check_range("scale", value, 0.01, 100.0, "(least, most), both above 0", self.scale)
+        if scale[0] > scale[1]:
+            raise UserError(f"augment.scale must be (least, most), in this order. Received: scale={self.scale!r}.")
         if self.also is not None:
             own_augmentation.find(self.also)
         return self
@@ -72,6 +86,19 @@ class Augmentation:
     @property
     def random(self):
         return bool(self.pad or self.flip or self.cutout)
+
+    @property
+    def warps(self):
+        """Whether images are scaled or turned."""
+        return tuple(self.scale) != (1.0, 1.0) or self.rotate > 0
+
+
+def _check_range(name, value, least, most, wanted, received=None):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:
+        raise UserError(
+            f"augment.{name} must be {wanted}. Received: {name}={value if received is None else received!r}."
+        )
 
 
 def _below(draws, count):

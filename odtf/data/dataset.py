@@ -77,12 +77,14 @@ class Info:
         image_shape: (height, width, channels).
         names: tuple of str: what the values of integer targets stand for, such as classes; empty for other targets.
         normalization: pair (mean, std) of pixels scaled to [0, 1], by which networks get the images; None: unknown.
+        colors: tuple of (red, green, blue), those of the names in pictures; empty where the data have none.
     """
 
     name: str
     image_shape: tuple
     names: tuple = ()
     normalization: tuple | None = dataclasses.field(default=None, compare=False)
+    colors: tuple = ()
 
 
 @dataclasses.dataclass
@@ -96,6 +98,7 @@ class ImageDataset:
         mean: tuple of one float per channel, of pixels scaled to [0, 1].
         std: likewise, all above 0.
         splits: `Split` by name: "train", "validation", "test".
+        colors: as in `Info`.
     """
 
     name: str
@@ -104,11 +107,13 @@ class ImageDataset:
     mean: tuple
     std: tuple
     splits: dict
+    colors: tuple = ()
 
     @property
     def info(self):
         """The `Info` of the data set."""
-        return Info(self.name, tuple(self.image_shape), tuple(self.names), (tuple(self.mean), tuple(self.std)))
+        normalization = tuple(self.mean), tuple(self.std)
+        return Info(self.name, tuple(self.image_shape), tuple(self.names), normalization, tuple(self.colors))
 
     def describe(self):
         """One line for the log of a run."""

@@ -120,7 +120,7 @@ def _upright(image):
 
 
 def header_size(path):
-    """(height, width) from the file's header alone, or None where even that cannot be read."""
+    """(height, width) from the header of a file, or a file object, alone; None where even that cannot be read."""
     from PIL import Image
 
     try:

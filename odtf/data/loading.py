@@ -37,9 +37,9 @@ def load(
     Splits do not depend on the memory budget.
 
     Args:
-        name: "digits", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by `name[/config][:version]`, what
-            `odtf.data.from_arrays` returned, or a function of the user's own, itself (its name is then the set's) or by
-            package.module:FUNCTION or FILE.py:FUNCTION; see `odtf.data.sources`.
+        name: "digits", "digit_scenes", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by
+            `name[/config][:version]`, what `odtf.data.from_arrays` returned, or a function of the user's own, itself
+            (its name is then the set's) or by package.module:FUNCTION or FILE.py:FUNCTION; see `odtf.data.sources`.
         data_dir: where TFDS prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets. Nothing is downloaded;
             see `odtf.data.download`.
         image_size: int, or (height, width), to which images are resized; may be None where all have one size.
@@ -87,7 +87,7 @@ def load(
         computed = channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in _PARTS}
-    return ImageDataset(title, tuple(names), image_shape, mean, std, ordered)
+    return ImageDataset(title, tuple(names), image_shape, mean, std, ordered, getattr(names, "colors", ()))
 
 
 def _checked(name, found, targets, size):

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import arguments, own_augmentation
+from odtf.data import arguments, own_augmentation, warp
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
 from odtf.data.draws import uniform
 from odtf.data.graph_calls import user_error_from
@@ -76,7 +76,7 @@ class TrainPipeline:
         dataset: `ImageDataset`.
         batch_size: int, of the global batch.
         seed: int.
-        augment: mapping with `pad`, `pad_mode`, `flip`, `cutout`, `also` (see `Augmentation`), or None for none.
+        augment: mapping with `pad`, `flip`, `scale` and so on (see `Augmentation`), or None for none.
         num_views: int, independent augmentations of every image.
 
     Raises:
@@ -146,6 +146,7 @@ class TrainPipeline:
         if self.num_views > 1:
             images = self._repeated(images)
             spatial = {name: (self._repeated(value), fill) for name, (value, fill) in spatial.items()}
+        images, spatial = self._warped(images, spatial, step, first, size)
         own_draws = None
         if self._augmentation.also is not None:
             views = self.num_views
@@ -155,6 +156,23 @@ class TrainPipeline:
             images = self._by_view(images)
             moved = {name: self._by_view(value) for name, value in moved.items()}
         return images, as_batch({**values, **moved})
+
+    def _warped(self, images, spatial, step, first, size):
+        """Images and spatial targets after what precedes crop and flip: colour, scale and rotation."""
+        spec = self._augmentation
+        if not spec.warps and not spec.color:
+            return images, spatial
+        numbers = warp.draws(self._seed, step, first, size, self.batch_size, self.num_views)
+        if spec.color:
+            images = warp.coloured(images, numbers, spec.color)
+        if spec.warps:
+            where = warp.transforms(numbers, *images.shape[1:3], spec.scale, spec.rotate)
+            images = warp.warped(images, where, 0, "bilinear")
+            how = {name: target.spatial for name, target in self._store.targets.items()}
+            spatial = {
+                name: (warp.warped(value, where, fill, how[name]), fill) for name, (value, fill) in spatial.items()
+            }
+        return images, spatial
 
     def _repeated(self, values):
         repeated = tf.repeat(values, self.num_views, axis=0)

@@ -50,3 +50,13 @@ def uniform(count, fraction, seed):
 def subset(count, size, seed):
     """A seeded choice of `size` of `count` rows, sorted; smaller choices lie inside larger ones."""
     return np.sort(np.random.RandomState(seed).permutation(count)[:size])
+
+
+def chunk(most, image_shape):
+    """Returns how many images to treat at once: at most `most`, and fewer of large ones, down to one.
+
+    Args:
+        most: int.
+        image_shape: (height, width, ...); what is computed for every pixel is to fit into memory.
+    """
+    return max(1, min(most, 2**21 // (image_shape[0] * image_shape[1])))

@@ -15,7 +15,9 @@ from odtf.errors import UserError
 
 
 def example_reader(builder, split, image_key, label_key):
-    """A function of a row that returns the encoded image and the label, and may be called from any thread.
+    """A function of a row that returns the encoded image and its label, and may be called from any thread.
+
+    The label is an int; where its feature is an image, it is the encoded image.
 
     Args:
         builder: read-only TFDS builder.
@@ -30,11 +32,13 @@ def example_reader(builder, split, image_key, label_key):
     if file_format == "array_record":
         from tensorflow_datasets import decode as decoders
 
-        source = builder.as_data_source(split, decoders={image_key: decoders.SkipDecoding()})
+        keys = [key for key in (image_key, label_key) if builder.info.features[key].shape]
+        source = builder.as_data_source(split, decoders={key: decoders.SkipDecoding() for key in keys})
 
         def read(row):
             example = source[row]
-            return example[image_key], int(example[label_key])
+            label = example[label_key]
+            return example[image_key], label if label_key in keys else int(label)
 
         return read
     if file_format != "tfrecord":
@@ -53,7 +57,8 @@ def example_reader(builder, split, image_key, label_key):
     def read(row):
         try:
             features = tf.train.Example.FromString(index.read(row)).features.feature
-            return features[image_key].bytes_list.value[0], features[label_key].int64_list.value[0]
+            label = features[label_key]
+            return features[image_key].bytes_list.value[0], (label.bytes_list.value or label.int64_list.value)[0]
         except (OSError, DecodeError, IndexError) as error:
             raise UserError(
                 "An example of a TFDS set is damaged: prepare the set again, or pass skip_corrupt=True."

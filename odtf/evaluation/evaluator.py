@@ -7,7 +7,7 @@ import numpy as np
 import tqdm
 
 from odtf import data
-from odtf.data.splits import subset
+from odtf.data.splits import chunk, subset
 from odtf.errors import UserError
 from odtf.metrics import references_of
 
@@ -132,8 +132,9 @@ def _outputs(files, readers, sets, split, rows):
     """Yields the targets of a batch and the list of what each file gives for it."""
     bar = tqdm.tqdm(total=len(rows), unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
     with bar:
-        for start in range(0, len(rows), _CHUNK):
-            part = rows[start : start + _CHUNK]
+        step = min(chunk(_CHUNK, size) for size in sets)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
             taken = {size: dataset.splits[split].take(part) for size, dataset in sets.items()}
             images = [taken[file.image_size][0] for file in files]
             targets = taken[files[0].image_size][1]

@@ -5,6 +5,7 @@ import hashlib
 
 import numpy as np
 
+from odtf.data.splits import chunk
 from odtf.errors import VerificationError
 from odtf.export.rules import check_interface, check_limits, check_operators
 from odtf.tasks import Classification
@@ -49,7 +50,8 @@ def verify(
         dict with `"bytes"`, `"sha256"`, for each of the task's metrics `"<split>_<metric>"` (the validation split's is
         `"val_<metric>"`) and `"student_<split>_<metric>"` of the Keras student, `"examples"`, `"agreement"` (the task's
         metric of the file's answers against the student's, None where it has none), `"max_error"` (largest difference
-        from the student's answers), `"latency_us_p50"` (one thread) and `"ops"` (dict from operator to count).
+        from the student's answers; the share of those that differ, where they are whole numbers), `"latency_us_p50"`
+        (one thread) and `"ops"` (dict from operator to count).
 
     Raises:
         VerificationError: if the file has an operator or a width that the target does not take, other tensors than
@@ -108,20 +110,24 @@ def _compare(runner, network, dataset, task, target, split, count):
     """The metrics of a file and of its student, computed from the same pixels, and how far their answers differ."""
     study, predict = Study(task, dataset.info), _student(network, dataset, task.output)
     worst = largest = 0.0
+    step, counted = chunk(_CHUNK, dataset.image_shape), np.issubdtype(runner.output["dtype"], np.integer)
+    counted = counted and not runner.output["quantization"][0]
     # A metric may be computed against another split, as that of a search against the images searched.
     takers = [(split, dataset.splits[split], count, study.add)]
     for name, limit in study.references.items():
         part = dataset.splits[name].part(limit)
         takers.append((name, part, len(part), functools.partial(study.refer, name)))
     for name, examples, total, take in takers:
-        for start in range(0, total, _CHUNK):
-            images, targets = examples.take(np.arange(start, min(start + _CHUNK, total)))
+        for start in range(0, total, step):
+            images, targets = examples.take(np.arange(start, min(start + step, total)))
             given, expected = runner.predict(images), task.folded(predict(images), target)
             if not np.all(np.isfinite(given)):
                 raise VerificationError(f"The file gives NaN or Inf on examples {start} and after of the {name} split")
-            worst = max(worst, float(np.max(np.abs(given - expected))))
-            largest = max(largest, float(np.max(np.abs(expected))))
-            take(targets, given, expected)
+            # Between whole numbers, such as classes, there is no distance: how many differ is what counts.
+            difference = np.mean(given != expected) if counted else np.max(np.abs(given - expected))
+            worst = max(worst, float(difference))
+            largest = max(largest, 0.0 if counted else float(np.max(np.abs(expected))))
+            take(targets, *(task.comparable(answers, dataset.info) for answers in (given, expected)))
     found = study.result()
     student = found.pop("against")
     return {

@@ -81,6 +81,7 @@ def _lesson(run, settings, method, peer):
     config = run.config
     taught_by, teacher = make_teacher(settings.teacher, method)
     index = list(method.peers).index(peer)
+    run.task.observe(run.dataset)
     lesson = Lesson(
         task=run.task,
         dataset=run.dataset,

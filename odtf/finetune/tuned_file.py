@@ -71,8 +71,14 @@ def figures(row, task, dataset, workdir):
         part = dataset.splits[name].part(limit)
         return [part.take(np.arange(len(part)))]
 
+    runner = export.Runner(content)
     references = {name: examples(name, limit) for name, limit in metrics.references_of(task.metrics).items()}
-    found = metrics.evaluate(export.Runner(content).predict, examples("validation"), task.metrics, references)
+    found = metrics.evaluate(
+        lambda images: task.comparable(runner.predict(images), dataset.info),
+        examples("validation"),
+        task.metrics,
+        references,
+    )
     return {
         **{key: value for key, value in row.items() if key != "target"},
         "path": str(path.relative_to(workdir)),

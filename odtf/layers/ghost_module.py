@@ -24,7 +24,8 @@ class GhostModule(keras.layers.Layer):
         cheap_kernel_size: odd kernel size of the depthwise convolution.
         strides: stride of the primary convolution.
         padding: of the primary convolution, as in `odtf.layers.Conv2D`; only "symmetric" needs an odd kernel.
-        dilation_rate: of the primary convolution.
+        dilation_rate: of the primary convolution; more than 1 only at stride 1.
+        cheap_dilation_rate: of the depthwise convolution.
         activation: "relu", any other Keras activation, or None (the second module of a bottleneck).
         momentum: of the batch normalisations' moving statistics.
         epsilon: of the batch normalisations.
@@ -56,6 +57,7 @@ class GhostModule(keras.layers.Layer):
         depthwise_initializer=None,
         padding="symmetric",
         dilation_rate=1,
+        cheap_dilation_rate=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -82,6 +84,7 @@ class GhostModule(keras.layers.Layer):
         self.cheap = DepthwiseConv2D(
             cheap_kernel_size,
             depth_multiplier=ratio - 1,
+            dilation_rate=cheap_dilation_rate,
             depthwise_initializer=depthwise_initializer,
             dtype=self.dtype_policy,
             name=f"{self.name}_cheap",
@@ -156,6 +159,7 @@ class GhostModule(keras.layers.Layer):
             "strides": self.primary.strides,
             "padding": "symmetric" if self.primary.symmetric else self.primary.padding,
             "dilation_rate": self.primary.dilation_rate,
+            "cheap_dilation_rate": self.cheap.dilation_rate,
             "activation": keras.activations.serialize(self.activation),
             "momentum": self.primary_norm.momentum,
             "epsilon": self.primary_norm.epsilon,

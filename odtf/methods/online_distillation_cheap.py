@@ -7,11 +7,12 @@ arXiv 1909.13063, Neurocomputing 2020; released code: EthanZhangYC/OD-cheap-conv
 import keras
 from keras import layers, ops
 
-from odtf.layers import BatchNormalization, Conv2D
+from odtf.layers import BatchNormalization
 from odtf.layers.initializers import linear_uniform
 from odtf.losses import check_temperature
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, last_map, peer_seed, several
+from odtf.models import heads
 
 
 class OnlineDistillationCheap(Method):
@@ -92,7 +93,7 @@ def teacher_head(peers, synchronized, seed, output="logits"):
         `keras.Model` from the list of maps to an answer like the peers', and "embedding" where it is a vector.
 
     Raises:
-        ValueError: if an answer is a map whose sides are no multiples of the last map's.
+        ValueError: if an answer is a map whose sides are not the last map's, doubled some times.
     """
     maps = [keras.Input(last_map(peer.output).shape[1:]) for peer in peers]
     x = layers.Concatenate(name="concatenate")(maps)
@@ -108,14 +109,7 @@ def teacher_head(peers, synchronized, seed, output="logits"):
 
 
 def _map_answer(x, answer, seed, name):
-    factors = answer[0] // x.shape[1], answer[1] // x.shape[2]
-    if (factors[0] * x.shape[1], factors[1] * x.shape[2]) != answer[:2]:
-        raise ValueError(
-            "The sides of an answer must be multiples of the last map's. "
-            f"Received: {answer[:2]} and {tuple(x.shape[1:3])}."
-        )
-    x = Conv2D(answer[-1], 1, use_bias=True, dtype="float32", name=f"{name}_conv", **_initializers(x, seed))(x)
-    return layers.UpSampling2D(factors, interpolation="bilinear", dtype="float32", name=name)(x)
+    return heads.enlarged(heads.pixelwise(x, answer[-1], (seed, seed + 1), name=f"{name}_conv"), answer[:2], name=name)
 
 
 def _initializers(x, seed):

@@ -38,6 +38,9 @@ class Pieces:
         seed: integer; networks of different seeds differ in every random weight, equal seeds give equal networks.
         synchronized: whether batch normalisations take their statistics over all replicas.
 
+    Attributes:
+        image_size: (height, width) of the image, for a head that answers for every pixel.
+
     Raises:
         ValueError: if `conv` is unknown, or `groups` is missing or out of place.
     """
@@ -50,12 +53,20 @@ class Pieces:
         self.groups = groups
         self.conv = self._known(conv)
         self.synchronized = synchronized
+        self.dilation = 1
+        self.image_size = None
         self._random = np.random.default_rng(seed)
 
     def using(self, conv):
         """The same pieces, on the same stream of seeds, with another convolution."""
         pieces = copy.copy(self)
         pieces.conv = self._known(conv)
+        return pieces
+
+    def dilated(self, rate):
+        """The same pieces, on the same stream of seeds, whose 3x3 convolutions take every `rate`-th pixel."""
+        pieces = copy.copy(self)
+        pieces.dilation = int(rate)
         return pieces
 
     def _known(self, conv):
@@ -68,13 +79,14 @@ class Pieces:
     def next_seed(self):
         return int(self._random.integers(2**31))
 
-    def standard(self, x, filters, kernel_size, strides=1, *, name, use_bias=False, padding="symmetric"):
+    def standard(self, x, filters, kernel_size, strides=1, *, name, use_bias=False, padding="symmetric", dilation=1):
         """Standard convolution, symmetrically padded unless said otherwise."""
         return Conv2D(
             filters,
             kernel_size,
             strides,
             padding=padding,
+            dilation_rate=dilation,
             kernel_initializer=kaiming_normal(self.next_seed()),
             use_bias=use_bias,
             name=name,
@@ -96,18 +108,19 @@ class Pieces:
         channels = x.shape[-1]
         if self.conv == "depthwise":
             initializer = depthwise_kaiming_normal(3, self.next_seed())
-            return DepthwiseConv2D(3, strides, depthwise_initializer=initializer, name=name)(x)
+            rate = self.dilation
+            return DepthwiseConv2D(3, strides, dilation_rate=rate, depthwise_initializer=initializer, name=name)(x)
         if self.conv == "group":
             return self._grouped(x, channels, strides, name=name)
-        return Shift2D(3, name=name)(x)
+        return Shift2D(3, dilation_rate=self.dilation, name=name)(x)
 
     def replaced(self, x, filters, strides=1, *, name, use_bias=False):
         """What the network has where the standard one has a 3x3 convolution (without what follows it)."""
         if self.conv == "standard":
-            return self.standard(x, filters, 3, strides, name=name, use_bias=use_bias)
+            return self.standard(x, filters, 3, strides, name=name, use_bias=use_bias, dilation=self.dilation)
         if self.conv == "line":
-            initializer = kaiming_normal(self.next_seed())
-            return LineConv2D(filters, 3, strides, kernel_initializer=initializer, use_bias=use_bias, name=name)(x)
+            options = {"kernel_initializer": kaiming_normal(self.next_seed()), "dilation_rate": self.dilation}
+            return LineConv2D(filters, 3, strides, use_bias=use_bias, name=name, **options)(x)
         if self.conv == "group":
             return self._grouped(x, filters, strides, name=name, use_bias=use_bias)
         if self.conv == "shuffled_group":
@@ -165,23 +178,23 @@ class Pieces:
             ValueError: if `head` is no head, or has a tap of a stage's name.
         """
         taps = {f"stage{i + 1}": stage for i, stage in enumerate(stages)}
+        self.image_size = tuple(inputs.shape[1:3])
         answers = heads.find(head, hidden)(self, stages, embedding)
         if taken := taps.keys() & answers.keys():
             raise ValueError(f"The taps of a head need names that no stage has. Received: {', '.join(sorted(taken))}")
         return keras.Model(inputs, {**taps, **answers}, name=name)
 
     def _grouped(self, x, filters, strides, *, name, use_bias=False):
-        initializer = kaiming_normal(self.next_seed())
-        layer = GroupConv2D(
-            filters, 3, self.groups, strides, kernel_initializer=initializer, use_bias=use_bias, name=name
-        )
-        return layer(x)
+        options = {"kernel_initializer": kaiming_normal(self.next_seed()), "dilation_rate": self.dilation}
+        return GroupConv2D(filters, 3, self.groups, strides, use_bias=use_bias, name=name, **options)(x)
 
     def _ghost(self, x, filters, strides, activation, *, name):
         return GhostModule(
             filters,
             kernel_size=3,
             strides=strides,
+            dilation_rate=self.dilation,
+            cheap_dilation_rate=self.dilation,
             activation=activation,
             momentum=MOMENTUM,
             epsilon=EPSILON,

@@ -16,6 +16,9 @@ import dataclasses
 import keras
 import numpy as np
 
+from odtf.layers import Conv2D
+from odtf.layers.initializers import linear_uniform
+
 
 @dataclasses.dataclass(frozen=True)
 class Linear:
@@ -64,6 +67,82 @@ class Embedding:
         if self.normalized:
             x = keras.layers.UnitNormalization(dtype="float32", name="unit_length")(x)
         return {"embedding": x}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pixels:
+    """Numbers for every pixel of the picture: a 1x1 convolution of the last stage, enlarged to the picture's size.
+
+    Its one tap is the answer `[batch, height, width, units]`, float32, without an activation.
+
+    Attributes:
+        units: numbers of a pixel, such as one for each class.
+        tap: name of the answer.
+    """
+
+    units: int
+    tap: str = "logits"
+
+    def __call__(self, pieces, stages, embedding=None):
+        seeds = pieces.next_seed(), pieces.next_seed()
+        x = pixelwise(stages[-1], self.units, seeds, name=f"{self.tap}_small")
+        return {self.tap: enlarged(x, pieces.image_size, name=self.tap)}
+
+
+def pixelwise(x, units, seeds, *, name):
+    """A linear layer on every position of a map, in float32, with the initialisation of PyTorch's.
+
+    Args:
+        x: KerasTensor `[batch, height, width, channels]`.
+        units: channels of the result.
+        seeds: of kernel and bias.
+        name: name of the layer.
+    """
+    kernel, bias = (linear_uniform(x.shape[-1], seed) for seed in seeds)
+    options = {"kernel_initializer": kernel, "bias_initializer": bias, "dtype": "float32"}
+    return Conv2D(units, 1, use_bias=True, name=name, **options)(x)
+
+
+def enlarged(x, size, *, name):
+    """A map doubled, bilinearly, until it is as large as the picture it was made from.
+
+    Steps of two are what all accelerators compute. Strides round odd sides up, so that what is too much lies below and
+    on the right, and is cut off.
+
+    Args:
+        x: KerasTensor `[batch, height, width, channels]`.
+        size: (height, width) of the picture.
+        name: name of the last layer.
+
+    Returns:
+        KerasTensor `[batch, *size, channels]`.
+
+    Raises:
+        ValueError: if the sides are not those of the picture halved some times, rounded up.
+    """
+    sides = tuple(x.shape[1:3])
+    times = next((k for k in range(16) if tuple(-(-side // 2**k) for side in size) == sides), None)
+    if times is None:
+        raise ValueError(
+            "A map is enlarged by doubling: its sides must be those of the answer, halved some times and rounded up. "
+            f"Received: {sides} for {tuple(size)}"
+        )
+    excess = tuple(side * 2**times - whole for side, whole in zip(sides, size, strict=True))
+    for step in range(times):
+        last = step == times - 1 and not any(excess)
+        x = doubled(x, name=name if last else f"{name}_doubled{step + 1}", dtype="float32")
+    return cropped(x, size, name=name) if any(excess) else x
+
+
+def doubled(x, *, name, dtype=None):
+    """A map of twice the height and width, bilinearly."""
+    return keras.layers.UpSampling2D(2, interpolation="bilinear", dtype=dtype, name=name)(x)
+
+
+def cropped(x, size, *, name):
+    """A map without what it has below and on the right of a size; itself if there is nothing."""
+    excess = [(0, have - want) for have, want in zip(x.shape[1:3], size, strict=True)]
+    return keras.layers.Cropping2D(excess, name=name)(x) if any(after for _, after in excess) else x
 
 
 def find(head, hidden=()):

@@ -4,9 +4,10 @@
 # Micro's micro_mutable_op_resolver.h).
 PORTABLE = frozenset(
     (
-        *("ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "HARD_SWISH"),
-        *("LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "PAD", "QUANTIZE", "RELU"),
-        *("RELU6", "RESHAPE", "SOFTMAX", "SPLIT", "STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE"),
+        *("ADD", "ARG_MAX", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"),
+        *("HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "PAD"),
+        *("QUANTIZE", "RELU", "RELU6", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SOFTMAX", "SPLIT"),
+        *("STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE"),
     )
 )
 
@@ -23,4 +24,4 @@ PHONE = PORTABLE | {
 
 # What the GPU delegate parses between float tensors (tensorflow/lite/delegates/gpu/common/model_builder.cc). DEQUANTIZE
 # is how float16 weights are stored; the delegate reads through it.
-PHONE_GPU = (PHONE | {"EXP", "SPLIT_V"}) - {"CAST", "GELU", "QUANTIZE", "SPLIT"}
+PHONE_GPU = (PHONE | {"EXP", "SPLIT_V"}) - {"ARG_MAX", "CAST", "GELU", "QUANTIZE", "SPLIT"}

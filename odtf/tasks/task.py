@@ -65,6 +65,18 @@ class Task:
         """
         raise NotImplementedError
 
+    def observe(self, dataset):
+        """Learns from the data itself, such as how often its classes are; called once, before training begins.
+
+        What follows from it must be a pure function of the data: a run that goes on calls it again.
+
+        Args:
+            dataset: `odtf.data.ImageDataset`.
+
+        Raises:
+            UserError: if the task does not fit the data.
+        """
+
     def standard(self, targets):
         """Returns targets as the task has them, from a form in which a user of Keras may give them.
 
@@ -124,6 +136,15 @@ class Task:
     def folded(self, output, target):
         """Returns what `fold` makes of a network's answers, numpy arrays `[batch, ...]`."""
         return output
+
+    def comparable(self, answers, info):
+        """Returns the answers of a file, or what `folded` gives, in the form that metrics take: as they are.
+
+        Args:
+            answers: array `[n, ...]`, as real numbers.
+            info: `odtf.data.Info` of the data.
+        """
+        return answers
 
     def answer(self, info, target, quantization):
         """Returns the `Answer` of a file.

@@ -9,6 +9,7 @@ import time
 import tensorflow as tf
 
 from odtf import data, metrics, models, quantization
+from odtf.data import splits
 from odtf.errors import UserError
 from odtf.training import cohorts, config_checks, own_losses
 from odtf.training import config as config_lib
@@ -57,6 +58,7 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
             synchronized=synchronized,
             input_range=quantization.pixel_range(dataset.mean, dataset.std),
         )
+        method.task.observe(dataset)
         _check_exportable(config, method)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
         optimizer = make_optimizer(config.optimizer, schedule)
@@ -231,7 +233,7 @@ class Experiment:
             lambda replicas, count: data.eval_dataset(
                 split,
                 self.dataset,
-                batch_size=_eval_batch_size(self.config.batch_size, count),
+                batch_size=self._eval_batch_size(count),
                 replicas=replicas,
                 num_replicas=count,
             )
@@ -239,7 +241,12 @@ class Experiment:
 
     def _examples(self, split):
         """Returns the whole of a split on every worker, for `Method.extra_values`."""
-        return data.eval_dataset(split, self.dataset, batch_size=_eval_batch_size(self.config.batch_size, 1))
+        return data.eval_dataset(split, self.dataset, batch_size=self._eval_batch_size(1))
+
+    def _eval_batch_size(self, replicas):
+        """Returns a batch for evaluation that the replicas share evenly; above that of training for small images."""
+        size = max(self.config.batch_size, splits.chunk(100, self.dataset.image_shape))
+        return size // replicas * replicas
 
     # The end --------------------------------------------------------------------------------------------------------
 
@@ -316,11 +323,6 @@ class Window:
             f"The loss stopped being finite at step {step}, in {(broken or [name])[0]}; {good}. "
             f"A lower config.schedule.learning_rate or a warm-up would be right. Received: {value}."
         )
-
-
-def _eval_batch_size(batch_size, replicas):
-    """Returns a batch for evaluation that the replicas share evenly."""
-    return max(batch_size, 100) // replicas * replicas
 
 
 def _require_same_on_all_workers(placement, step):

@@ -8,9 +8,9 @@ from odtf.errors import UserError
 from tests.data.conftest import make_dataset, write_images
 
 LOADING = [
-    ({"name": ""}, "A data set is 'digits'"),
-    ({"name": None}, "A data set is 'digits'"),
-    ({"name": "folder:"}, "A data set is 'digits'"),
+    ({"name": ""}, "A data set is 'digit_scenes', 'digits'"),
+    ({"name": None}, "A data set is 'digit_scenes', 'digits'"),
+    ({"name": "folder:"}, "A data set is 'digit_scenes', 'digits'"),
     ({"name": "../digits"}, "TFDS name such as"),
     (
         {"name": "cifar10", "data_dir": "/nonexistent"},
@@ -51,11 +51,19 @@ PIPELINE = [
     ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
     ({"num_views": 0}, "num_views must be an integer of at least 1"),
     ({"seed": "0"}, "seed"),
-    ({"augment": {"shear": 3}}, "known ones are pad, pad_mode, flip, cutout, also. Received: shear"),
+    (
+        {"augment": {"shear": 3}},
+        "known ones are pad, pad_mode, flip, cutout, also, scale, rotate, color. Received: shear",
+    ),
     ({"augment": {"pad": -1}}, "augment.pad must be an integer from 0 to 4.*=-1"),
     ({"augment": {"pad": 5, "pad_mode": "reflect"}}, "augment.pad must be an integer from 0 to 4.*=5"),
     ({"augment": {"pad": 2.0}}, "augment.pad"),
     ({"augment": {"pad_mode": "edge"}}, "pad_mode must be 'zero' or 'reflect'.*'edge'"),
+    ({"augment": {"scale": 2.0}}, r"scale must be \(least, most\), both above 0.*=2.0"),
+    ({"augment": {"scale": (0.0, 1.0)}}, r"scale must be \(least, most\), both above 0.*\(0.0, 1.0\)"),
+    ({"augment": {"scale": (2.0, 0.5)}}, r"in this order. Received: scale=\(2.0, 0.5\)"),
+    ({"augment": {"rotate": -1}}, "rotate must be degrees from 0 to 180.*=-1"),
+    ({"augment": {"color": 1.0}}, r"color must be a number in \[0, 1\).*=1.0"),
     ({"augment": {"flip": 1}}, "flip must be True or False.*=1"),
     ({"augment": {"cutout": 6}}, "augment.cutout must be an integer from 0 to 5.*=6"),
 ]

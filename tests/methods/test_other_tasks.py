@@ -127,7 +127,7 @@ def test_relations_alone_do_not_train_another_answer(name, options):
         make(name, **options)
 
 
-def test_a_teacher_on_maps_needs_sides_that_divide():
+def test_a_teacher_on_maps_needs_sides_that_double():
     def odd(*, seed, name, synchronized=False):
         taps = dict(network(seed=seed, name=name).output)
         image = keras.Input((8, 8, 1))
@@ -135,7 +135,7 @@ def test_a_teacher_on_maps_needs_sides_that_divide():
         taps = {"stage1": x, "depth": keras.layers.Conv2DTranspose(1, 6, name="depth")(x)}
         return keras.Model(image, taps, name=name)
 
-    with pytest.raises(ValueError, match=r"multiples.*\(8, 8\) and \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"by doubling.*\(3, 3\) for \(8, 8\)"):
         methods.OnlineDistillationCheap(odd, task=Depth())
 
 

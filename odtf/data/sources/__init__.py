@@ -9,7 +9,8 @@ function::
 Args: `argument`, what follows the file's name and a colon in the data set's name; `data_dir`, a folder or None;
 `image_size`, (height, width) or None; `targets`, a mapping from a name to `odtf.data.Target`, what the task wants of
 each image. It returns names for the values of integer targets, such as classes, or (), and a `Split` by name: "train",
-and "validation" and "test" if there are such. It raises `UserError` where it cannot give what is wanted.
+and "validation" and "test" if there are such. Names that have colours are `odtf.data.Names`. It raises
+`UserError` where it cannot give what is wanted.
 
 A function of the user's own can be named, as package.module:FUNCTION or FILE.py:FUNCTION, or be given to
 `odtf.data.load` itself: one of this form, its argument None, or a simpler one; see `odtf.data.own_source`.

@@ -1,10 +1,12 @@
-"""A folder of images, one sub-folder per class."""
+"""A folder of images: one sub-folder per class, or a mask beside each."""
 
 import os
 import pathlib
 
 from odtf.data.dataset import Split
-from odtf.data.decoding import EXTENSIONS, decode, header_size
+from odtf.data.decoding import EXTENSIONS, decode
+from odtf.data.mask_folders import SPLIT_NAMES, common_size, open_masks
+from odtf.data.masks import mask_of, read
 from odtf.data.samples import LABEL, check
 from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
@@ -12,21 +14,20 @@ from odtf.errors import UserError
 
 FORM = "'folder:PATH'"
 
-_SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
-
 
 def open_source(argument, *, data_dir, image_size, targets):
     """Lists a folder of images.
 
     `PATH/<class>/<image>` is split by the caller; `PATH/train/<class>/<image>`, with `val` (or `validation`) and `test`
     beside `train` as far as they exist, is split already. Class names are the sub-folders' names, sorted; names that
-    begin with a dot, and files that are no PNG, JPEG, BMP or GIF, are passed over.
+    begin with a dot, and files that are no PNG, JPEG, BMP or GIF, are passed over. Where a task learns from masks, the
+    folder is what `odtf.data.mask_folders.open_masks` says.
 
     Args:
         argument: PATH, the folder.
         data_dir: of no meaning here.
         image_size: (height, width) to resize to; None where all images have one size.
-        targets: an integer "label".
+        targets: an integer "label", or a mask.
 
     Returns:
         Names of the classes, splits by name.
@@ -37,11 +38,13 @@ def open_source(argument, *, data_dir, image_size, targets):
     """
     if not argument:
         raise unknown("folder:")
-    check(f"folder:{argument}", LABEL, targets)
     root = pathlib.Path(argument).expanduser()
+    if (mask := mask_of(targets)) is not None:
+        return open_masks(root, image_size, *mask)
+    check(f"folder:{argument}", LABEL, targets)
     names = _subfolders(root)
-    given = "train" in names and set(names) <= set(_SPLIT_NAMES) and _subfolders(root / "train")
-    roots = {_SPLIT_NAMES[name]: root / name for name in names} if given else {"train": root}
+    given = "train" in names and set(names) <= set(SPLIT_NAMES) and _subfolders(root / "train")
+    roots = {SPLIT_NAMES[name]: root / name for name in names} if given else {"train": root}
     names = _subfolders(roots["train"])
     if len(names) < 2:
         raise UserError(
@@ -49,7 +52,7 @@ def open_source(argument, *, data_dir, image_size, targets):
             f" {', '.join(names) or 'no sub-folder'}."
         )
     listed = {name: _images(split_root, names) for name, split_root in roots.items()}
-    size = image_size or _common_size([file for files, _ in listed.values() for file in files])
+    size = image_size or common_size([file for files, _ in listed.values() for file in files])
     return names, {name: Split(_store(files, labels, size, targets)) for name, (files, labels) in listed.items()}
 
 
@@ -87,30 +90,8 @@ def _images(root, names):
     return files, labels
 
 
-def _common_size(files):
-    # Files whose header cannot be read are reported, or skipped, where images are decoded.
-    sizes = {}
-    for file in files:
-        size = header_size(file)
-        if size:
-            sizes.setdefault(size, file)
-        if len(sizes) > 1:
-            seen = ", ".join(f"{height}x{width} ({path})" for (height, width), path in sizes.items())
-            raise UserError(f"Images differ in size: give image_size to resize them. Received: {seen}.")
-    if not sizes:
-        raise UserError(f"None of the {len(files)} files is an image. Received: {files[0]}.")
-    return next(iter(sizes))
-
-
 def _store(files, labels, size, targets):
     def read_one(row):
-        try:
-            data = pathlib.Path(files[row]).read_bytes()
-        except OSError as error:
-            raise UserError(
-                f"An image cannot be read: replace or remove it, or pass skip_corrupt=True. Received: {files[row]}"
-                f" ({error.strerror})."
-            ) from error
-        return decode(data, size, name=files[row]), {"label": labels[row]}
+        return decode(read(files[row]), size, name=files[row]), {"label": labels[row]}
 
     return FileStore(len(files), (*size, 3), read_one, targets, known={"label": labels})

@@ -1,4 +1,4 @@
-"""Image-classification sets that TensorFlow Datasets has prepared in a folder, read offline.
+"""Sets of images, each with a class or a mask, that TensorFlow Datasets has prepared in a folder, read offline.
 
 The folder is found by looking, not by asking TFDS, which may import the set's own code and reach for the network. That
 is done where a download is asked for.
@@ -11,8 +11,10 @@ import sys
 
 import numpy as np
 
+from odtf.data import tfds_masks
 from odtf.data.dataset import Split
 from odtf.data.decoding import decode
+from odtf.data.masks import mask_of
 from odtf.data.samples import LABEL, check
 from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
@@ -31,7 +33,7 @@ def open_source(argument, *, data_dir, image_size, targets):
         argument: `name`, `name/config` or either with `:version`; without a version the newest one there is read.
         data_dir: folder given to TFDS when it prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets.
         image_size: (height, width) to resize to; needed where the set's images differ in size.
-        targets: an integer "label".
+        targets: an integer "label", or a mask.
 
     Returns:
         Names of the classes, splits by name: "train", "test" and "validation" as far as the set has them. A set with a
@@ -42,7 +44,9 @@ def open_source(argument, *, data_dir, image_size, targets):
     """
     import tensorflow_datasets
 
-    check(argument, LABEL, targets)
+    mask = mask_of(targets)
+    if mask is None:
+        check(argument, LABEL, targets)
     folder = _find(argument, data_dir)
     try:
         builder = tensorflow_datasets.builder_from_directory(folder)
@@ -52,7 +56,7 @@ def open_source(argument, *, data_dir, image_size, targets):
         raise UserError(
             f"The TFDS set cannot be opened: prepare it again. Received: {folder} ({type(error).__name__}: {reason})."
         ) from error
-    image_key, label_key = _keys(argument, builder.info)
+    image_key, label_key = _keys(argument, builder.info) if mask is None else tfds_masks.keys(argument, features)
     shape = _image_shape(argument, features[image_key], image_size)
     if "train" not in splits:
         raise UserError(
@@ -61,12 +65,14 @@ def open_source(argument, *, data_dir, image_size, targets):
     wanted = {"train": "train", "test": "test", "validation": "validation"}
     if "test" not in splits:
         wanted = {"train": "train", "test": "validation"}
+    wanted = {ours: theirs for ours, theirs in wanted.items() if theirs in splits and splits[theirs].num_examples}
+    if mask is not None:
+        return tfds_masks.open_masks(builder, wanted, (image_key, label_key), shape, *mask)
     names = tuple(features[label_key].names)
-    found = {}
-    for ours, theirs in wanted.items():
-        if theirs in splits and splits[theirs].num_examples:
-            found[ours] = Split(_store(builder, theirs, image_key, label_key, shape, len(names), targets))
-    return names, found
+    return names, {
+        ours: Split(_store(builder, theirs, image_key, label_key, shape, len(names), targets))
+        for ours, theirs in wanted.items()
+    }
 
 
 def download(argument, data_dir):

@@ -1,0 +1,180 @@
+"""Folders of images with a mask beside each: plain ones, PASCAL VOC's and Cityscapes' layouts."""
+
+import os
+import pathlib
+
+import numpy as np
+
+from odtf.data import class_tables
+from odtf.data.dataset import Split
+from odtf.data.decoding import EXTENSIONS, decode, decode_target, header_size
+from odtf.data.masks import check_sizes, decode_mask, read
+from odtf.data.samples import Target
+from odtf.data.stores import FileStore
+from odtf.errors import UserError
+
+SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+_MASK_FOLDERS = ("masks", "labels")
+# What the name of a mask may have more than that of its image.
+_SUFFIXES = ("", "_mask", "_label", "_labels", "_gt", "_L")
+_RAW = Target(None, "int32", "nearest")
+
+
+def open_masks(root, size, name, target):
+    """Lists a folder of images and masks.
+
+    Three layouts are known. `PATH/images/NAME.jpg` with `PATH/masks/NAME.png` (or `labels`), as it is or inside
+    `PATH/train`, `PATH/val` (or `validation`) and `PATH/test`; PASCAL VOC's, `PATH/JPEGImages`, `SegmentationClass` and
+    `ImageSets/Segmentation`; Cityscapes', `PATH/leftImg8bit` and `gtFine`, of label ids or train ids. The validation
+    images of the latter two are the test split, for their test masks are not public.
+
+    In plain layouts `PATH/classes.txt` names the classes, see `odtf.data.class_tables.from_file`. Without it the values
+    of the training masks are all read once: class 0 to the highest, with the colours of their palette, where they have
+    one.
+
+    Args:
+        root: `pathlib.Path`.
+        size: (height, width) to resize to; None where all images have one size.
+        name: of the target.
+        target: `Target` of the mask.
+
+    Returns:
+        `Names` of the classes, splits by name.
+
+    Raises:
+        UserError: if the folder is none of these, an image has no mask, or images differ in size and `size` is None.
+    """
+    pairs, table = _pairs(root, target)
+    size = size or common_size([image for split in pairs.values() for image, _ in split])
+    return table.names, {part: Split(_store(found, size, table, name, target)) for part, found in pairs.items()}
+
+
+def common_size(files):
+    """Returns the (height, width) that images have in common.
+
+    Raises:
+        UserError: if they have several, or none is an image.
+    """
+    # Files whose header cannot be read are reported, or skipped, where images are decoded.
+    sizes = {}
+    for file in files:
+        size = header_size(file)
+        if size:
+            sizes.setdefault(size, file)
+        if len(sizes) > 1:
+            seen = ", ".join(f"{height}x{width} ({path})" for (height, width), path in sizes.items())
+            raise UserError(f"Images differ in size: give image_size to resize them. Received: {seen}.")
+    if not sizes:
+        raise UserError(f"None of the {len(files)} files is an image. Received: {files[0]}.")
+    return next(iter(sizes))
+
+
+def _pairs(root, target):
+    """Lists of (image, mask) by split, and the `ClassTable`."""
+    if (root / "JPEGImages").is_dir():
+        return _voc(root), class_tables.voc()
+    if (root / "leftImg8bit").is_dir():
+        pairs, train_ids = _cityscapes(root)
+        return pairs, class_tables.cityscapes(train_ids)
+    roots = {SPLIT_NAMES[part]: root / part for part in SPLIT_NAMES if (root / part).is_dir()}
+    if "train" not in roots:
+        roots = {"train": root}
+    pairs = {part: _beside(folder) for part, folder in roots.items()}
+    for file in class_tables.FILES:
+        if (root / file).is_file():
+            return pairs, class_tables.from_file(root / file)
+    return pairs, _from_masks([mask for _, mask in pairs["train"]], target, root)
+
+
+def _files(folder):
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.path for entry in entries if entry.is_file() and not entry.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"The folder of images cannot be read. Received: {folder} ({error.strerror}).") from error
+
+
+def _beside(folder):
+    """Pairs of `folder/images` and `folder/masks`."""
+    masks = next((folder / name for name in _MASK_FOLDERS if (folder / name).is_dir()), None)
+    if masks is None or not (folder / "images").is_dir():
+        raise UserError(
+            "A folder for masks has images/ and masks/ (or labels/), as it is or inside train/, or is laid out as "
+            f"PASCAL VOC or Cityscapes. Received: {folder}."
+        )
+    images = [path for path in _files(folder / "images") if path.lower().endswith(EXTENSIONS)]
+    if not images:
+        raise UserError(f"The folder has no images. Received: {folder / 'images'}.")
+    known = {pathlib.Path(path).stem: path for path in _files(masks)}
+    return [(image, _mask_of(image, known, masks)) for image in images]
+
+
+def _mask_of(image, known, folder):
+    stem = pathlib.Path(image).stem
+    found = next((known[stem + suffix] for suffix in _SUFFIXES if stem + suffix in known), None)
+    if found is None:
+        raise UserError(f"Every image needs a mask of its name. Received: {image}, and no {stem}.png in {folder}.")
+    return found
+
+
+def _voc(root):
+    pairs = {}
+    for ours, theirs in (("train", "train"), ("test", "val")):
+        path = root / "ImageSets" / "Segmentation" / f"{theirs}.txt"
+        stems = read(path).decode("utf-8", "replace").split()
+        pairs[ours] = [(root / "JPEGImages" / f"{s}.jpg", root / "SegmentationClass" / f"{s}.png") for s in stems]
+        _check_there(pairs[ours], path)
+    return pairs
+
+
+def _cityscapes(root):
+    pairs, kinds = {}, ("labelIds", "labelTrainIds")
+    listed = {
+        ours: sorted((root / "leftImg8bit" / theirs).glob("*/*_leftImg8bit.png"))
+        for ours, theirs in (("train", "train"), ("test", "val"))
+    }
+
+    def mask(image, kind):
+        stem = image.name.removesuffix("_leftImg8bit.png")
+        return root / "gtFine" / image.parent.parent.name / image.parent.name / f"{stem}_gtFine_{kind}.png"
+
+    kind = next((k for k in kinds if listed["train"] and mask(listed["train"][0], k).is_file()), kinds[0])
+    for part, images in listed.items():
+        pairs[part] = [(image, mask(image, kind)) for image in images]
+        _check_there(pairs[part], root / "leftImg8bit")
+    return pairs, kind == "labelTrainIds"
+
+
+def _check_there(pairs, source):
+    if not pairs:
+        raise UserError(f"There are no images. Received: {source}.")
+    for image, mask in pairs:
+        if not mask.is_file():
+            raise UserError(f"Every image needs a mask of its name. Received: {image}, and no {mask}.")
+
+
+def _from_masks(masks, target, root):
+    """A table from the values that the masks hold."""
+    from PIL import Image
+
+    highest = 0
+    for path in masks:
+        values = decode_target(read(path), _RAW, name=path)
+        highest = max(highest, int(np.max(values, where=values != target.ignore, initial=0)))
+    with Image.open(masks[0]) as image:
+        palette = image.getpalette() if image.mode == "P" else None
+    colors = palette and [palette[i : i + 3] for i in range(0, len(palette), 3)]
+    return class_tables.numbered(highest, colors, f"the masks of {root}, which has no classes.txt")
+
+
+def _store(pairs, size, table, name, target):
+    def read_one(row):
+        image, mask = pairs[row]
+        data, values = read(image), read(mask)
+        check_sizes(data, values, image, mask)
+        return decode(data, size, name=image), {name: decode_mask(values, table, target, size, mask)}
+
+    def read_targets(row):
+        return {name: decode_mask(read(pairs[row][1]), table, target, size, pairs[row][1])}
+
+    return FileStore(len(pairs), (*size, 3), read_one, {name: target}, read_targets=read_targets)

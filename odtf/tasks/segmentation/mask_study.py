@@ -1,0 +1,94 @@
+"""Judging a segmenter: the overlap of each class, and which class is taken for which."""
+
+import csv
+import io
+
+import numpy as np
+
+from odtf import files
+from odtf.errors import UserError
+from odtf.metrics import merged
+from odtf.tables import table
+from odtf.tasks.segmentation.overlap import class_overlap
+from odtf.tasks.study import Reader, Study
+
+
+class MaskReader(Reader):
+    """Makes scores of the answers of a file, which may be classes.
+
+    Args:
+        task: `Segmentation`.
+        file: `odtf.evaluation.ImageFile`.
+        info: `odtf.data.Info` of the data.
+
+    Raises:
+        UserError: if the file does not answer for every pixel, or for other classes.
+    """
+
+    def __init__(self, task, file, info):
+        shape = tuple(int(size) for size in file.output["shape"])
+        wanted = (1, *file.image_size), (1, *file.image_size, len(info.names))
+        if shape not in wanted:
+            raise UserError(
+                f"A segmenter for these data gives {wanted[1]}, scores, or {wanted[0]}, classes. "
+                f"Received: {shape} in {file.path}."
+            )
+        self._task, self._info = task, info
+        self.facts = {"classes": len(info.names), "answers": "scores" if len(shape) == 4 else "classes"}
+
+    def __call__(self, answers):
+        return self._task.comparable(answers, self._info)
+
+
+class MaskStudy(Study):
+    """The metrics of the task, and these keys, which are stable; keys may be added:
+
+        classes      for each: name, pixels (of the truth), iou (null where the class is neither there nor answered),
+                     recall (null where it is not there), taken_for, the commonest wrong answer or null
+        against      likewise, for the other file
+
+    Args:
+        task: `Segmentation`.
+        info: `odtf.data.Info`, whose names are the classes.
+    """
+
+    def result(self):
+        result = super().result()
+        result["classes"] = self._classes("file")
+        if "against" in result:
+            result["against"]["classes"] = self._classes("against")
+        return result
+
+    def confusion(self, role="file"):
+        """Returns which class is taken for which so far, int64 `[classes, classes]` of pixels, rows the true class."""
+        return merged(self._sums[role])["miou/confusion"].astype(np.int64)
+
+    def _classes(self, role):
+        matrix = self.confusion(role)
+        overlaps, wrong = class_overlap(matrix), matrix - np.diag(np.diag(matrix))
+        return [
+            {
+                "name": str(name),
+                "pixels": int(matrix[i].sum()),
+                "iou": None if np.isnan(overlaps[i]) else float(overlaps[i]),
+                "recall": float(matrix[i, i] / matrix[i].sum()) if matrix[i].any() else None,
+                "taken_for": str(self.info.names[wrong[i].argmax()]) if wrong[i].any() else None,
+            }
+            for i, name in enumerate(self.info.names)
+        ]
+
+    def details(self, result):
+        cells = [("class", "pixels", "IoU", "recall", "mostly taken for")]
+        for row in result["classes"]:
+            shares = ("-" if row[key] is None else f"{row[key]:.2%}" for key in ("iou", "recall"))
+            cells.append((row["name"], f"{row['pixels']:,}", *shares, row["taken_for"] or ""))
+        return table(cells)
+
+    def write(self, result, path):
+        """Writes the confusion matrix, in pixels, as CSV."""
+        names, text = [row["name"] for row in result["classes"]], io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["true \\ answer", *names])
+        writer.writerows([name, *row] for name, row in zip(names, self.confusion().tolist(), strict=True))
+        files.write_text(path.with_suffix(".csv"), text.getvalue())
+        return [str(path.with_suffix(".csv"))]

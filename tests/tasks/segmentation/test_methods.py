@@ -1,0 +1,100 @@
+"""Every method on segmentation: it learns, or says in one line that it has no meaning there."""
+
+import functools
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from odtf import losses, methods, models
+from odtf.models import heads
+from odtf.tasks.segmentation import VOID, Segmentation
+from tests.methods.conftest import make_method
+
+ABOUT_CLASSES = [
+    name for name in methods.available() if "segmentation" not in (getattr(methods, name).only or ("segmentation",))
+]
+GENERIC = [name for name in methods.available() if name not in ABOUT_CLASSES]
+# The class of a pixel follows from its brightness: what a network of two stages learns in some steps.
+SHAPE, CLASSES = (10, 14, 1), 3
+
+
+def network(width=8, *, seed, name, synchronized=False):
+    spec = {"name": "encoder_decoder", "backbone": {"name": "resnet8", "width": (6, 8, width)}, "width": 8, "stride": 2}
+    return models.build(spec, SHAPE, heads.Pixels(CLASSES), seed=seed, name=name, synchronized=synchronized)
+
+
+def make(name, **options):
+    parameters = inspect.signature(getattr(methods, name)).parameters
+    if "teacher" in parameters:
+        options["teacher"] = network(12, seed=9, name="teacher")
+    given = {
+        "InDistill": {"layers": ("stage1", "stage2"), "layer_epochs": ()},
+        "OnlineEnsemble": {"cut": "stem_relu"},
+        "DGKD": {"teacher_network": functools.partial(network, 12), "share": 0.5},
+        "TAKD": {"teacher_network": functools.partial(network, 12)},
+        "Pacemaker": {"teacher_network": functools.partial(network, 12)},
+    }
+    if "num_peers" in parameters:
+        options.setdefault("num_peers", 2)
+    return make_method(name, network=network, task=Segmentation(), **given.get(name, {}), **options)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """Images of three brightnesses in blocks, and their masks with some void."""
+    random = np.random.default_rng(0)
+    classes = random.integers(0, CLASSES, (8, 5, 7)).repeat(2, axis=1).repeat(2, axis=2).astype("uint8")
+    images = (classes[..., None] - 1.0 + random.normal(0, 0.1, (*classes.shape, 1))).astype("float32")
+    classes[random.random(classes.shape) < 0.1] = VOID
+    return images, classes
+
+
+def test_those_that_must_work_are_among_them():
+    needed = {"Solo", "OfflineDistillation", "DeepMutualLearning", "OnlineDistillationCheap", "OnlineEnsemble"}
+    assert needed <= set(GENERIC)
+
+
+@pytest.mark.parametrize("name", GENERIC)
+def test_a_method_learns_masks(name, scenes):
+    images, masks = scenes
+    method = make(name)
+    method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
+    step, iterator = method.make_train_function(), iter(tf.data.Dataset.from_tensors(scenes).repeat())
+    logs = [step(iterator) for _ in range(20)]
+    supervised = [term for term in logs[0] if term.endswith("/supervised")]
+    assert supervised and all(np.isfinite(float(value)) for value in logs[-1].values())
+    # A teacher that has learned nothing pulls away from the masks.
+    learned = ["loss"] if "teacher" in inspect.signature(getattr(methods, name)).parameters else supervised
+    assert sum(float(logs[-1][term]) for term in learned) < 0.9 * sum(float(logs[0][term]) for term in learned)
+    values = method.evaluate(images, masks)
+    assert {f"{peer}/miou" for peer in method.peers} <= set(values)
+    student = method.students[0]
+    answers = method(images)[student]["logits"].numpy().argmax(-1)
+    counted = masks != VOID
+    assert values[f"{student}/pixel_accuracy"] == pytest.approx(np.mean(answers[counted] == masks[counted]), abs=1e-6)
+    assert method.selection == "miou"
+
+
+@pytest.mark.parametrize("name", ABOUT_CLASSES)
+def test_another_says_so(name):
+    with pytest.raises(ValueError, match=f"{name} has no meaning outside classification.*'segmentation'") as caught:
+        make(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_mutual_learning_is_of_pixels_as_the_formula_says(scenes):
+    images, masks = scenes
+    method = make("DeepMutualLearning")
+    outputs = method(images, training=True)
+    first, second = (taps["logits"] for taps in outputs.values())
+    terms = method.loss_terms(tf.constant(masks), outputs)
+    np.testing.assert_allclose(terms["peer_0/mutual"], losses.pixel_kl(second, first), rtol=1e-5)
+    np.testing.assert_allclose(terms["peer_1/supervised"], losses.pixel_cross_entropy(masks, second, VOID), rtol=1e-5)
+
+
+def test_the_online_teacher_answers_in_the_size_of_the_picture(scenes):
+    outputs = make("OnlineDistillationCheap")(scenes[0])
+    assert outputs["teacher"]["logits"].shape == outputs["peer_0"]["logits"].shape == (8, 10, 14, CLASSES)

@@ -106,10 +106,9 @@ class QuantizedConvolution(Parts):
 
     def _scales(self, kernel):
         """The steps between two levels of a kernel, of its number of axes."""
+        axes = (0, 1) if self._is_depthwise else (0, 1, 2)
         if not self.has_channels:
             axes = tuple(range(len(kernel.shape)))
-        else:
-            axes = (0, 1) if self._is_depthwise else (0, 1, 2)
         return ops.max(ops.abs(kernel), axis=axes, keepdims=True) / 127.0
 
     @property

@@ -32,6 +32,13 @@ def canonical(network, keep_float=(), copy=True):
     Raises:
         ValueError: if an operation has no int8 form, naming it; if there is no layer of a name in `keep_float`.
     """
+    if not isinstance(network, keras.Model) or not getattr(network, "outputs", None):
+        raise ValueError(
+            "Training with rounding rewrites the graph of a functional or Sequential model that is built. "
+            f"Received: {type(network).__name__} without a graph"
+        )
+    if isinstance(network, keras.Sequential):
+        network = keras.Model(network.input, network.output, name=network.name)
     rewriting = _Rewriting(network, keep_float, copy)
     if not copy and not keep_float and all(is_plain(operation) for operation in network.operations):
         return network, set()
@@ -85,7 +92,7 @@ class _Rewriting:
     def name(self, operation):
         """Returns the operation's name, or one like it where another has it already."""
         name, number = operation if isinstance(operation, str) else operation.name, 1
-        if name in self._taken and self._nested:
+        if name in self._taken and any(self._nested[-1:]):
             name = f"{self._nested[-1]}_{name}"
         first = name
         while name in self._taken:

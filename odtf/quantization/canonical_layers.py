@@ -18,7 +18,7 @@ MOVING += (ChannelShuffle, layers.ActivityRegularization, layers.GaussianNoise, 
 MOVING += (layers.RandomTranslation, layers.RandomRotation, layers.RandomZoom, layers.RandomContrast)
 STAYING = (*MOVING, layers.BatchNormalization, layers.Concatenate, layers.AveragePooling2D, GhostModule)
 STAYING += (layers.GlobalAveragePooling2D, layers.GlobalAveragePooling1D, Resize2D)
-_PLAIN = (*STAYING, *KERNELS, layers.Activation, layers.ReLU)
+_PLAIN = (*STAYING, *KERNELS, layers.Activation, layers.ReLU, layers.Add)
 
 
 def is_plain(operation):
@@ -27,6 +27,8 @@ def is_plain(operation):
         return False
     if isinstance(operation, layers.Add):
         return len(operation.input) == 2
+    if isinstance(operation, layers.Concatenate):
+        return operation.axis in (-1, len(operation.output.shape) - 1)
     if isinstance(operation, layers.Activation):
         return operation.activation.__name__ in ("relu", "relu6", "linear")
     if isinstance(operation, layers.ReLU):

@@ -9,6 +9,8 @@ PORTABLE = frozenset(
         *("RELU6", "RESHAPE", "SOFTMAX", "SPLIT", "STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE"),
     )
 )
+# What makes maps larger, too.
+PORTABLE |= {"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV"}
 
 # Either one alone has more.
 MICRO = PORTABLE | {

@@ -47,6 +47,11 @@ class Schedule:
         """Returns the arguments that make an equal schedule, whose phase begins anew."""
         return {"epochs": self.epochs, "delay_epochs": self.delay, "freeze_batch_norm_epochs": self.frozen}
 
+    @classmethod
+    def from_config(cls, config):
+        """Makes a schedule from what `get_config` returned."""
+        return cls(**config)
+
     def phase_at(self, epoch):
         """Returns the phase of a 0-based epoch: "float", "quantized" or "frozen"."""
         if epoch < self.delay:

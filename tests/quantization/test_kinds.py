@@ -22,7 +22,7 @@ COARSE = {"leaky": 0.15, "resized": 0.05, "mean_of_3": 0.02}
 def activations(x):
     """Every activation, as a layer of its own, within another layer, or as an operator."""
     for name in ("sigmoid", "tanh", "softmax", "hard_sigmoid", "hard_silu", "silu", "gelu"):
-        yield name, layers.Activation(name, name=name)(x)
+        yield name, layers.Activation(name, name=f"{name}_layer")(x)
     yield "inside", layers.Conv2D(8, 1, activation="silu", name="inside")(x)
     yield "inside_relu", layers.Conv2D(8, 1, activation="relu", name="inside_relu")(x)
     yield "dense_softmax", layers.Dense(5, activation="softmax", name="dense_softmax")(layers.Flatten()(x))

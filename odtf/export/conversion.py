@@ -13,6 +13,7 @@ from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, take_uint8
 from odtf.tflite.shores import remove_shores
+from odtf.tflite.weight_scales import join_scales
 
 # ITU-R BT.601 luma, the weights of Pillow's convert("L").
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -74,7 +75,8 @@ def convert(model, calibration, target, quantization, answer, per_channel=True):
         target: `Target`.
         quantization: one that the target takes.
         answer: `odtf.tasks.Answer`, the output of the file.
-        per_channel: whether the weights of convolutions have a scale for each output channel.
+        per_channel: whether the weights of convolutions have a scale for each output channel; False only for a model
+            that was trained with one scale.
 
     Returns:
         bytes of a file with one input, `image`, and one output, named by the answer, of the target's types.
@@ -109,7 +111,6 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
     with quiet():
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
         _configure(converter, calibration, target, quantization)
-        converter._experimental_disable_per_channel = not per_channel
         native = input_type in _NATIVE_INPUTS.get(quantization, ())
         if native:
             converter.inference_input_type = tf.dtypes.as_dtype(input_type)
@@ -121,6 +122,8 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
             raise _refused(error, target, quantization) from error
     converted = flatbuffer.unpack(content)
     remove_shores(converted)
+    if not per_channel:
+        join_scales(converted)
     if not native:
         take_uint8(converted)
     flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)

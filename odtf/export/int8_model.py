@@ -10,6 +10,7 @@ from odtf.quantization import has_channel_scales, lower
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
 from odtf.tflite.shores import remove_shores
+from odtf.tflite.weight_scales import join_scales
 
 
 def int8_file(model, output=None, interface="int8"):
@@ -47,9 +48,10 @@ def int8_file(model, output=None, interface="int8"):
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-        converter._experimental_disable_per_channel = not has_channel_scales(model)
         converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(interface)
         content = converter.convert()
     converted = flatbuffer.unpack(content)
     remove_shores(converted)
+    if not has_channel_scales(model):
+        join_scales(converted)
     return flatbuffer.pack(converted)

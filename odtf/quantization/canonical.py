@@ -74,6 +74,7 @@ class _Rewriting:
         if rule is None and type(operation).__name__ in OPERATORS:  # Such as a layer that is defined within a model.
             rule = OPERATORS[type(operation).__name__]
         if rule is not None:
+            kwargs = {name: value for name, value in kwargs.items() if name not in ("training", "mask")}
             return rule(self, operation, *args, **kwargs)
         if isinstance(operation, STAYING):
             return self.keep(operation)(*args, **kwargs)

@@ -53,4 +53,6 @@ def replay(network, inputs, call):
         args, kwargs = node.arguments.fill_in(known)
         outputs = keras.tree.flatten(call(node.operation, *args, **kwargs))
         known.update((id(x), y) for x, y in zip(node.outputs, outputs, strict=True))
+    if isinstance(network, keras.Sequential):  # Its attribute `output` is that of the model it is nested in.
+        return known[id(network.outputs[0])]
     return keras.tree.map_structure(lambda x: known[id(x)], network.output)

@@ -35,7 +35,7 @@ class Quantized(Parts):
     def build(self, input_shape):
         if not self.layer.built:
             self.layer.build(input_shape)
-        if self.output_range is not None:
+        if self.output_range is not None and not self.output_range.built:
             self.output_range.build(input_shape)
 
     def call(self, inputs, training=False):

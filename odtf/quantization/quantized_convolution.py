@@ -58,7 +58,7 @@ class QuantizedConvolution(Parts):
             self.convolution.build(input_shape)
         if self.norm is not None and not self.norm.built:
             self.norm.build(self.convolution.compute_output_shape(input_shape))
-        if self.output_range is not None:
+        if self.output_range is not None and not self.output_range.built:
             self.output_range.build(input_shape)
 
     def call(self, inputs, training=False):
@@ -169,7 +169,7 @@ class QuantizedConvolution(Parts):
         kernel, bias = (ops.convert_to_numpy(weight) for weight in self.folded())
         layer = type(self.convolution).from_config({**self.convolution.get_config(), "use_bias": True})
         layer.build(x.shape)
-        if self.has_channels:
+        if not isinstance(layer, keras.layers.Dense):  # A channel of it has no scale of its own.
             kernel = self._alive(kernel, bias)
         layer.set_weights([kernel, bias])
         return self.deploy_part(layer, x, **self._options(lowering))

@@ -21,7 +21,12 @@ COARSE = {"leaky": 0.15, "resized": 0.05, "mean_of_3": 0.02}
 
 def activations(x):
     """Every activation, as a layer of its own, within another layer, or as an operator."""
-    for name in ("sigmoid", "tanh", "softmax", "hard_sigmoid", "hard_silu", "silu", "gelu"):
+
+    def own(name):
+        """Converters find what is several operators by patterns, in which nothing may be shared with other ones."""
+        return layers.Conv2D(12, 1, name=f"{name}_own")(x)
+
+    for name in ("sigmoid", "tanh", "softmax", "hard_sigmoid", "hard_silu", "silu"):
         yield name, layers.Activation(name, name=f"{name}_layer")(x)
     yield "inside", layers.Conv2D(8, 1, activation="silu", name="inside")(x)
     yield "inside_relu", layers.Conv2D(8, 1, activation="relu", name="inside_relu")(x)
@@ -29,8 +34,9 @@ def activations(x):
     yield "leaky", layers.LeakyReLU(0.25, name="leaky")(x)
     yield "leaky_relu", layers.ReLU(negative_slope=0.25, name="leaky_relu")(x)
     slopes = keras.initializers.RandomUniform(0.0, 0.5, seed=0)
-    yield "prelu", layers.PReLU(slopes, shared_axes=[1, 2], name="prelu")(x)
-    yield "tanh_gelu", ops.gelu(x, approximate=True)
+    yield "prelu", layers.PReLU(slopes, shared_axes=[1, 2], name="prelu")(own("prelu"))
+    yield "gelu", layers.Activation("gelu", name="erf_gelu")(own("gelu"))
+    yield "tanh_gelu", ops.gelu(own("tanh_gelu"), approximate=True)
     yield "relu6_operator", ops.relu6(layers.Conv2D(8, 1, name="clipped")(x))
     yield "written_hard_sigmoid", layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
 

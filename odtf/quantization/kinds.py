@@ -31,9 +31,9 @@ _KINDS = {
     **dict.fromkeys((layers.Add, layers.Subtract, layers.Multiply), Quantized),
     **dict.fromkeys((layers.GlobalAveragePooling2D, layers.GlobalAveragePooling1D), Quantized),
 }
-# Of the layers that take a ReLU after them into the same operator.
-FUSING = (*(layers.Conv2D, layers.DepthwiseConv2D, layers.Dense, layers.Conv2DTranspose),)
-FUSING += (layers.BatchNormalization, layers.Add)
+# Operators that take up a ReLU after them.
+FUSING = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense, layers.Conv2DTranspose, layers.Add)
+FUSING += (layers.BatchNormalization,)
 
 
 def kind_of(layer, stays_float):

@@ -35,15 +35,13 @@ def test_all_but_layer_normalization_is_int8(build, floats, operators):
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    model.train_on_batch(PIXELS, np.arange(16) % 10)
+    model(PIXELS, training=True)
     in_float = [layer for layer in model.layers if isinstance(layer, quantization.FloatIsland)]
     assert {type(layer.layer).__name__ for layer in in_float} == floats
-    # Two LayerNormalizations that follow each other share what is before and after them.
     content = int8_file(model)
     found = flatbuffer.operators(content)
     assert {name: found[name] for name in operators} == operators
     assert found.get("DEQUANTIZE", 0) == found.get("QUANTIZE", 0) == len(in_float)
     assert not any(name.startswith("CUSTOM") for name in found)
-    probabilities = model.predict_on_batch(PIXELS)
-    assert np.max(np.abs(Runner(content).predict(PIXELS) - probabilities)) < 6 / 256
+    difference = np.abs(Runner(content).predict(PIXELS) - model(PIXELS))
+    assert np.max(difference) < 20 / 256 and np.mean(difference) < 3 / 256

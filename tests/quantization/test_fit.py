@@ -80,7 +80,8 @@ def test_saved_and_loaded_it_answers_and_goes_on_alike(trained, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(PIXELS, verbose=0), model.predict(PIXELS, verbose=0))
-    assert int8_file(loaded) == int8_file(model)
+    one, other = (Runner(int8_file(each)).predict(PIXELS) for each in (loaded, model))
+    np.testing.assert_array_equal(one, other)
     schedule = quantization.ScheduleCallback(epochs=4, delay_epochs=1, freeze_batch_norm_epochs=1)
     fit(loaded, epochs=4, initial_epoch=3, callbacks=[schedule])
     assert {each.phase for each in schedules_of(loaded)} == {"frozen"}

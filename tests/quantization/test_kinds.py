@@ -26,8 +26,10 @@ def activations(x):
         """Converters find what is several operators by patterns, in which nothing may be shared with other ones."""
         return layers.Conv2D(12, 1, name=f"{name}_own")(x)
 
-    for name in ("sigmoid", "tanh", "softmax", "hard_sigmoid", "hard_silu", "silu"):
+    for name in ("sigmoid", "tanh", "softmax", "hard_silu", "silu"):
         yield name, layers.Activation(name, name=f"{name}_layer")(x)
+    # On the levels of the image itself every sum with 3 would lie half-way between two.
+    yield "hard_sigmoid", layers.Activation("hard_sigmoid", name="hard")(own("hard_sigmoid"))
     yield "inside", layers.Conv2D(8, 1, activation="silu", name="inside")(x)
     yield "inside_relu", layers.Conv2D(8, 1, activation="relu", name="inside_relu")(x)
     yield "dense_softmax", layers.Dense(5, activation="softmax", name="dense_softmax")(layers.Flatten()(x))
@@ -38,7 +40,7 @@ def activations(x):
     yield "gelu", layers.Activation("gelu", name="erf_gelu")(own("gelu"))
     yield "tanh_gelu", ops.gelu(own("tanh_gelu"), approximate=True)
     yield "relu6_operator", ops.relu6(layers.Conv2D(8, 1, name="clipped")(x))
-    yield "written_hard_sigmoid", layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+    yield "written_hard_sigmoid", layers.ReLU(6.0)(own("written") + 3.0) * (1.0 / 6.0)
 
 
 def sums(x):

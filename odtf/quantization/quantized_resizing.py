@@ -18,7 +18,7 @@ class QuantizedResizing(Quantized):
             return y
         # Weights of a quarter lie half-way between two levels often, and the operator rounds those up.
         scale = ops.maximum(self.input_scale(), 1e-30)
-        return y + ops.stop_gradient(scale * ops.floor(y / scale + 0.5) - y)
+        return y + ops.stop_gradient(scale * ops.floor(y / scale + 0.501) - y)
 
     def output_scale(self):
         return self.input_scale()

@@ -16,7 +16,7 @@ from tests.quantization.test_one_lsb import converted
 
 SHAPE, RANGE = (7, 6, 12), (-3.0, 3.0)
 # Kernels that multiply by numbers of few bits, or round their weights of interpolation: the share that is a level off.
-COARSE = {"leaky": 0.15, "resized": 0.05, "mean_of_3": 0.02}
+COARSE = {"leaky": 0.15, "resized": 0.05, "hard_sigmoid": 0.03, "written_hard_sigmoid": 0.03, "mean_of_3": 0.02}
 
 
 def activations(x):
@@ -99,7 +99,7 @@ def test_the_file_is_the_training_time_forward_pass(branches):
     run = converted({name: lower(rewritten, name) for name in expected}, SHAPE).get_signature_runner("serve")
     scale, zero = run.get_input_details()["image"]["quantization"]
     stored = np.clip(np.floor(images / scale + 0.5) + zero, -128, 127).astype("int8")
-    results = [run(image=image[None]) for image in stored]
+    results, coarser = [run(image=image[None]) for image in stored], {}
     for name, details in run.get_output_details().items():
         assert details["dtype"] is np.int8, name
         scale, zero = details["quantization"]
@@ -107,8 +107,10 @@ def test_the_file_is_the_training_time_forward_pass(branches):
         levels = np.abs(found - expected[name]) / scale
         assert levels.max() < 1.01, (name, levels.max())
         share = next((share for coarse, share in COARSE.items() if name.startswith(coarse)), 0.005)
-        assert np.mean(levels > 0.5) < share, (name, np.mean(levels > 0.5))
+        if np.mean(levels > 0.5) >= share:
+            coarser[name] = float(np.mean(levels > 0.5))
         assert np.ptp(expected[name]) > 20 * scale, name
+    assert not coarser
 
 
 def islands():

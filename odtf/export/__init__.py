@@ -2,6 +2,7 @@
 
 from odtf.errors import VerificationError
 from odtf.export.conversion import convert, convert_saved, fold_preprocessing
+from odtf.export.int8_model import int8_file
 from odtf.export.output import publish, save_student
 from odtf.export.publication import publish_student
 from odtf.export.student import convert_calibrated, export_student
@@ -29,6 +30,7 @@ __all__ = [
     "export_student",
     "find_target",
     "fold_preprocessing",
+    "int8_file",
     "lean",
     "measure",
     "operators",

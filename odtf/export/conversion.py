@@ -12,6 +12,8 @@ from odtf.files import disk_errors
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, take_uint8
+from odtf.tflite.shores import remove_shores
+from odtf.tflite.weight_scales import join_scales
 
 # ITU-R BT.601 luma, the weights of Pillow's convert("L").
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -63,7 +65,7 @@ def fold_preprocessing(student, mean, std, target, quantization, task):
     return keras.Model(image, output, name="deployed")
 
 
-def convert(model, calibration, target, quantization, answer):
+def convert(model, calibration, target, quantization, answer, per_channel=True):
     """Converts a model that takes pixels into a TFLite file for a target.
 
     Args:
@@ -73,6 +75,8 @@ def convert(model, calibration, target, quantization, answer):
         target: `Target`.
         quantization: one that the target takes.
         answer: `odtf.tasks.Answer`, the output of the file.
+        per_channel: whether the weights of convolutions have a scale for each output channel; False only for a model
+            that was trained with one scale.
 
     Returns:
         bytes of a file with one input, `image`, and one output, named by the answer, of the target's types.
@@ -83,10 +87,10 @@ def convert(model, calibration, target, quantization, answer):
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder, quiet():
         with disk_errors(folder, tf.errors.OpError):
             _save(model, answer.name, folder)
-        return convert_saved(folder, calibration, target, quantization, answer)
+        return convert_saved(folder, calibration, target, quantization, answer, per_channel)
 
 
-def convert_saved(folder, calibration, target, quantization, answer):
+def convert_saved(folder, calibration, target, quantization, answer, per_channel=True):
     """Converts a SavedModel that takes pixels into a TFLite file for a target.
 
     Args:
@@ -95,6 +99,7 @@ def convert_saved(folder, calibration, target, quantization, answer):
         target: `Target`.
         quantization: one that the target takes.
         answer: as for `convert`.
+        per_channel: as for `convert`.
 
     Returns:
         As `convert`.
@@ -116,6 +121,9 @@ def convert_saved(folder, calibration, target, quantization, answer):
             # The converter has no exception of its own for this: ConverterError, RuntimeError and ValueError occur.
             raise _refused(error, target, quantization) from error
     converted = flatbuffer.unpack(content)
+    remove_shores(converted)
+    if not per_channel:
+        join_scales(converted)
     if not native:
         take_uint8(converted)
     flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)

@@ -11,7 +11,7 @@ from odtf.export.aware import lowered_model
 from odtf.export.conversion import convert, fold_preprocessing
 from odtf.export.publication import publish_student
 from odtf.models import deploy
-from odtf.quantization import is_aware
+from odtf.quantization import has_channel_scales, is_aware
 from odtf.quiet import quiet
 from odtf.targets import find_target
 from odtf.tasks import Classification
@@ -94,7 +94,7 @@ def _convert(network, dataset, task, target, quantization, calibration_examples,
         if is_aware(network):
             model = lowered_model(network, dataset, target, quantization, task)
             answer = task.answer(dataset.info, target, quantization)
-            return convert(model, None, target, quantization, answer)
+            return convert(model, None, target, quantization, answer, has_channel_scales(network))
         deployed = deploy(network, output=task.output, grouped=target.grouped)
         return convert_calibrated(deployed, dataset, target, quantization, task, calibration_examples, seed)
 

@@ -5,10 +5,12 @@ import tensorflow as tf
 
 from odtf.layers import Shift2D
 from odtf.models.deployment import answer_of
+from odtf.quantization.float_island import FloatIsland, Shore
+from odtf.quantization.kinds import is_moving
 from odtf.quantization.quantized import Quantized
 from odtf.quantization.quantized_convolution import QuantizedConvolution
+from odtf.quantization.quantized_resizing import QuantizedResizing
 from odtf.quantization.range import Range
-from odtf.quantization.rewrite import MOVING
 
 _AWARE = (Quantized, QuantizedConvolution, Range)
 
@@ -39,12 +41,22 @@ def is_aware(network):
     return any(isinstance(layer, _AWARE) for layer in network.layers)
 
 
+def has_channel_scales(network):
+    """Returns whether the weights of a network's convolutions have a scale for each output channel."""
+    return all(layer.per_channel for layer in network.layers if isinstance(layer, QuantizedConvolution))
+
+
+def floating(network):
+    """Lists the names of the layers of a network made by `quantization_aware` that compute in float."""
+    return [layer.name for layer in network.layers if isinstance(layer, FloatIsland)]
+
+
 def unquantized(network, output=None):
     """Lists the layers on the way to a tap that are not trained quantised: `lower` refuses them.
 
     Args:
-        network: functional `keras.Model` with named taps.
-        output: name of the tap, as for `odtf.models.deploy`.
+        network: functional `keras.Model`.
+        output: name of the tap, as for `odtf.models.deploy`, if the network has named taps.
 
     Returns:
         List of names.
@@ -52,8 +64,14 @@ def unquantized(network, output=None):
     Raises:
         ValueError: if there is no such tap, or the answer must be named.
     """
-    layers = keras.Model(network.input, network.output[answer_of(network, output)]).layers
-    return [layer.name for layer in layers if not isinstance(layer, (*_AWARE, *MOVING))]
+    layers = keras.Model(network.input, _answer(network, output)).layers
+    return [layer.name for layer in layers if not isinstance(layer, _AWARE) and not is_moving(layer)]
+
+
+def _answer(network, output):
+    if isinstance(network.output, dict):
+        return network.output[answer_of(network, output)]
+    return network.output if output is None else network.output[output]
 
 
 def lower(network, output=None, grouped="native"):
@@ -64,7 +82,8 @@ def lower(network, output=None, grouped="native"):
 
     Args:
         network: what `quantization_aware` returned, trained.
-        output: name of the tap that becomes the output, as for `odtf.models.deploy`.
+        output: name of the tap that becomes the output, as for `odtf.models.deploy`; of a network without named taps
+            the number of the output, or None for all.
         grouped: "native" keeps a grouped convolution one layer, "split" makes it a standard convolution a group.
 
     Returns:
@@ -74,10 +93,9 @@ def lower(network, output=None, grouped="native"):
         ValueError: if there is no such tap or the answer must be named; if a layer on the way to it is not quantised,
             or its range was never observed.
     """
-    output = answer_of(network, output)
     if names := unquantized(network, output):
         raise ValueError(f"Every layer must have been trained quantised. Received: layer {names[0]!r}")
-    network = keras.Model(network.input, network.output[output], name=network.name)
+    network = keras.Model(network.input, _answer(network, output), name=network.name)
     known = {}  # The levels of a tensor by its identity, and the tensor, which must live as long.
 
     def rounded(y, levels):
@@ -92,6 +110,8 @@ def lower(network, output=None, grouped="native"):
         levels = [known[id(each)][0] for each in tensors]
         if isinstance(layer, (Quantized, QuantizedConvolution)):
             y, own = _lowered(layer, x, levels, grouped, rounded)
+            if isinstance(layer, QuantizedResizing):  # To the converter an operator that keeps the scale.
+                own = levels[0]
             known[id(y)] = None, y  # Not rounded yet: the next layer does it, where this one has no range.
             return y if own is None else rounded(y, own)
         y = layer.deploy(x) if hasattr(layer, "deploy") else layer(x, **kwargs)
@@ -113,9 +133,15 @@ def lower(network, output=None, grouped="native"):
 def _lowered(layer, x, levels, grouped, rounded):
     """Returns what a layer becomes, not yet rounded, and the levels that its output has; None: it is not rounded."""
     own = layer.output_range and layer.output_range.levels()
-    if getattr(layer, "needs_equal_scales", False):
-        tensors = keras.tree.flatten(x)
-        tensors = [t if known else rounded(t, own) for t, known in zip(tensors, levels, strict=True)]
-        x = tensors if isinstance(x, (list, tuple)) else tensors[0]
+    if isinstance(layer, FloatIsland):
+        x = _mapped(x, levels, lambda t, known: t if known is None else Shore(dtype="float32")(t))
+    elif getattr(layer, "needs_equal_scales", False):
+        x = _mapped(x, levels, lambda t, known: t if known else rounded(t, own))
     y = layer.lower(x, grouped) if isinstance(layer, QuantizedConvolution) else layer.lower(x)
     return y, own
+
+
+def _mapped(x, levels, function):
+    """Applies a function to each tensor and its levels."""
+    tensors = [function(t, known) for t, known in zip(keras.tree.flatten(x), levels, strict=True)]
+    return tensors if isinstance(x, (list, tuple)) else tensors[0]

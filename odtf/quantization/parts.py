@@ -14,11 +14,42 @@ class Parts(keras.layers.Layer):
         **kwargs: the arguments of `keras.layers.Layer`.
     """
 
+    # Whether the layer must know the levels of its input.
+    knows_input = False
+
     def __init__(self, name, x=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self._first_name = name
         # A function without arguments, for Keras would make the range a part of this layer.
         self.input_scale = None if x is None else scale_of(x)
+
+    def __call__(self, *args, **kwargs):
+        # A layer that was loaded finds its input when the graph is built.
+        if self.knows_input and self.input_scale is None and hasattr(args[0], "_keras_history"):
+            self.input_scale = scale_of(args[0])
+        return super().__call__(*args, **kwargs)
+
+    def get_config(self):
+        parts = {name: keras.saving.serialize_keras_object(part) for name, part in self.parts().items()}
+        return {**super().get_config(), **parts}
+
+    @classmethod
+    def from_config(cls, config):
+        config = {
+            name: keras.saving.deserialize_keras_object(value)
+            if isinstance(value, dict) and "class_name" in value and name != "dtype"
+            else value
+            for name, value in config.items()
+        }
+        return cls(**config)
+
+    def parts(self):
+        """Returns the layers and settings that this layer was made of, by the names of its arguments."""
+        return {}
+
+    def output_scale(self):
+        """Returns the step between two levels of the output, a float scalar tensor."""
+        return self.output_range.scale()
 
     def takes(self, x):
         """Notes that the layer's input is another KerasTensor now: where networks join, they have one range."""
@@ -55,7 +86,7 @@ def scale_of(x):
     if hasattr(layer, "bounds"):
         return layer.scale
     if isinstance(layer, Parts):
-        return layer.output_range.scale
+        return layer.output_scale
     return scale_of(layer._inbound_nodes[node].input_tensors[0])  # The layer moves values.
 
 

@@ -12,6 +12,7 @@ from odtf.quantization.parts import Parts, kept_alive, rounded
 _SMALLEST_FACTOR = 1e-6
 
 
+@keras.saving.register_keras_serializable(package="odtf")
 class QuantizedConvolution(Parts):
     """Convolution or dense layer and the batch normalisation after it, with the weights that its int8 form has.
 
@@ -26,22 +27,38 @@ class QuantizedConvolution(Parts):
         norm: batch normalisation, or None.
         output_range: `Range` of the output, or None where the next layer brings it to a range of its own.
         schedule: `Schedule`.
-        x: KerasTensor, the input, of which it must know the levels.
+        x: KerasTensor, the input, of which it must know the levels; None: it is found when the layer is called.
+        per_channel: whether each output channel has levels of its own; else the whole kernel has one scale.
+        **kwargs: the arguments of `keras.layers.Layer`.
 
     Reference:
         Jacob et al., arXiv 1712.05877, section 3.2; Krishnamoorthi, arXiv 1806.08342, sections 3.1.3 and 3.2.2, whose
         correction of batch statistics is that of PyTorch's `torch.ao.nn.intrinsic.qat.ConvBn2d` here.
     """
 
-    def __init__(self, convolution, norm, output_range, schedule, x):
-        super().__init__(name=(norm or convolution).name, x=x)
+    knows_input = True
+
+    def __init__(self, convolution, norm, output_range, schedule, x=None, per_channel=True, **kwargs):
+        super().__init__(**{"name": (norm or convolution).name, "x": x, **kwargs})
         self.convolution = convolution
         self.norm = norm
         self.output_range = output_range
         self.schedule = schedule
+        self.per_channel = per_channel
+
+    def parts(self):
+        parts = {"convolution": self.convolution, "norm": self.norm, "output_range": self.output_range}
+        return {**parts, "schedule": self.schedule}
+
+    def get_config(self):
+        return {**super().get_config(), "per_channel": self.per_channel}
 
     def build(self, input_shape):
-        if self.output_range is not None:
+        if not self.convolution.built:
+            self.convolution.build(input_shape)
+        if self.norm is not None and not self.norm.built:
+            self.norm.build(self.convolution.compute_output_shape(input_shape))
+        if self.output_range is not None and not self.output_range.built:
             self.output_range.build(input_shape)
 
     def call(self, inputs, training=False):
@@ -89,11 +106,15 @@ class QuantizedConvolution(Parts):
 
     def _scales(self, kernel):
         """The steps between two levels of a kernel, of its number of axes."""
-        if isinstance(self.convolution, keras.layers.Dense):
-            axes = (0, 1)
-        else:
-            axes = (0, 1) if self._is_depthwise else (0, 1, 2)
+        axes = (0, 1) if self._is_depthwise else (0, 1, 2)
+        if not self.has_channels:
+            axes = tuple(range(len(kernel.shape)))
         return ops.max(ops.abs(kernel), axis=axes, keepdims=True) / 127.0
+
+    @property
+    def has_channels(self):
+        """Whether each output channel has a scale of its own, which a dense layer's has not."""
+        return self.per_channel and not isinstance(self.convolution, keras.layers.Dense)
 
     @property
     def _is_depthwise(self):
@@ -149,9 +170,12 @@ class QuantizedConvolution(Parts):
         layer = type(self.convolution).from_config({**self.convolution.get_config(), "use_bias": True})
         layer.build(x.shape)
         if not isinstance(layer, keras.layers.Dense):  # A channel of it has no scale of its own.
-            kernel = kept_alive(kernel, bias, float(self.input_scale()))
+            kernel = self._alive(kernel, bias)
         layer.set_weights([kernel, bias])
         return self.deploy_part(layer, x, **self._options(lowering))
+
+    def _alive(self, kernel, bias):
+        return kept_alive(kernel, bias, float(self.input_scale()))
 
     def _options(self, lowering):
         takes = inspect.signature(getattr(self.convolution, "deploy", self.build)).parameters

@@ -6,8 +6,11 @@ import tensorflow as tf
 from keras import ops
 
 _LEVELS = 255
+# With as many levels as pixel values, and a mean half-way between two, each pixel would lie between two levels.
+MARGIN = 1.002
 
 
+@keras.saving.register_keras_serializable(package="odtf")
 class Range(keras.layers.Layer):
     """Rounds a tensor to 256 levels between bounds that follow the smallest and largest value of the batches.
 
@@ -19,6 +22,7 @@ class Range(keras.layers.Layer):
         schedule: `Schedule`.
         momentum: float in [0, 1), how much of the bounds stays in a step.
         fixed: pair of floats, bounds that are known and do not move; None: they are observed.
+        margin: float of at least 1, by which observed bounds are multiplied.
         **kwargs: the arguments of `keras.layers.Layer`.
 
     Raises:
@@ -28,19 +32,29 @@ class Range(keras.layers.Layer):
         Jacob et al., arXiv 1712.05877, section 3.1.
     """
 
-    def __init__(self, schedule, momentum=0.99, fixed=None, **kwargs):
+    def __init__(self, schedule, momentum=0.99, fixed=None, margin=1.0, **kwargs):
         super().__init__(**kwargs)
         if not 0.0 <= momentum < 1.0:
             raise ValueError(f"The momentum of a range lies in [0, 1). Received: momentum={momentum}")
         self.schedule = schedule
         self.momentum = momentum
         self.fixed = fixed
+        self.margin = margin
 
     def build(self, input_shape):
         start = np.zeros(2, np.float32) if self.fixed is None else np.asarray(self.fixed, np.float32)
         self.bounds = self.add_weight(
             shape=(2,), initializer=lambda *_, **__: start, trainable=False, name="bounds", dtype="float32"
         )
+
+    def get_config(self):
+        settings = {"momentum": self.momentum, "fixed": self.fixed, "margin": self.margin}
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {**super().get_config(), "schedule": schedule, **settings}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "schedule": keras.saving.deserialize_keras_object(config["schedule"])})
 
     def call(self, inputs, training=False):
         if not self.schedule.quantizes:
@@ -52,6 +66,8 @@ class Range(keras.layers.Layer):
     def observe(self, inputs):
         """Moves the bounds towards those of a batch, zero included; on all replicas alike."""
         batch = ops.stack([ops.minimum(ops.min(inputs), 0.0), ops.maximum(ops.max(inputs), 0.0)])
+        if self.margin != 1.0:
+            batch = batch * self.margin
         context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
             every = context.all_gather(batch[None], axis=0)
@@ -130,4 +146,4 @@ def pixel_range(mean, std):
         mean half-way between two of them, every single pixel would be rounded from half-way between two levels.
     """
     mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-    return min(0.0, 1.002 * float(np.min(-mean / std))), max(0.0, 1.002 * float(np.max((1.0 - mean) / std)))
+    return min(0.0, MARGIN * float(np.min(-mean / std))), max(0.0, MARGIN * float(np.max((1.0 - mean) / std)))

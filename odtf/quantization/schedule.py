@@ -1,8 +1,11 @@
 """When a run quantises."""
 
+import keras
+
 FLOAT, QUANTIZED, FROZEN = "float", "quantized", "frozen"
 
 
+@keras.saving.register_keras_serializable(package="odtf")
 class Schedule:
     """The phases of quantisation-aware training: float, quantised, and quantised with frozen batch normalisation.
 
@@ -36,9 +39,18 @@ class Schedule:
             )
         if epochs is not None and delay >= epochs:
             raise ValueError(f"Quantisation begins before the last epoch ends. Received: delay_epochs={delay}")
-        self.delay = delay
+        self.epochs, self.frozen, self.delay = epochs, frozen, delay
         self.freeze = float("inf") if epochs is None else epochs - frozen
         self.phase = QUANTIZED
+
+    def get_config(self):
+        """Returns the arguments that make an equal schedule, whose phase begins anew."""
+        return {"epochs": self.epochs, "delay_epochs": self.delay, "freeze_batch_norm_epochs": self.frozen}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a schedule from what `get_config` returned."""
+        return cls(**config)
 
     def phase_at(self, epoch):
         """Returns the phase of a 0-based epoch: "float", "quantized" or "frozen"."""

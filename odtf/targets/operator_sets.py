@@ -10,6 +10,8 @@ PORTABLE = frozenset(
         *("STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE"),
     )
 )
+# What makes maps larger, too.
+PORTABLE |= {"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV"}
 
 # Either one alone has more.
 MICRO = PORTABLE | {

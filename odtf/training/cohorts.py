@@ -215,6 +215,7 @@ def _aware(config, key, schedule=None, input_range=None):
         schedule=schedule,
         momentum=config.quantization.range_momentum,
         input_range=input_range,
+        copy=False,
     )
 
 

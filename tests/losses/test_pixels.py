@@ -31,7 +31,7 @@ def oracle(labels, logits, each):
     return np.array([each(own[own != VOID], z[own != VOID]) for own, z in pairs])
 
 
-def losses(labels, z):
+def each_pixel(labels, z):
     return -np.log(softmax(z)[np.arange(len(labels)), labels])
 
 
@@ -43,15 +43,15 @@ def dice(labels, z):
 
 def hardest(share):
     def mean(labels, z):
-        ordered = np.sort(losses(labels, z))[::-1]
+        ordered = np.sort(each_pixel(labels, z))[::-1]
         return ordered[: int(np.ceil(round(share * len(ordered), 6)))].mean()
 
     return mean
 
 
 ORACLES = {
-    "pixel_cross_entropy": lambda labels, z: losses(labels, z).mean(),
-    "focal": lambda labels, z: ((1 - np.exp(-losses(labels, z))) ** 2 * losses(labels, z)).mean(),
+    "pixel_cross_entropy": lambda labels, z: each_pixel(labels, z).mean(),
+    "focal": lambda labels, z: ((1 - np.exp(-each_pixel(labels, z))) ** 2 * each_pixel(labels, z)).mean(),
     "dice": dice,
     "hard_pixels": hardest(0.25),
 }
@@ -101,7 +101,7 @@ def test_class_weights_are_factors_of_each_term(maps):
     labels, logits, _ = maps
     weights = np.array([0.5, 2.0, 1.0, 0.0, 3.0])
     found = losses.pixel_cross_entropy(labels, logits, VOID, weights)
-    expected = oracle(labels, logits, lambda own, z: (weights[own] * losses(own, z)).mean())
+    expected = oracle(labels, logits, lambda own, z: (weights[own] * each_pixel(own, z)).mean())
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

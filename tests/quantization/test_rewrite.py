@@ -172,21 +172,6 @@ def test_lowered_computes_as_inference():
         assert difference.max() < 2.5 and np.mean(difference > 0.5) < 0.1
 
 
-@pytest.mark.parametrize(
-    ("layer", "message"),
-    [
-        (keras.layers.Activation("sigmoid", name="odd"), "activation sigmoid"),
-        (keras.layers.UpSampling2D(name="odd"), "UpSampling2D"),
-        (keras.layers.Conv2D(4, 3, activation="relu", name="odd"), "layer of its own"),
-        (keras.layers.ReLU(negative_slope=0.1, name="odd"), "ReLU"),
-    ],
-)
-def test_what_has_no_int8_form_is_named(layer, message):
-    image = keras.Input(SHAPE)
-    with pytest.raises(ValueError, match=f"{message}.*'odd'"):
-        quantization_aware(keras.Model(image, {"logits": layer(image)}), Schedule())
-
-
 def test_a_lone_norm_of_vectors_is_refused():
     image = keras.Input(SHAPE)
     x = keras.layers.BatchNormalization(name="odd")(keras.layers.GlobalAveragePooling2D()(image))

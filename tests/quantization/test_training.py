@@ -87,6 +87,20 @@ def test_a_phone_file_of_a_grouped_network(tmp_path):
     assert "DEQUANTIZE" not in row["ops"]
 
 
+def test_layers_in_float_are_for_targets_that_run_them(tmp_path):
+    dataset = data.load("digits")
+    pixels, _ = dataset.splits["train"].take(np.arange(64))
+    images = ((pixels / np.float32(255) - np.float32(dataset.mean)) / np.float32(dataset.std)).astype("float32")
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.LayerNormalization()(keras.layers.Conv2D(8, 3, activation="relu")(image))
+    logits = keras.layers.Dense(10, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
+    network = aware(keras.Model(image, {"logits": logits}), images)
+    row = export.export_student(network, dataset, tmp_path, target="phone", max_examples=16, max_drop=1.0)
+    assert row["ops"]["DEQUANTIZE"] == row["ops"]["QUANTIZE"] == 1 and "CAST" not in row["ops"]
+    with pytest.raises(export.VerificationError, match="DEQUANTIZE"):
+        export.export_student(network, dataset, tmp_path, target="soc", max_examples=16, max_drop=1.0)
+
+
 def test_what_was_never_trained_quantised_is_not_exported(tmp_path):
     dataset = data.load("digits")
     network = quantization.quantization_aware(

@@ -27,7 +27,7 @@ class Segmentation(Task):
 
     Args:
         loss: "cross_entropy", "dice", "focal", "hard_pixels", or a sum of them such as "cross_entropy+dice"; see
-            `odtf.pixel_losses`.
+            `odtf.losses`.
         class_weights: factors on the cross-entropy of each class: None, "inverse" or "median_frequency" of the training
             masks (see `odtf.tasks.segmentation.frequencies`), or a list of numbers.
         gamma: float, exponent of the focal loss.

@@ -1,0 +1,57 @@
+"""Any model that was trained quantised as the bytes of an int8 file."""
+
+import tempfile
+
+import keras
+import tensorflow as tf
+
+from odtf.export.conversion import SIGNATURE
+from odtf.quantization import has_channel_scales, lower
+from odtf.quiet import quiet
+from odtf.tflite import flatbuffer
+from odtf.tflite.shores import remove_shores
+from odtf.tflite.weight_scales import join_scales
+
+
+def int8_file(model, output=None, interface="int8"):
+    """Converts a model that `odtf.quantization.quantization_aware` made and that was trained into a TFLite file.
+
+    The ranges of its activations are those of training: no representative data set is needed.
+
+    Args:
+        model: the trained model, with one input.
+        output: name or number of the output; None for the only one.
+        interface: type of the file's input and output, "int8", "uint8" or "float32".
+
+    Returns:
+        bytes of a file with batch 1, whose input is named "image". `odtf.tflite.operators` lists what is in it.
+
+    Raises:
+        ValueError: if a layer is not quantised, its range was never observed, or the model has several outputs and none
+            is named.
+    """
+    with quiet(), tempfile.TemporaryDirectory(prefix="odtf-") as folder:
+        lowered = lower(model, output)
+        if len(lowered.outputs) != 1:
+            raise ValueError(
+                f"A file has one output: one must be named. Received: output={output!r} of {len(lowered.outputs)}"
+            )
+        archive = keras.export.ExportArchive()
+        archive.track(lowered)
+        signature = tf.TensorSpec((1, *lowered.inputs[0].shape[1:]), tf.float32, name="image")
+
+        def serve(image):
+            return {"output": lowered(image, training=False)}
+
+        archive.add_endpoint(SIGNATURE, serve, input_signature=[signature])
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+        converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(interface)
+        content = converter.convert()
+    converted = flatbuffer.unpack(content)
+    remove_shores(converted)
+    if not has_channel_scales(model):
+        join_scales(converted)
+    return flatbuffer.pack(converted)

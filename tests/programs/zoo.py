@@ -37,7 +37,9 @@ def last_network(workdir):
     from odtf.training import experiment, strategy
 
     config, report = runs.read_config(workdir), runs.read_report(workdir)
-    prepared = experiment.prepare(config, workdir, strategy.make_placement(), runs.load_teacher, runs.load_start)
+    prepared = experiment.prepare(
+        config, workdir, strategy.make_placement(), runs.load_teacher, load_start=runs.load_start
+    )
     step = prepared.checkpoints.restore()["step"]
     if step != prepared.total_steps:
         raise SystemExit(f"{workdir} is at step {step} of {prepared.total_steps}")

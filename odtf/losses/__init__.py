@@ -6,7 +6,7 @@ of the methods owns the mean over the batch. All arithmetic is float32, also whe
 
 from odtf.losses.answers import check_smoothing, check_temperature, cross_entropy, distribution, kl_divergence
 from odtf.losses.features import attention_map, attention_transfer, squared_difference, unit_norm
-from odtf.losses.pixels import channel_kl, dice, focal, hard_pixels, pixel_cross_entropy, pixel_kl
+from odtf.losses.maps import channel_kl, dice, focal, hard_pixels, pixel_cross_entropy, pixel_kl
 from odtf.losses.relations import conditional_divergence, probabilistic_knowledge_transfer, supervised_contrastive
 
 __all__ = [

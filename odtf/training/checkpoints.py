@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import zipfile
 
@@ -169,7 +170,12 @@ class Checkpoints:
 
 def _named_variables(method):
     """Returns name -> variable; the names of peers' variables repeat, so the position makes them distinct."""
-    return {f"{i:04d}:{v.path}": v for i, v in enumerate(method.variables)}
+    return {f"{i:04d}:{path_of(v)}": v for i, v in enumerate(method.variables)}
+
+
+def path_of(variable):
+    """Returns a variable's path as every process has it: Keras counts the seeds of dropout, process by process."""
+    return re.sub(r"\bseed_generator_\d+/", "seed_generator/", variable.path)
 
 
 def _members(method):
@@ -200,7 +206,7 @@ def load_peer(network, name, path):
     if f"{_PEERS}{name}" not in values:
         return False
     own = [names[i] for i in values[f"{_PEERS}{name}"]]
-    wanted = [(v.path, tuple(v.shape)) for v in network.variables]
+    wanted = [(path_of(v), tuple(v.shape)) for v in network.variables]
     if [(key.partition(":")[2], values[key].shape) for key in own] != wanted:
         return False
     for key, variable in zip(own, network.variables, strict=True):

@@ -31,7 +31,7 @@ def make(teacher="given", weight_decay=0.0, **options):
     else:
         options |= {"teacher_network": WIDE, "teacher_epochs": teacher}
     method = InDistill(tiny, **{**LAYERS, **options})
-    method.compile(keras.optimizers.SGD(0.1), weight_decay, steps_per_epoch=1)
+    method.compile(keras.optimizers.SGD(0.1), weight_decay=weight_decay, steps_per_epoch=1)
     return method
 
 

@@ -21,7 +21,7 @@ TEACHER, ASSISTANT = functools.partial(tiny, (8, 12)), functools.partial(tiny, (
 def make(kind=TAKD, weight_decay=0.0, **options):
     options = {"assistant_networks": [ASSISTANT], "step_epochs": (), **options}
     method = kind(tiny, teacher_network=TEACHER, **options)
-    method.compile(keras.optimizers.SGD(0.1, momentum=0.9), weight_decay, steps_per_epoch=2)
+    method.compile(keras.optimizers.SGD(0.1, momentum=0.9), weight_decay=weight_decay, steps_per_epoch=2)
     return method
 
 

@@ -67,12 +67,13 @@ def figures(row, task, dataset, workdir):
     path = pathlib.Path(row["path"])
     content = path.read_bytes()
 
-    def examples(name, limit=None):
-        part = dataset.splits[name].part(limit)
-        return [part.take(np.arange(len(part)))]
+    def examples(split):
+        return [split.take(np.arange(len(split)))]
 
-    references = {name: examples(name, limit) for name, limit in metrics.references_of(task.metrics).items()}
-    found = metrics.evaluate(export.Runner(content).predict, examples("validation"), task.metrics, references)
+    parts = dataset.parts(metrics.references_of(task.metrics))
+    references = {name: examples(part) for name, part in parts.items()}
+    validation = examples(dataset.splits["validation"])
+    found = metrics.evaluate(export.Runner(content).predict, validation, task.metrics, references)
     return {
         **{key: value for key, value in row.items() if key != "target"},
         "path": str(path.relative_to(workdir)),

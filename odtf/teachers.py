@@ -18,8 +18,8 @@ from odtf.errors import UserError
 from odtf.evaluation.image_file import ImageFile
 from odtf.evaluation.pixels import RANGES, from_flags
 from odtf.models import keras_file
-from odtf.models.flattening import graph_of
-from odtf.models.graphless import as_logits, kind_of, shape_called_with
+from odtf.models.graph import graph_of
+from odtf.models.graphless import as_logits, probe, shape_called_with
 from odtf.models.pixel_ranges import GIVEN, fed, find_pixels
 
 _KEYS = ("file", "pixels", "order", "scores", "layout", "output")
@@ -92,7 +92,7 @@ def load(
             image = keras.Input(info.image_shape, name="image")
             make = {"keras": _subclassed, "tflite": _tflite, "onnx": _onnx, "saved": _saved_model}[name]
             answers, order = make(file, image, pixels, order, layout, normalization, info)
-            scores = scores or _probed(keras.Model(image, answers), info)
+            scores = scores or probe(keras.Model(image, answers), info.image_shape)
             taps = {output: as_logits(answers) if scores == "probabilities" and info.names else answers}
     except ValueError as error:
         raise UserError(f"The teacher {_shown(file)} must fit the data and say how it takes them. {error}") from error
@@ -146,13 +146,17 @@ def _of_keras(model, info, pixels, output, normalization):
 
 
 def _subclassed(model, image, pixels, order, layout, normalization, info):
-    if pixels is None:
-        raise ValueError(
-            f"A subclassed model does not say how it takes pixels: give pixels={', '.join(RANGES)}, (mean, std) or "
-            f"{GIVEN}. Received: none."
-        )
+    _check_said(pixels, "A subclassed model")
     x = fed(image, pixels, normalization)
     return model(_fitted(x, shape_called_with(model) or x.shape[1:]), training=False), order
+
+
+def _check_said(pixels, whose):
+    if pixels is None:
+        raise ValueError(
+            f"{whose} does not say how it takes pixels: give pixels={', '.join(RANGES)}, (mean, std) or {GIVEN}. "
+            "Received: none."
+        )
 
 
 def _fitted(x, shape):
@@ -229,11 +233,7 @@ def _onnx(path, image, pixels, order, layout, normalization, info):
             "It must have one input of images in float32 and one output. "
             f"Received: {[(x.type, x.shape) for x in inputs]} and {len(outputs)} outputs."
         )
-    if pixels is None:
-        raise ValueError(
-            f"An ONNX file does not say how it takes pixels: give pixels={', '.join(RANGES)} or (mean, std). "
-            "Received: none."
-        )
+    _check_said(pixels, "An ONNX file")
     first = layout or _layout(inputs[0].shape)
     if first not in ("NHWC", "NCHW"):
         raise ValueError(f"The layout is NHWC or NCHW. Received: layout={layout!r}.")
@@ -262,22 +262,12 @@ def _layout(shape):
 
 
 def _saved_model(path, image, pixels, order, layout, normalization, info):
-    if pixels is None:
-        raise ValueError(
-            f"A SavedModel does not say how it takes pixels: give pixels={', '.join(RANGES)}, (mean, std) or {GIVEN}. "
-            "Received: none."
-        )
+    _check_said(pixels, "A SavedModel")
     answers = keras.layers.TFSMLayer(str(path), call_endpoint="serving_default")(fed(image, pixels, normalization))
     answers = list(answers.values()) if isinstance(answers, collections.abc.Mapping) else [answers]
     if len(answers) != 1:
         raise ValueError(f"It must have one output. Received: {len(answers)} outputs.")
     return answers[0], order
-
-
-def _probed(teacher, info):
-    """Whether a teacher answers with probabilities: a few images of noise show it."""
-    images = np.random.default_rng(0).normal(size=(4, *info.image_shape)).astype("float32")
-    return kind_of(np.asarray(teacher(images, training=False)))
 
 
 # Classes --------------------------------------------------------------------------------------------------------------

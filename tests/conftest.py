@@ -64,6 +64,15 @@ def mirrored():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
+@pytest.fixture(scope="module")
+def zygote():
+    """A process that has imported everything, for command lines; it ends with the file of tests."""
+    from tests.zygote import Zygote
+
+    with Zygote() as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def cifar_data_dir():
     """A folder in which TFDS has prepared CIFAR-10: ODTF_DATA_DIR, or one made from the archives and kept."""

@@ -14,7 +14,6 @@ from PIL import Image
 
 from tests import processes
 from tests.bad_input_cases import CASES, TRAIN
-from tests.zygote import Zygote
 
 # Its argument is JSON, {"key": value}, and it takes any key and any type, as a config file may.
 CONFIG = """
@@ -109,12 +108,6 @@ def make_runs(root, done):
     cut(copy("chosen_cut") / "chosen" / "step-2.npz")
     flip(copy("chosen_flipped") / "chosen" / "step-2.npz")
     (copy("chosen_gone") / "chosen" / "step-2.npz").unlink()
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

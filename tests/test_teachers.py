@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 from keras import layers, ops
@@ -103,8 +104,6 @@ def test_a_tflite_file_answers_and_has_no_maps(tmp_path):
 
 def onnx_file(path, layout, batch):
     """A convolution, pooling and a softmax; returns the same as a function of arrays [n, h, w, 3]."""
-    onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
     random = np.random.default_rng(0)
     kernel, dense = random.normal(size=(4, 3, 3, 3)).astype("float32"), random.normal(size=(4, 3)).astype("float32")
     shape = [batch, 3, 16, 16] if layout == "NCHW" else [batch, 16, 16, 3]

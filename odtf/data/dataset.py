@@ -109,6 +109,18 @@ class ImageDataset:
     splits: dict
     colors: tuple = ()
 
+    def parts(self, limits):
+        """Returns seeded parts of some splits, see `Split.part`.
+
+        Args:
+            limits: mapping from the name of a split to how many rows at most, None for all, as
+                `odtf.metrics.references_of` returns it.
+
+        Returns:
+            dict from the name to a `Split`.
+        """
+        return {name: self.splits[name].part(limit) for name, limit in limits.items()}
+
     @property
     def info(self):
         """The `Info` of the data set."""

@@ -7,7 +7,7 @@ import numpy as np
 import tqdm
 
 from odtf import data
-from odtf.data.splits import chunk, subset
+from odtf.data.splits import chunk
 from odtf.errors import UserError
 from odtf.metrics import references_of
 
@@ -79,20 +79,15 @@ def evaluate(
         raise UserError(f"--split must be one of {', '.join(dataset.splits)}. Received: --split={split}.")
     readers = [task.reader(one, dataset.info, against=one is not file, **options) for one in both]
     study = task.study(dataset.info)
-    count = len(dataset.splits[split])
-    rows = np.arange(count) if max_examples is None else subset(count, max_examples, 0)
-    for targets, outputs in _outputs(both, readers, sets, split, rows):
+    parts = {size: one.parts({split: max_examples, **study.references}) for size, one in sets.items()}
+    for targets, outputs in _outputs(both, readers, parts, split):
         study.add(targets, *outputs)
-    taken = {None: (split, rows)}
-    for reference, limit in study.references.items():
-        total = len(dataset.splits[reference])
-        taken[reference] = reference, np.arange(total) if limit is None else subset(total, limit, 0)
-        for targets, outputs in _outputs(both, readers, sets, *taken[reference]):
+    for reference in study.references:
+        for targets, outputs in _outputs(both, readers, parts, reference):
             study.refer(reference, targets, *outputs)
 
     def pictures(part, positions):
-        name, rows = taken[part]
-        return dataset.splits[name].take(rows[positions])[0]
+        return parts[file.image_size][part or split].take(positions)[0]
 
     study.pictures = pictures
     found = study.result()
@@ -101,7 +96,7 @@ def evaluate(
         "file": _describe(file, readers[0]),
         "data": name,
         "split": split,
-        "examples": len(rows),
+        "examples": len(parts[file.image_size][split]),
         **found,
     }
     if against:
@@ -128,15 +123,16 @@ def _describe(file, reader):
     }
 
 
-def _outputs(files, readers, sets, split, rows):
-    """Yields the targets of a batch and the list of what each file gives for it."""
-    bar = tqdm.tqdm(total=len(rows), unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
+def _outputs(files, readers, parts, name):
+    """Yields the targets of a batch of a part and the list of what each file gives for it."""
+    total = len(parts[files[0].image_size][name])
+    bar = tqdm.tqdm(total=total, unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
     with bar:
-        step = min(chunk(_CHUNK, size) for size in sets)
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            taken = {size: dataset.splits[split].take(part) for size, dataset in sets.items()}
+        step = min(chunk(_CHUNK, size) for size in parts)
+        for start in range(0, total, step):
+            rows = np.arange(start, min(start + step, total))
+            taken = {size: own[name].take(rows) for size, own in parts.items()}
             images = [taken[file.image_size][0] for file in files]
             targets = taken[files[0].image_size][1]
             yield targets, [reader(file.answers(own)) for file, reader, own in zip(files, readers, images, strict=True)]
-            bar.update(len(part))
+            bar.update(len(rows))

@@ -114,8 +114,7 @@ def _compare(runner, network, dataset, task, target, split, count):
     counted = counted and not runner.output["quantization"][0]
     # A metric may be computed against another split, as that of a search against the images searched.
     takers = [(split, dataset.splits[split], count, study.add)]
-    for name, limit in study.references.items():
-        part = dataset.splits[name].part(limit)
+    for name, part in dataset.parts(study.references).items():
         takers.append((name, part, len(part), functools.partial(study.refer, name)))
     for name, examples, total, take in takers:
         for start in range(0, total, step):

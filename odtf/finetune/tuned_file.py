@@ -67,15 +67,15 @@ def figures(row, task, dataset, workdir):
     path = pathlib.Path(row["path"])
     content = path.read_bytes()
 
-    def examples(name, limit=None):
-        part = dataset.splits[name].part(limit)
-        return [part.take(np.arange(len(part)))]
+    def examples(split):
+        return [split.take(np.arange(len(split)))]
 
+    parts = dataset.parts(metrics.references_of(task.metrics))
+    references = {name: examples(part) for name, part in parts.items()}
     runner = export.Runner(content)
-    references = {name: examples(name, limit) for name, limit in metrics.references_of(task.metrics).items()}
     found = metrics.evaluate(
         lambda images: task.comparable(runner.predict(images), dataset.info),
-        examples("validation"),
+        examples(dataset.splits["validation"]),
         task.metrics,
         references,
     )

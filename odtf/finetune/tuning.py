@@ -169,8 +169,8 @@ def quality(forward, task, dataset, split, batch_size=100):
     def examples(split):
         return data.eval_dataset(split, dataset, batch_size=batch_size)
 
-    limits = metrics.references_of(task.metrics)
-    references = {name: examples(dataset.splits[name].part(limit)) for name, limit in limits.items()}
+    parts = dataset.parts(metrics.references_of(task.metrics))
+    references = {name: examples(part) for name, part in parts.items()}
     return round(metrics.evaluate(forward, examples(split), task.metrics, references)[task.choice], 6)
 
 

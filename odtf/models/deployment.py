@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from odtf.layers.batch_normalization import affine
-from odtf.models.graph import calls, run
+from odtf.models.graph import calls, graph_of, run
 from odtf.models.graphless import copy_of
 from odtf.models.taps import ONLY_IN_TRAINING
 
@@ -36,7 +36,12 @@ def deploy(model, output=None, grouped="native"):
         ValueError: if the network has no such tap, or its answer must be named; if it has no graph; if `grouped` is
             neither "native" nor "split".
     """
-    model = _functional(model)
+    given, model = model, graph_of(model)
+    if model is None:
+        raise ValueError(
+            "A functional model is deployed, or a Sequential that is built: another has no graph to rewrite. "
+            f"Received: {type(given).__name__} {given.name!r}."
+        )
     if output is not None or not isinstance(model.output, keras.KerasTensor):
         output = answer_of(model, output)
     if grouped not in ("native", "split"):
@@ -87,18 +92,6 @@ def answer_of(model, output=None):
         problem = "The answer of the network must be named" if output is None else "The network has no tap of that name"
         raise ValueError(f"{problem}; it has {', '.join(taps) or 'no named taps'}. Received: output={output!r}")
     return output
-
-
-def _functional(model):
-    """Returns a model as a functional one, which can be rewritten."""
-    if isinstance(model, keras.Sequential) and model.built:
-        return keras.Model(model.inputs, model.outputs[0], name=model.name)
-    if isinstance(model, keras.Sequential) or not hasattr(model, "operations"):
-        raise ValueError(
-            "A functional model is deployed, or a Sequential that is built: another has no graph to rewrite. "
-            f"Received: {type(model).__name__} {model.name!r}."
-        )
-    return model
 
 
 def _clone(layer):

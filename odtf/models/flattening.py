@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from odtf.layers import BatchNormalization, GroupConv2D
+from odtf.models import graph
 
 # What takes pixels of 0..255, which 16 bits cannot tell apart, computes in float32 in any precision.
 _EXACT = (keras.layers.Rescaling, keras.layers.Normalization)
@@ -81,13 +82,6 @@ def seeded(seed):
         random.setstate(state)
 
 
-def graph_of(model):
-    """Returns a functional or sequential model as a functional one of the same layers; None for a subclassed one."""
-    if isinstance(model, keras.Sequential):
-        return keras.Model(model.inputs, model.outputs) if model.built and model.inputs else None
-    return model if hasattr(model, "operations") else None
-
-
 class _Run:
     def __init__(self, keep, synchronized):
         self.steps, self.tensors, self.former = [], {}, {}
@@ -95,11 +89,9 @@ class _Run:
         self._copies, self._taken = {}, set()
 
     def through(self, model, x, prefix):
-        graph = graph_of(model)
-
         def call(operation, *args, **kwargs):
             inner = f"{operation.name}/"
-            if isinstance(operation, keras.Model) and graph_of(operation) is not None:
+            if graph.graph_of(operation) is not None:
                 output = self.through(operation, args[0], inner)
             else:
                 output = self._applied(operation, *args, **kwargs)
@@ -107,9 +99,7 @@ class _Run:
                 self.former[name] = output
             return output
 
-        # The one way through a graph that gives its tensors, not another model of them.
-        outputs = graph._run_through_graph([x], call_fn=call)
-        return keras.tree.flatten(outputs)[0]
+        return keras.tree.flatten(graph.run(graph.graph_of(model), [x], call))[0]
 
     def _applied(self, operation, *args, **kwargs):
         copy = self._copies.get(id(operation))

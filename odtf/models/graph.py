@@ -38,9 +38,16 @@ def run(model, inputs, call=lambda operation, *args, **kwargs: operation(*args, 
     return model._run_through_graph(inputs, call_fn=call)
 
 
-def is_graph(model):
-    """Whether a layer is a model whose calls are known: a functional one, or a Sequential that is built."""
-    return isinstance(model, keras.Function) or (isinstance(model, keras.Sequential) and model.built)
+def graph_of(model):
+    """Returns a functional model as it is, and a built Sequential as a functional one of the same layers and name.
+
+    Returns:
+        `keras.Model`, or None for what has no graph: a subclassed model, a Sequential that is not built, or no model.
+    """
+    if isinstance(model, keras.Sequential):
+        built = model.built and model.inputs
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name) if built else None
+    return model if isinstance(model, keras.Function) else None
 
 
 def opened(model):
@@ -57,21 +64,20 @@ def opened(model):
     Raises:
         ValueError: if the model has no graph.
     """
-    if not is_graph(model):
+    graph = graph_of(model)
+    if graph is None:
         raise ValueError(
             "A network is rewritten by its graph: a functional keras.Model, or a Sequential that is built. "
             f"Received: {model!r}"
         )
-    if isinstance(model, keras.Sequential):
-        model = _functional(model)
-    if not any(isinstance(operation, keras.Model) and is_graph(operation) for operation in model.operations):
-        return model
+    if all(graph_of(operation) is None for operation in graph.operations):
+        return graph
     copies, names = {}, set()
 
     def run_inside(inner, inputs, training, path):
         def call(operation, *args, **kwargs):
-            if isinstance(operation, keras.Model) and is_graph(operation):
-                return run_inside(operation, args[0], kwargs.get("training", training), f"{path}{operation.name}_")
+            if (nested := graph_of(operation)) is not None:
+                return run_inside(nested, args[0], kwargs.get("training", training), f"{path}{nested.name}_")
             if training is not None and _takes_training(operation):
                 kwargs = {"training": training, **kwargs}
             if id(operation) not in copies:
@@ -80,10 +86,10 @@ def opened(model):
                 copies[id(operation)] = Copy(operation, name=name)
             return copies[id(operation)](*args, **kwargs)
 
-        return run(_functional(inner) if isinstance(inner, keras.Sequential) else inner, inputs, call)
+        return run(inner, inputs, call)
 
-    inputs = keras.tree.map_structure(_input_like, model.input)
-    return keras.Model(inputs, run_inside(model, inputs, None, ""), name=model.name)
+    inputs = keras.tree.map_structure(_input_like, graph.input)
+    return keras.Model(inputs, run_inside(graph, inputs, None, ""), name=graph.name)
 
 
 def rewritten(model, call):
@@ -152,10 +158,6 @@ class Copy:
 
 def _input_like(tensor):
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-
-
-def _functional(sequential):
-    return keras.Model(sequential.inputs[0], sequential.outputs[0], name=sequential.name)
 
 
 def _takes_training(operation):

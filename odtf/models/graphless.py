@@ -54,9 +54,13 @@ def copy_of(model):
 
 
 def probe(model, shape):
-    """Finds by a few random images whether a model answers with "probabilities" or "logits"."""
-    images = np.random.default_rng(0).normal(size=(4, *shape)).astype("float32")
-    return kind_of(np.asarray(model(images, training=False)))
+    """Finds by a few random images of a shape whether a model answers with "probabilities" or "logits"."""
+    return kind_of(np.asarray(answers_to_noise(model, shape)))
+
+
+def answers_to_noise(model, shape):
+    """Returns what a model gives in inference for a few random images of a shape, the same ones every time."""
+    return model(np.random.default_rng(0).normal(size=(4, *shape)).astype("float32"), training=False)
 
 
 def kind_of(answers):

@@ -1,5 +1,6 @@
 """Networks that somebody else defined: a Keras model becomes one with named taps, as odtf's own are."""
 
+import dataclasses
 import difflib
 import functools
 import re
@@ -9,6 +10,7 @@ import numpy as np
 
 from odtf.models import flattening, heads, keras_file
 from odtf.models.convolution import Pieces
+from odtf.models.graph import graph_of
 from odtf.models.graphless import shape_called_with, without_graph
 from odtf.models.pixel_ranges import fed, find_pixels
 from odtf.models.taps import find_taps
@@ -81,16 +83,22 @@ def from_keras(
     return functools.partial(make_network, model, options)
 
 
+@dataclasses.dataclass(frozen=True)
 class Options:
     """The arguments of `from_keras`, but for the model, and whether all weights are kept."""
 
-    def __init__(self, head, input_shape, taps, pixels, normalization, answer, scores, keep):
-        self.head, self.input_shape, self.taps, self.pixels = head, input_shape, taps, pixels
-        self.normalization, self.answer, self.scores, self.keep = normalization, answer, scores, keep
+    head: object
+    input_shape: tuple | None
+    taps: dict
+    pixels: object
+    normalization: tuple | None
+    answer: str | None
+    scores: str | None
+    keep: bool
 
 
 def _check_interface(model):
-    graph = flattening.graph_of(model)
+    graph = graph_of(model)
     if graph is None and not model.built:
         raise ValueError(
             f"A model must be built: give a Sequential an Input, and call a subclassed model once. "
@@ -108,13 +116,13 @@ def make_network(model, options, *, seed=0, name="network", synchronized=False):
     shape = _input_shape(model, options.input_shape)
     image = keras.Input(shape, name="image")
     with flattening.seeded(seed):
-        if flattening.graph_of(model) is None:
+        if graph_of(model) is None:
             return without_graph(model, image, options, name)
         return _from_graph(model, image, options, name, seed, synchronized)
 
 
 def _input_shape(model, wanted):
-    graph = flattening.graph_of(model)
+    graph = graph_of(model)
     own = graph.inputs[0].shape[1:] if graph is not None else shape_called_with(model)
     shape = own if wanted is None else wanted
     if shape is None or len(shape) != 3 or None in tuple(shape):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from odtf.models.flattening import graph_of
+from odtf.models.graph import graph_of, run
 from odtf.models.taps import ONLY_IN_TRAINING
 
 # What the pixels 0 and 255 become.
@@ -105,7 +105,7 @@ def _first(model):
     graph = graph_of(model)
 
     def call(operation, *args, **kwargs):
-        if isinstance(operation, keras.Model) and graph_of(operation) is not None:
+        if graph_of(operation) is not None:
             if (found := _first(operation)) is not None:
                 raise _Begins(*found)
         elif not isinstance(operation, _PASSING):
@@ -113,7 +113,7 @@ def _first(model):
         return operation.output
 
     try:
-        graph._run_through_graph(graph.inputs, call_fn=call)
+        run(graph, graph.inputs, call)
     except _Begins as found:
         return found.args
     return None

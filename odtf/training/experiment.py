@@ -220,10 +220,8 @@ class Experiment:
         return f"{metric.title}: {'  '.join(shown)}"
 
     def _evaluate(self, split):
-        references = {
-            name: self._distributed(self.dataset.splits[name].part(limit))
-            for name, limit in metrics.references_of(self.method.task.metrics).items()
-        }
+        parts = self.dataset.parts(metrics.references_of(self.method.task.metrics))
+        references = {name: self._distributed(part) for name, part in parts.items()}
         values = self.method.measure(self._distributed(self.dataset.splits[split]), references=references)
         return values | self.method.extra_values(split, self._examples)
 

@@ -53,3 +53,15 @@ def randomized(model, seed=0):
 
 def images(model, batch=3):
     return np.random.default_rng(1).uniform(0, 255, (batch, *model.input_shape[1:])).astype("float32")
+
+
+def zeroed(model, channels):
+    """The model, its layers shared, with all but some channels of every layer set to zero after it."""
+
+    def call(operation, *args, **kwargs):
+        y = operation(*args, **kwargs)
+        mask = np.zeros(y.shape[-1], "float32")
+        mask[channels.get(operation.name, slice(None))] = 1.0
+        return y * mask
+
+    return keras.models.clone_model(model, clone_function=lambda operation: operation, call_function=call)

@@ -11,19 +11,7 @@ from odtf import data, methods, models
 from odtf.models.share import share_trunk
 from odtf.training import cohorts
 from odtf.training.config import default_config, free
-from tests.models.small_graphs import images, mixed, nested, randomized
-
-
-def zeroed(model, channels):
-    """The model, its layers shared, with all but some channels of every layer set to zero after it."""
-
-    def call(operation, *args, **kwargs):
-        y = operation(*args, **kwargs)
-        mask = np.zeros(y.shape[-1], "float32")
-        mask[channels.get(operation.name, slice(None))] = 1.0
-        return y * mask
-
-    return keras.models.clone_model(model, clone_function=lambda operation: operation, call_function=call)
+from tests.models.small_graphs import images, mixed, nested, randomized, zeroed
 
 
 def narrowed(model, fraction, **options):

@@ -12,7 +12,6 @@ from odtf.compare import child_runs
 from odtf.errors import UserError
 from odtf.training import config_file
 from tests.own.test_examples import EXAMPLES
-from tests.zygote import Zygote
 
 CONFIG = """
 from odtf.training.config import default_config, free
@@ -44,12 +43,6 @@ class FetchedBesideConfig(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self):
         raise NotImplementedError
 """
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

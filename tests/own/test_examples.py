@@ -9,15 +9,7 @@ import shutil
 
 import pytest
 
-from tests.zygote import Zygote
-
 EXAMPLES = pathlib.Path(__file__).parent / "examples"
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,6 @@ import keras
 import pytest
 from keras import layers
 
-from tests.zygote import Zygote
-
 TFMOT = importlib.util.find_spec("tensorflow_model_optimization") is not None
 
 
@@ -31,12 +29,6 @@ def scaled():
     x = layers.Conv2D(8, 3, padding="same", name="first")(layers.Rescaling(1 / 255)(image))
     x = layers.LeakyReLU(name="leaky")(x) + layers.Conv2D(8, 1)(x)
     return keras.Model(image, layers.Dense(10)(layers.GlobalMaxPooling2D()(x)))
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

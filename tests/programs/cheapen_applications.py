@@ -70,19 +70,6 @@ def digits():
     return data.ImageDataset("digits", whole.names, (32, 32, 3), whole.mean * 3, whole.std * 3, splits)
 
 
-def zeroed(model, channels):
-    """The model with all but some channels of every layer set to zero after it."""
-    import keras
-
-    def call(operation, *args, **kwargs):
-        y = operation(*args, **kwargs)
-        mask = np.zeros(y.shape[-1], "float32")
-        mask[channels.get(operation.name, slice(None))] = 1.0
-        return y * mask
-
-    return keras.models.clone_model(model, clone_function=lambda operation: operation, call_function=call)
-
-
 def show_cheap(model):
     from odtf import models
     from odtf.models.cheap_forms import FORMS
@@ -113,6 +100,7 @@ def show_cheap(model):
 
 def show_narrow(model, images):
     from odtf import models
+    from tests.models.small_graphs import zeroed
 
     for fraction in FRACTIONS:
         narrow, change = with_change(models.narrow, model, fraction)

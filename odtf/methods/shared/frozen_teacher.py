@@ -6,6 +6,7 @@ from keras import ops
 
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, peer_seed, several, taps_of
+from odtf.models.graphless import answers_to_noise
 from odtf.tasks import Classification
 
 TEACHER, STUDENT = 0, 1
@@ -113,10 +114,10 @@ def with_answer(teacher, image, task):
     if isinstance(outputs, list | tuple) or task.output not in taps_of(outputs, task.output):
         given = ", ".join(outputs) if isinstance(outputs, dict) else f"{len(outputs)} outputs"
         raise ValueError(f"A teacher gives one output, or taps with {task.output!r} among them. Received: {given}.")
-    noise = np.random.default_rng(0).normal(size=(4, *image.shape[1:])).astype("float32")
-    taps = taps_of(teacher.output, task.output)
-    if not task.is_finished(np.asarray(taps_of(teacher(noise, training=False), task.output)[task.output], "float32")):
+    shown = taps_of(answers_to_noise(teacher, image.shape[1:]), task.output)[task.output]
+    if not task.is_finished(np.asarray(shown, "float32")):
         return teacher
+    taps = taps_of(teacher.output, task.output)
     taps = {**taps, task.output: task.unfinished(taps[task.output])}
     unfinished = keras.Model(teacher.input, taps, name=teacher.name)
     unfinished.trainable = False

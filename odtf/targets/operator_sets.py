@@ -7,11 +7,9 @@ PORTABLE = frozenset(
         *("ADD", "ARG_MAX", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"),
         *("HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "PAD"),
         *("QUANTIZE", "RELU", "RELU6", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SOFTMAX", "SPLIT"),
-        *("STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE"),
+        *("STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE", "TRANSPOSE_CONV"),
     )
 )
-# What makes maps larger, too.
-PORTABLE |= {"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV"}
 
 # Either one alone has more.
 MICRO = PORTABLE | {
@@ -21,7 +19,7 @@ ETHOS_U = PORTABLE | {"EXPAND_DIMS", "MIRROR_PAD", "PACK", "SLICE", "SPLIT_V", "
 
 # What XNNPACK runs in addition; CAST is how pixels enter a network that does not compute in int8.
 PHONE = PORTABLE | {
-    *("CAST", "DEQUANTIZE", "DIV", "ELU", "GELU", "PRELU", "RSQRT", "SLICE", "SQRT", "SQUARED_DIFFERENCE"),
+    *("CAST", "DEQUANTIZE", "DIV", "ELU", "GELU", "NEG", "PRELU", "RSQRT", "SLICE", "SQRT", "SQUARED_DIFFERENCE"),
 }
 
 # What the GPU delegate parses between float tensors (tensorflow/lite/delegates/gpu/common/model_builder.cc). DEQUANTIZE

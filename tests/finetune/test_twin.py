@@ -20,6 +20,8 @@ from tests.models.test_networks import SPECS, images, randomized
 
 # Every network once; `every_convolution` has the rest.
 ZOO = [SPECS[2], *SPECS[6:8], *CLASSIC[:10:3], *CLASSIC[10:14], CLASSIC[-1]]
+# Networks that enlarge maps, and the first layer that does.
+OF_PIXELS = {"encoder_decoder": "decoder1_doubled8", "deeplab_v3": "pyramid_repeated"}
 
 
 @pytest.mark.parametrize("spec", ZOO, ids=lambda spec: "-".join(str(v) for v in spec.values()))
@@ -35,7 +37,14 @@ def test_a_twin_computes_the_same(spec):
 
 
 def test_the_whole_zoo_is_here():
-    assert {spec["name"] for spec in ZOO} == set(models.build.__globals__["names"]())
+    assert {spec["name"] for spec in ZOO} | set(OF_PIXELS) == set(models.specification.names())
+
+
+@pytest.mark.parametrize("name, layer", OF_PIXELS.items())
+def test_networks_of_pixels_name_the_layer_that_has_no_counterpart(name, layer):
+    network = models.build({"name": name, "width": 8}, (16, 16, 1), models.heads.Pixels(3), seed=0, name="peer")
+    with pytest.raises(ValueError, match=f"layer '{layer}' of type UpSampling2D"):
+        twin_of(models.deploy(network))
 
 
 def test_a_layer_without_a_counterpart_is_named():

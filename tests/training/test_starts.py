@@ -36,8 +36,9 @@ def test_a_run_says_what_it_started_from(source, tmp_path, capsys):
     config = started({"source": f"{source}:peer_1", "head": False}, "DeepMutualLearning")
     report = train(config, tmp_path / "run")
     for row in report["peers"]:
-        assert row["start"]["source"] == f"{source}:peer_1" and list(row["start"]["new"]) == ["logits"]
-        assert sum(row["start"]["taken"].values()) == models.build(CNN, (8, 8, 1), 10, seed=0).count_params() - 70
+        assert row["start"]["source"] == f"{source}:peer_1" and list(row["start"]["new"]) == ["hidden", "logits"]
+        whole = models.build(CNN, (8, 8, 1), 10, seed=0).count_params()
+        assert sum(row["start"]["taken"].values()) == whole - sum(row["start"]["new"].values())
     assert "peer_1 starts from" in capsys.readouterr().out
     assert 0 < report["disagreement"]["peer_0-peer_1"] < 1
     validated = next(line for line in log_of(tmp_path / "run") if line["kind"] == "validation")
@@ -85,7 +86,7 @@ def test_a_waiting_body_is_that_of_the_start(source, tmp_path):
     train(config, tmp_path / "run")
     before, after = runs.load_start(str(source)), runs.Run(tmp_path / "run").weights()
     for path, value in after.items():
-        assert np.array_equal(value, before[path]) == (not path.startswith("logits/")), path
+        assert np.array_equal(value, before[path]) == (not path.startswith(("hidden/", "logits/"))), path
 
 
 @pytest.mark.parametrize(

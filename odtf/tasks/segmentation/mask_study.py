@@ -7,7 +7,6 @@ import numpy as np
 
 from odtf import files
 from odtf.errors import UserError
-from odtf.metrics import merged
 from odtf.tables import table
 from odtf.tasks.segmentation.overlap import class_overlap
 from odtf.tasks.study import Reader, Study
@@ -61,7 +60,7 @@ class MaskStudy(Study):
 
     def confusion(self, role="file"):
         """Returns which class is taken for which so far, int64 `[classes, classes]` of pixels, rows the true class."""
-        return merged(self._sums[role])["miou/confusion"].astype(np.int64)
+        return self._total(role, self.metrics)["miou/confusion"].astype(np.int64)
 
     def _classes(self, role):
         matrix = self.confusion(role)

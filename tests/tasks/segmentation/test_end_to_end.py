@@ -10,13 +10,6 @@ from odtf import data, export
 from odtf.runs import Run
 from odtf.tasks import Segmentation
 from odtf.tflite.runner import Runner
-from tests.zygote import Zygote
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

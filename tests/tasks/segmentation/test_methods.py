@@ -33,6 +33,7 @@ def make(name, **options):
     given = {
         "InDistill": {"layers": ("stage1", "stage2"), "layer_epochs": ()},
         "OnlineEnsemble": {"cut": "stem_relu"},
+        "PKT": {"tap": "stage1", "labels_weight": 1.0},
         "DGKD": {"teacher_network": functools.partial(network, 12), "share": 0.5},
         "TAKD": {"teacher_network": functools.partial(network, 12)},
         "Pacemaker": {"teacher_network": functools.partial(network, 12)},
@@ -62,14 +63,14 @@ def test_a_method_learns_masks(name, scenes):
     images, masks = scenes
     method = make(name)
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
-    step, iterator = method.make_train_function(), iter(tf.data.Dataset.from_tensors(scenes).repeat())
+    step, iterator = method.step_function, iter(tf.data.Dataset.from_tensors(scenes).repeat())
     logs = [step(iterator) for _ in range(20)]
     supervised = [term for term in logs[0] if term.endswith("/supervised")]
     assert supervised and all(np.isfinite(float(value)) for value in logs[-1].values())
     # A teacher that has learned nothing pulls away from the masks.
     learned = ["loss"] if "teacher" in inspect.signature(getattr(methods, name)).parameters else supervised
     assert sum(float(logs[-1][term]) for term in learned) < 0.9 * sum(float(logs[0][term]) for term in learned)
-    values = method.evaluate(images, masks)
+    values = method.measure(images, masks)
     assert {f"{peer}/miou" for peer in method.peers} <= set(values)
     student = method.students[0]
     answers = method(images)[student]["logits"].numpy().argmax(-1)

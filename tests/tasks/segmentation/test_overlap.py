@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import confusion_matrix, jaccard_score
 
-from odtf.metrics import evaluate, merged, results, sums_of
+from odtf.metrics import evaluate, joined_of, merged, results, sums_of
 from odtf.tasks.segmentation import overlap
 
 VOID = 255
@@ -102,8 +102,11 @@ def test_two_replicas_add_up_to_one():
     batch = next(iter(strategy.experimental_distribute_dataset(dataset)))
     sums = tf.function(lambda: strategy.run(step, args=(batch,)))()
     total = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
-    alone = results(merged([sums_of(METRICS, masks, scores, weights)]), METRICS)
-    assert results(merged([total]), METRICS) == {name: pytest.approx(value, abs=1e-7) for name, value in alone.items()}
+    joined = joined_of(METRICS)
+    alone = results(merged([sums_of(METRICS, masks, scores, weights)], joined), METRICS)
+    assert results(merged([total], joined), METRICS) == {
+        name: pytest.approx(value, abs=1e-7) for name, value in alone.items()
+    }
 
 
 def test_agreement_is_a_share_of_pixels():

@@ -18,17 +18,37 @@ def save(path, draw, *arguments, word="plot"):
         List of one text: the path, or what to install; empty where nothing was drawn.
     """
     try:
-        import matplotlib
+        content = rendered(draw, *arguments, form=path.suffix.removeprefix("."))
     except ImportError:
         return [f"no {word}: pip install 'odtf[plot]' brings matplotlib"]
+    if content is None:
+        return []
+    write_bytes(path, content)
+    return [str(path)]
+
+
+def rendered(draw, *arguments, form="png"):
+    """Draws a picture.
+
+    Args:
+        draw, *arguments: as of `save`.
+        form: format, as matplotlib calls it.
+
+    Returns:
+        bytes, or None where nothing was drawn.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+    """
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure = draw(pyplot, *arguments)
     if figure is None:
-        return []
+        return None
     content = io.BytesIO()
-    figure.savefig(content, dpi=120, format=path.suffix.removeprefix("."))
+    figure.savefig(content, dpi=120, format=form)
     pyplot.close(figure)
-    write_bytes(path, content.getvalue())
-    return [str(path)]
+    return content.getvalue()

@@ -1,6 +1,7 @@
 """Imports run one way, and importing odtf costs nothing."""
 
 import ast
+import configparser
 import importlib
 import pathlib
 import pkgutil
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "training": LEAVES | {"quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
     "runs": LEAVES | {"training", "teachers"},
     "teachers": {"errors", "models", "evaluation"},
-    "export": LEAVES | {"tflite", "quantization", "tasks", "metrics", "models", "layers", "data"},
+    "export": LEAVES | {"pictures", "tflite", "quantization", "tasks", "metrics", "models", "layers", "data"},
     "run_exports": LEAVES | {"runs", "training", "export", "models", "data"},
     "candidates": LEAVES | {"pictures", "runs", "run_exports", "training", "export", "tflite", "tasks", "models"},
     "finetune": LEAVES
@@ -131,3 +132,17 @@ def test_importing_odtf_imports_nothing_heavy_until_used():
         "odtf.losses; assert 'keras' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_everything_that_is_no_module_is_in_the_wheel():
+    setup = configparser.ConfigParser()
+    setup.read(PACKAGE.parent / "setup.cfg")
+    lines = setup["options.package_data"].items()
+    patterns = [(package, part.strip()) for package, parts in lines for part in parts.replace("\n", ",").split(",")]
+    for path in PACKAGE.rglob("*"):
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            package = max((p for p in path.parents if (p / "__init__.py").exists()), key=lambda p: len(p.parts))
+            name = ".".join(package.relative_to(PACKAGE.parent).parts)
+            assert any(
+                key in ("*", name) and path.relative_to(package).match(pattern) for key, pattern in patterns if pattern
+            ), f"setup.cfg: options.package_data has no pattern for {path.relative_to(PACKAGE.parent)}"

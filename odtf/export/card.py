@@ -15,7 +15,7 @@ _CPP_TYPES = {"float32": "float", "bool": "bool"}
 _EXPRESSIONS = {"int8": "pixels[i] - 128", "int16": "pixels[i] << 7"}
 
 
-def documents(content, array, row, checks, about, task, info, target):
+def documents(content, array, row, checks, about, task, info, target, has_picture=False):
     """Writes the model card and the verification report of a file.
 
     Args:
@@ -28,6 +28,7 @@ def documents(content, array, row, checks, about, task, info, target):
         task: `odtf.tasks.Task`.
         info: `odtf.data.Info` of the data.
         target: `Target`.
+        has_picture: whether a picture lies beside the file, of its name.
 
     Returns:
         dict from file name to bytes.
@@ -51,6 +52,7 @@ def documents(content, array, row, checks, about, task, info, target):
         array=name,
         checks=checks,
         figures=_figures,
+        has_picture=has_picture,
         file=f"student_{row['quantization']}",
         info=info,
         metrics=task.metrics,

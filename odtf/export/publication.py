@@ -2,18 +2,23 @@
 
 from pathlib import Path
 
-from odtf import __version__
+import numpy as np
+
+from odtf import __version__, pictures
 from odtf.export.c_array import c_array
 from odtf.export.card import documents
 from odtf.export.output import publish
 from odtf.export.proofs import PROOFS, Circumstances
-from odtf.export.verification import prefix_of, verify
+from odtf.export.verification import prefix_of, student_of, verify
 from odtf.files import disk_errors
 from odtf.targets import find_target
 from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
 from odtf.tflite.lean import lean
 from odtf.tflite.metadata import LABELS, attach, labels_text
+from odtf.tflite.runner import Runner
+
+_SHOWN = 4
 
 
 def publish_student(
@@ -76,7 +81,9 @@ def publish_student(
             array = f"{name}_vela", compiled
             files[f"{name}_vela.tflite"] = compiled
             files |= _sources(compiled, f"{name}_vela", description, labels)
-        files |= documents(content, array, row, checks, about, task, info, target)
+        if (picture := _picture(content, network, dataset, task, target, split)) is not None:
+            files[f"{name}.png"] = picture
+        files |= documents(content, array, row, checks, about, task, info, target, picture is not None)
     if target.c_array:
         files |= _sources(content, name, description, labels)
     files[f"{name}.tflite"] = content
@@ -124,6 +131,21 @@ def _evidence(content, by_split, circumstances):
         # The library is the task's; the report calls it by its name.
         checks.append({"check": task.client.name if name == "client" else name, **found})
     return checks, compiled
+
+
+def _picture(content, network, dataset, task, target, split):
+    """What student and file say of some images, PNG; None where the task has no picture, or matplotlib is missing."""
+    if task.draw is None:
+        return None
+    examples = dataset.splits[split]
+    images, targets = examples.take(np.arange(min(_SHOWN, len(examples))))
+    predict = student_of(network, dataset, task.output)
+    answers = {"student": task.folded(predict(images), target), "file": Runner(content).predict(images)}
+    answers = {name: task.comparable(one, dataset.info) for name, one in answers.items()}
+    try:
+        return pictures.rendered(task.draw, dataset.info, images, targets, answers)
+    except ImportError:
+        return None
 
 
 def _figures_of_tools(checks):

@@ -108,7 +108,7 @@ def is_worse(task, value, reference, allowed):
 
 def _compare(runner, network, dataset, task, target, split, count):
     """The metrics of a file and of its student, computed from the same pixels, and how far their answers differ."""
-    study, predict = Study(task, dataset.info), _student(network, dataset, task.output)
+    study, predict = Study(task, dataset.info), student_of(network, dataset, task.output)
     worst = largest = 0.0
     step, counted = chunk(_CHUNK, dataset.image_shape), np.issubdtype(runner.output["dtype"], np.integer)
     counted = counted and not runner.output["quantization"][0]
@@ -156,7 +156,8 @@ def _check_answers(figures, task, quantization, max_drop):
         )
 
 
-def _student(network, dataset, output):
+def student_of(network, dataset, output):
+    """Returns a function from uint8 images of a data set to the answers of a network, or to its tap `output`."""
     mean, std = np.asarray(dataset.mean, np.float32), np.asarray(dataset.std, np.float32)
 
     def predict(images):

@@ -37,6 +37,9 @@ class Task:
             teacher and student may then answer in different shapes.
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
         client: `odtf.tasks.clients.Client` that proves that a mobile library reads a file of it; None if there is none.
+        draw: callable `draw(pyplot, info, images, targets, answers)` that returns a matplotlib figure of some images,
+            uint8 `[n, height, width, channels]`, with their targets and the answers of networks or files, a dict from
+            a name to what `comparable` gives; None where a picture tells nothing.
         templates: folder with the templates of its own, a path; None if there are none.
         arguments_of_terms: mapping from "supervised" or "distil" to names of the constructor's arguments that matter in
             that term alone: where a config names a function of the user's own for it, they are refused.
@@ -51,6 +54,7 @@ class Task:
     relational = False
     agreement = None
     client = None
+    draw = None
     templates = None
     snippets: typing.ClassVar[dict] = {}
     arguments_of_terms: typing.ClassVar[dict] = {}

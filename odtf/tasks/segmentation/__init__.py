@@ -1,5 +1,6 @@
 """Segmentation: a class for every pixel of an image."""
 
+import pathlib
 import typing
 
 import keras
@@ -9,7 +10,8 @@ from odtf import losses
 from odtf.data import Target
 from odtf.errors import UserError
 from odtf.models import heads
-from odtf.tasks.segmentation import frequencies, overlap
+from odtf.tasks.segmentation import frequencies, mask_pictures, overlap
+from odtf.tasks.segmentation.segmenter import ImageSegmenter
 from odtf.tasks.task import Answer, Task
 
 VOID = 255
@@ -44,6 +46,7 @@ class Segmentation(Task):
     output = "logits"
     targets: typing.ClassVar[dict] = {"mask": Target(None, "uint8", "nearest", VOID)}
     agreement = overlap.MaskAgreement()
+    templates = pathlib.Path(__file__).parent / "templates"
 
     def __init__(
         self,
@@ -71,6 +74,8 @@ class Segmentation(Task):
         if self.class_weights is not None and "cross_entropy" not in self.losses:
             raise ValueError(f"class_weights are of the cross-entropy. Received: loss={loss!r}.")
         self.gamma, self.hard_share, self.distillation, self.answers = gamma, hard_share, distillation, answers
+        if answers != "classes":  # MediaPipe finds the largest score itself, and wants scores.
+            self.client, self.snippets = ImageSegmenter(), {"android": "segmenter.md.j2"}
         self.metrics = {
             "miou": overlap.MeanOverlap(VOID),
             "pixel_accuracy": overlap.PixelAccuracy(VOID),
@@ -169,6 +174,10 @@ class Segmentation(Task):
 
     def describe(self, info):
         return f"Image segmenter, {len(info.names)} classes of {info.name}"
+
+    def draw(self, pyplot, info, images, targets, answers):
+        classes = {name: scores.argmax(-1) for name, scores in answers.items()}
+        return mask_pictures.draw(pyplot, info, images, targets, classes, VOID)
 
     # In an evaluation -----------------------------------------------------------------------------------------------
 

@@ -2,14 +2,17 @@
 
 import csv
 import io
+import pathlib
 
 import numpy as np
 
-from odtf import files
+from odtf import files, pictures
 from odtf.errors import UserError
 from odtf.tables import table
 from odtf.tasks.segmentation.overlap import class_overlap
 from odtf.tasks.study import Reader, Study
+
+_SHOWN = 6
 
 
 class MaskReader(Reader):
@@ -51,6 +54,16 @@ class MaskStudy(Study):
         info: `odtf.data.Info`, whose names are the classes.
     """
 
+    def __init__(self, task, info):
+        super().__init__(task, info)
+        self._task, self._first = task, []
+
+    def add(self, targets, outputs, other=None):
+        super().add(targets, outputs, other)
+        if not self._first:
+            given = (targets, outputs) if other is None else (targets, outputs, other)
+            self._first = [np.array(part[:_SHOWN]) for part in given]
+
     def result(self):
         result = super().result()
         result["classes"] = self._classes("file")
@@ -84,10 +97,24 @@ class MaskStudy(Study):
         return table(cells)
 
     def write(self, result, path):
-        """Writes the confusion matrix, in pixels, as CSV."""
+        """Writes the confusion matrix, in pixels, as CSV and, where matplotlib is installed, a picture of masks."""
         names, text = [row["name"] for row in result["classes"]], io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["true \\ answer", *names])
         writer.writerows([name, *row] for name, row in zip(names, self.confusion().tolist(), strict=True))
         files.write_text(path.with_suffix(".csv"), text.getvalue())
-        return [str(path.with_suffix(".csv"))]
+        return [str(path.with_suffix(".csv")), *self._picture(result, path.with_suffix(".png"))]
+
+    def _picture(self, result, path):
+        if self.pictures is None:
+            return []
+        masks, scores, *other = self._first
+        answers = {_title(result["against"]["file"]["path"]): one for one in other}
+        answers[_title(result["file"]["path"])] = scores
+        images = self.pictures(None, np.arange(len(masks)))
+        return pictures.save(path, self._task.draw, self.info, images, masks, answers, word="picture")
+
+
+def _title(path):
+    """The folder of a file, which is named after its target, and its name."""
+    return "/".join(pathlib.Path(path).parts[-2:])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import models
+from odtf import data, models
+from odtf.data.joined_stores import Unlabelled
 from odtf.methods.spirit_distillation import SpiritDistillation
 from odtf.models import heads
 from odtf.models.halves import CUT
@@ -171,13 +172,31 @@ def test_a_resume_in_every_stage_is_bit_equal():
             np.testing.assert_array_equal(old.numpy(), new.numpy(), err_msg=f"{stop} {old.path}")
 
 
+def mixed():
+    """Batches of the scenes, of which an epoch is one; in the imitation three images without labels join them."""
+    random, targets = np.random.default_rng(1), {"mask": data.Target(None, "uint8", "nearest", 255)}
+
+    def split(count):
+        images = random.integers(0, 256, (count, *SHAPE)).astype("uint8")
+        masks = random.integers(0, CLASSES, (count, *SHAPE[:2]))
+        return data.Split(data.MemoryStore(images, {"mask": masks}, targets))
+
+    names, constants = tuple(map(str, range(CLASSES))), ((0.5,) * 3, (0.3,) * 3)
+    dataset = data.ImageDataset("scenes", names, SHAPE, *constants, {"train": split(4)})
+    others = split(3)
+    domain = data.Domain("others", data.Split(Unlabelled(others.store, targets), others.rows), (1, 2), labels=False)
+    return data.TrainPipeline(dataset, batch_size=4, seed=0, domains=[domain])
+
+
 def test_one_replica_is_two_in_every_stage(mirrored):
-    found = []
+    found, pipeline = [], mixed()
+    masks = np.concatenate([pipeline.batch(step)[1] for step in range(5)])
+    assert [255 in mask for mask in np.split(masks, 5)] == [False, True, False, False, False]
     for strategy in (tf.distribute.get_strategy(), mirrored):
         replicas = strategy.num_replicas_in_sync
 
         def dataset(context=None, replicas=replicas):
-            return tf.data.Dataset.from_tensor_slices(scenes()).batch(4 // replicas, drop_remainder=True).repeat()
+            return pipeline.dataset(0, tuple(range(replicas)), replicas)
 
         with strategy.scope():
             method = make(rate=0.05, decay=0.01, synchronized=True, eager=True, teacher_epochs=1)

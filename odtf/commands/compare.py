@@ -33,6 +33,13 @@ _EQUAL = flags.DEFINE_enum(
     list(EQUAL),
     f"Shared by a student and its network alone: {'; '.join(f'{name}: {meaning}' for name, meaning in EQUAL.items())}.",
 )
+_RATIO_TO = flags.DEFINE_multi_string(
+    "ratio_to",
+    [],
+    "A config as it was given, for one more table: all figures of the test split and the costs, of students, networks "
+    "alone and teachers, and their ratio to those of its student; with ' alone' or ' teacher' behind it, to those.",
+)
+_AT_END = flags.DEFINE_bool("at_end", False, "In that table: figures after the last epoch, not at validation's choice.")
 _ALLOW_CODE = cli.define_allow_code("the workdir of a teacher")
 _DOWNLOAD = cli.define_download()
 _PEER = flags.DEFINE_string("peer", None, "The peer to compare where a method has it; validation's choice by default.")
@@ -41,8 +48,9 @@ _PEER = flags.DEFINE_string("peer", None, "The peer to compare where a method ha
 def _main(argv):
     cli.no_arguments(argv)
     paths, workdir, target = cli.required(_CONFIGS), cli.required(_WORKDIR), cli.required(_JSON)
-    from odtf.compare import markdown, pairing, plan
+    from odtf.compare import markdown, pairing, plan, ratios
 
+    ratios.check(paths, _RATIO_TO.value)
     made = plan.make_plan(paths, _OVERRIDES.value, range(_SEEDS.value), _EQUAL.value)
     if _DOWNLOAD.value:
         from odtf import data
@@ -50,7 +58,7 @@ def _main(argv):
         _, config = made["entries"][0]  # All have the same data.
         data.download(config.data.name, config.data.data_dir)
     result = pairing.run(made, workdir, peer=_PEER.value, log=print, allow_code=_ALLOW_CODE.value)
-    print(markdown.write(result, target))
+    print(markdown.write(result, target, _RATIO_TO.value, _AT_END.value))
 
 
 def main():

@@ -34,6 +34,7 @@ def alone(config, name, networks):
     data["network"] = json.loads(json.dumps(dict(network)))
     data["method"] = {"name": "Solo"}
     data["data"]["num_views"] = 1
+    data["data"]["domains"] = []
     if (first, end) != (0, config.epochs):
         data["epochs"] = end - first
         data["schedule"].update(_part_of_schedule(data["schedule"], first, end, config.epochs, name))

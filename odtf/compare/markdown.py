@@ -4,26 +4,31 @@ import pathlib
 import statistics
 
 from odtf import pictures
-from odtf.compare import gains_plot
+from odtf.compare import gains_plot, ratios
 from odtf.compare.plan import EQUAL
 from odtf.files import make_directory, write_json, write_text
 
 _COLUMNS = ("alone", "student", "gain")
 
 
-def write(result, path):
+def write(result, path, ratio_to=(), at_end=False):
     """Writes the comparison as JSON, Markdown and, where matplotlib is installed, a plot.
 
     Args:
         result: dict, what `odtf.compare.pairing.run` returned.
         path: of the JSON file; the others go beside it.
+        ratio_to: iterable of names of rows, for a table each of `odtf.compare.ratios`.
+        at_end: bool, as for that table.
 
     Returns:
         The Markdown text, with a line that names the files.
+
+    Raises:
+        UserError: if there is no such row.
     """
     path = pathlib.Path(path)
     make_directory(path.parent)
-    markdown = to_markdown(result)
+    markdown = "\n".join([to_markdown(result), *(ratios.table(result, name, at_end) for name in ratio_to)])
     write_json(path, result)
     write_text(path.with_suffix(".md"), markdown)
     plot = pictures.save(path.with_suffix(".png"), gains_plot.draw, result)

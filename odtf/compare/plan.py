@@ -23,7 +23,7 @@ def make_plan(paths, given, seeds, equal="epochs"):
     """Loads the configs of a comparison.
 
     They must agree in the task and the data, which decide what the test set is and how it is judged. Everything else is
-    a config's own: network, rate, batch, length, and how many views of an image there are.
+    a config's own: network, rate, batch, length, how many views of an image there are, and which other images join.
 
     Args:
         paths: list of "FILE.py" or "FILE.py:arg".
@@ -64,7 +64,7 @@ def _check_same_test(entries):
 
     def decisive(config):
         data = config_lib.to_json(config)
-        return {"task": data["task"], "data": {**data["data"], "num_views": None}}
+        return {"task": data["task"], "data": {**data["data"], "num_views": None, "domains": ()}}
 
     (first, config), *others = entries
     for label, other in others:

@@ -3,6 +3,7 @@
 from odtf.data.augment import Augmentation
 from odtf.data.class_tables import Names
 from odtf.data.dataset import ImageDataset, Info, Split, calibration_images
+from odtf.data.domains import Domain, load_domain
 from odtf.data.graph_calls import user_error_from
 from odtf.data.loading import load
 from odtf.data.pipeline import TrainPipeline, eval_dataset
@@ -13,6 +14,7 @@ from odtf.data.stores import FileStore, MemoryStore
 
 __all__ = [
     "Augmentation",
+    "Domain",
     "FileStore",
     "ImageDataset",
     "Info",
@@ -26,5 +28,6 @@ __all__ = [
     "eval_dataset",
     "from_arrays",
     "load",
+    "load_domain",
     "user_error_from",
 ]

@@ -19,6 +19,14 @@ def seed(value):
     return integer("seed", value, 0, 2**31 - 1)
 
 
+def span(name, value):
+    """Returns `value` as a pair of ints (first, end), the second excluded; end may be None, for no end."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise UserError(f"{name} must be a pair (first, end), end maybe None. Received: {name}={value!r}.")
+    first = integer(name, value[0], 0)
+    return first, None if value[1] is None else integer(name, value[1], first + 1)
+
+
 def fraction(name, value):
     """Returns `value` as a float strictly between 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < 1:

@@ -71,18 +71,17 @@ def load(
     targets = dict(LABEL if targets is None else targets)
     names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets)
     found = dict(found)
-    image_shape = _checked(title, found, targets, size)
+    image_shape = checked(title, found, targets, size)
     # Checked before any image is read.
     mean = None if mean is None else arguments.channel_values("mean", mean, image_shape[2])
     std = None if std is None else arguments.channel_values("std", std, image_shape[2], positive=True)
     if skip_corrupt:
-        _drop_corrupt(found)
+        drop_corrupt(found)
     _make_missing(found, names, fraction, seed)
     if max_train_examples is not None:
         rows = found["train"].rows
         found["train"] = Split(found["train"].store, rows[splits.subset(len(rows), max_train_examples, seed)])
-    if sum(map(len, found.values())) * _sample_bytes(found["train"].store) <= budget:
-        found = _in_memory(found)
+    found = within(budget, found)
     if mean is None or std is None:
         computed = channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
@@ -90,8 +89,18 @@ def load(
     return ImageDataset(title, tuple(names), image_shape, mean, std, ordered, getattr(names, "colors", ()))
 
 
-def _checked(name, found, targets, size):
-    """Checks what a source returned, which a user may have written, and returns the shape of its images."""
+def checked(name, found, targets, size):
+    """Checks what a source returned, which a user may have written, and returns the shape of its images.
+
+    Args:
+        name: of the data set, for errors.
+        found: dict of `Split` by name.
+        targets: mapping from a name to `Target`, what was wanted.
+        size: (height, width) that was wanted, or None.
+
+    Raises:
+        UserError: if it is something else.
+    """
     if "train" not in found or set(found) - set(_PARTS):
         raise UserError(
             f"A source gives 'train', and may give 'validation' and 'test'. Received: {name}: {list(found)}."
@@ -114,13 +123,20 @@ def _sample_bytes(store):
     return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in arrays)
 
 
-def _drop_corrupt(found):
+def drop_corrupt(found):
+    """Takes images that cannot be decoded out of splits, with a warning."""
     for part, split in found.items():
         if split.store.streaming:
             rows = split.store.readable(split.rows)
             if len(rows) < len(split):
                 warnings.warn(f"{len(split) - len(rows)} corrupt images skipped in {part}.", stacklevel=3)
             found[part] = Split(split.store, rows)
+
+
+def within(budget, found):
+    """Returns splits, a dict by name: on stores in memory, if all of them together are at most `budget` bytes."""
+    fits = sum(map(len, found.values())) * _sample_bytes(found["train"].store) <= budget
+    return _in_memory(found) if fits else found
 
 
 def _make_missing(found, names, validation_fraction, seed):

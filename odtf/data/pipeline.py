@@ -9,6 +9,7 @@ from odtf.data import arguments, own_augmentation, warp
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
 from odtf.data.draws import uniform
 from odtf.data.graph_calls import user_error_from
+from odtf.data.pools import Pool
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
 
@@ -68,9 +69,10 @@ class TrainPipeline:
     """Shuffled, augmented training batches: a pure function of (seed, step).
 
     Every epoch visits a permutation of the training split, made by a stateless cipher on the index; what does not fill
-    a batch is left for another epoch. The numbers behind the augmentation are drawn for the whole global batch of a
-    step and sliced, so that the global batch is the same over any number of replicas, and any step's batch can be made
-    without the ones before it. Resuming needs the step, nothing else.
+    a batch is left for another epoch. Images of further domains may join it, see `odtf.data.pools.Pool`. The numbers
+    behind the augmentation are drawn for the whole global batch of a step and sliced, so that the global batch is the
+    same over any number of replicas, and any step's batch can be made without the ones before it. Resuming needs the
+    step, nothing else.
 
     Args:
         dataset: `ImageDataset`.
@@ -78,27 +80,28 @@ class TrainPipeline:
         seed: int.
         augment: mapping with `pad`, `flip`, `scale` and so on (see `Augmentation`), or None for none.
         num_views: int, independent augmentations of every image.
+        domains: iterable of `Domain`, see `odtf.data.load_domain`.
 
     Raises:
         UserError: for a batch larger than the training split, or an augmentation that does not fit the images.
     """
 
-    def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1):
+    def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=()):
         split = dataset.splits["train"]
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.num_views = arguments.integer("num_views", num_views, 1)
         self._seed = arguments.seed(seed)
         self._augmentation = Augmentation.from_config(augment, dataset.image_shape)
-        self.steps_per_epoch = len(split) // self.batch_size
+        self.domains = tuple(domains)
+        self._pool = Pool(split, self.domains, self.batch_size, self._seed)
+        self.steps_per_epoch = self._pool.steps_per_epoch
         if not self.steps_per_epoch:
             raise UserError(
                 f"batch_size must not exceed the training split, {len(split)} images."
                 f" Received: batch_size={batch_size}."
             )
-        self._store = split.store
+        self._store = self._pool.store
         self._mean, self._std = dataset.mean, dataset.std
-        with tf.device("/CPU:0"):
-            self._rows = tf.constant(split.rows, tf.int64)
 
     def batch(self, step, replica=0, num_replicas=1):
         """One replica's batch of one step, as eager tensors; what `dataset` yields there.
@@ -140,7 +143,7 @@ class TrainPipeline:
 
     def _make(self, step, first, size):
         """Images and targets at positions `first` to `first + size` of a step's global batch."""
-        images, values = _gather(self._store, self._chosen_rows(step, first, size), size)
+        images, values = _gather(self._store, self._pool.rows(step, first, size), size)
         draws = self._draws(step, first, size)
         spatial = {name: (values[name], t.fill) for name, t in self._store.targets.items() if t.spatial}
         if self.num_views > 1:
@@ -181,14 +184,6 @@ class TrainPipeline:
 
     def _by_view(self, values):
         return tf.reshape(values, (-1, self.num_views, *values.shape[1:]))
-
-    def _chosen_rows(self, step, first, size):
-        epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
-        positions = step * self.batch_size + first + tf.range(size, dtype=tf.int64)
-        seed = tf.stack([tf.constant(self._seed, tf.int64), epoch])
-        last = tf.constant(len(self._rows) - 1, tf.int64)
-        shuffled = tf.random.experimental.index_shuffle(positions, tf.cast(seed, tf.uint32), last)
-        return tf.gather(self._rows, shuffled)
 
     def _draws(self, step, first, size):
         """float32 `[size * num_views, NUM_DRAWS]`."""

@@ -33,6 +33,7 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         only: names of the tasks that the method has a meaning in; empty: all.
         tells_peers_apart: whether equal peers come to differ by what the method itself builds, such as a teacher on
             their features; see `odtf.methods.shared.warm_start.twins`.
+        teacher: a network of its own that teaches and is no peer, a `keras.Model`; None where there is none.
         peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps, the
             task's output among them. Every peer can be deployed. A subclass sets it in its constructor.
 
@@ -47,6 +48,7 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
 
     only = ()
     label = None
+    teacher = None
     tells_peers_apart = False
 
     def __init__(self, *, task=None, seed=0, synchronized=False, name=None):
@@ -107,6 +109,10 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
             targets: targets of the batch.
             outputs: what `call` returned.
         """
+
+    def waiting(self):
+        """Returns a list of the trainable variables that wait in this phase: they get no gradient, and stay as are."""
+        return []
 
     def follow(self, pairs, decay):
         """Moves averages one step, inside `after_step`: average <- decay * average + (1 - decay) * variable.

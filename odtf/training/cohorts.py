@@ -58,18 +58,30 @@ def load_dataset(config):
     Raises:
         UserError: if the data are missing or not what the config says.
     """
-    options = {key: value for key, value in config.data.items() if key not in ("name", "augment", "num_views")}
+    others = ("name", "augment", "num_views", "domains")
+    options = {key: value for key, value in config.data.items() if key not in others}
     return data.load(config.data.name, seed=config.seed, targets=make_task(config).targets, **options)
 
 
-def make_pipeline(config, dataset):
-    """Returns the `odtf.data.TrainPipeline` of a config."""
+def load_domains(config, dataset):
+    """Returns a list of `odtf.data.Domain`, those that join the training images of a data set.
+
+    Raises:
+        UserError: as `load_dataset`, or if they do not fit.
+    """
+    options = {key: config.data[key] for key in ("data_dir", "memory_budget_mb", "skip_corrupt")}
+    return [data.load_domain(dataset, seed=config.seed, **options, **said) for said in config.data.domains]
+
+
+def make_pipeline(config, dataset, domains=()):
+    """Returns the `odtf.data.TrainPipeline` of a config, over a data set and what `load_domains` returned."""
     return data.TrainPipeline(
         dataset,
         batch_size=config.batch_size,
         seed=config.seed,
         augment=config.data.augment.to_dict(),
         num_views=config.data.num_views,
+        domains=domains,
     )
 
 

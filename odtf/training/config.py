@@ -59,6 +59,10 @@ def default_config():
     config.data.mean = ml_collections.config_dict.placeholder(object)  # Of pixels in [0, 1]; None: measured.
     config.data.std = ml_collections.config_dict.placeholder(object)
     config.data.num_views = 1
+    # Further data sets whose training images join those of `name` in the batches, each a mapping with its "name", and
+    # as far as wanted "images" (how many; all), "epochs" ((first, end); all) and "labels" (whether they count; True):
+    # ({"name": "folder:PATH", "images": 100, "epochs": (0, 50), "labels": False},). See `odtf.data.load_domain`.
+    config.data.domains = ()
     config.data.augment = ml_collections.ConfigDict({"pad": 0, "pad_mode": "zero", "flip": False, "cutout": 0})
 
     config.task = ml_collections.ConfigDict({"name": "classification"})
@@ -218,7 +222,8 @@ def named(config):
     """Returns the parts of a config whose names may be those of the user's own code, as plain data."""
     data = to_json(config)
     free = data["task"], data["network"], data["method"], data["data"]["augment"]
-    return [*free, data["data"]["name"], data["export"]["targets"]]
+    domains = [domain["name"] for domain in data["data"]["domains"]]
+    return [*free, data["data"]["name"], domains, data["export"]["targets"]]
 
 
 def differences(old, new):

@@ -1,5 +1,6 @@
 """What is right in a config, as far as that needs neither data nor TensorFlow."""
 
+import collections.abc
 import json
 import math
 
@@ -13,6 +14,35 @@ from odtf.training.config import default_config, leaves
 def is_number(value):
     """Whether a value is a finite number; a bool is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_span(value):
+    """Whether a value is a pair (first, end) of epochs, or None."""
+    if value is None:
+        return True
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        return False
+    first, end = value
+    return type(first) is int and first >= 0 and (end is None or (type(end) is int and end > first))
+
+
+# What is right for a key of a domain.
+_OF_DOMAIN = {
+    "name": lambda v: isinstance(v, str) and v not in ("", "folder:"),
+    "images": lambda v: v is None or (type(v) is int and v >= 1),
+    "epochs": _is_span,
+    "labels": lambda v: isinstance(v, bool),
+}
+
+
+def _are_domains(value):
+    """Whether a value is what `config.data.domains` is."""
+    return isinstance(value, (tuple, list)) and all(
+        isinstance(domain, collections.abc.Mapping)
+        and "name" in domain
+        and all(key in _OF_DOMAIN and _OF_DOMAIN[key](domain[key]) for key in domain)
+        for domain in value
+    )
 
 
 def _at_least(low):
@@ -64,6 +94,10 @@ _RULES = {
     "data.name": (
         names.data_sets(),
         lambda v: isinstance(v, str) and v not in ("", "folder:"),
+    ),
+    "data.domains": (
+        "a tuple of mappings, each with a name, and maybe images (at least 1), epochs (first, end) and labels (a bool)",
+        _are_domains,
     ),
     **dict.fromkeys(("code_dir", "data.data_dir"), ("None or a path", lambda v: v is None or isinstance(v, str))),
     "data.augment": ("a mapping", lambda v: isinstance(v, ml_collections.ConfigDict)),

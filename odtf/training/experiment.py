@@ -8,7 +8,7 @@ import time
 
 import tensorflow as tf
 
-from odtf import data, metrics, models, quantization
+from odtf import data, metrics, quantization
 from odtf.data import splits
 from odtf.errors import UserError
 from odtf.training import cohorts, config_checks, own_losses
@@ -45,9 +45,10 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
     cohorts.set_runtime(config)
     cohorts.rehearse(config, load_teacher, load_start)
     if download:
-        data.download(config.data.name, config.data.data_dir)
+        for said in ({"name": config.data.name}, *config.data.domains):
+            data.download(said["name"], config.data.data_dir)
     dataset = cohorts.load_dataset(config)
-    pipeline = cohorts.make_pipeline(config, dataset)
+    pipeline = cohorts.make_pipeline(config, dataset, cohorts.load_domains(config, dataset))
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
     with placement.strategy.scope():
         method = cohorts.make_method(
@@ -127,6 +128,8 @@ class Experiment:
         self.log.start(progress["step"], self.total_steps)
         try:
             self.log.line(self._headline(progress))
+            for domain in self.pipeline.domains:
+                self.log.line(domain.describe())
             for name, started in self.method.starts.items():
                 self.log.line(f"{name} starts {started}")
             if progress["step"] < self.total_steps:
@@ -256,11 +259,13 @@ class Experiment:
         chosen = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
         peers = []
         for name, network in self.method.peers.items():
-            cost = models.cost(network, output=self.method.task.output)
-            about = {"params": cost.params, "macs": cost.macs, "network": cohorts.network_of(self.method, name)}
+            about = {**report_lib.cost_of(network, self.method.task), "network": cohorts.network_of(self.method, name)}
             if name in self.method.starts:
                 about["start"] = dataclasses.asdict(self.method.starts[name])
             peers.append({"name": name, **about, **report_lib.figures(name, chosen, last)})
+        teacher = report_lib.figures("teacher", chosen, last)
+        if teacher and self.method.teacher is not None:
+            teacher = {**report_lib.cost_of(self.method.teacher, self.method.task), **teacher}
         student = next(peer for peer in peers if peer["name"] == chosen_at["peer"])
         return {
             "config": config_lib.to_json(self.config),
@@ -269,7 +274,7 @@ class Experiment:
             "dataset": self.dataset.name,
             "seed": self.config.seed,
             "peers": peers,
-            "teacher": report_lib.figures("teacher", chosen, last) or None,
+            "teacher": teacher or None,
             "student": {**student, "epoch": chosen_at["epoch"], "step": chosen_at["step"]},
             "exports": [],
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},

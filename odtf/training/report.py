@@ -10,7 +10,8 @@ The form is stable; keys may be added, none is renamed or removed:
                 val_METRIC, test_METRIC (at the chosen epoch), last_val_METRIC, last_test_METRIC (at the end); the same
                 of all other metrics of the task and the method. Where it started from trained weights: start (source,
                 and by layer how many weights it has taken, which are new and which of the source have no place)
-    teacher     test_METRIC, val_METRIC and the same at the end; null where the method has no teacher
+    teacher     test_METRIC, val_METRIC and the same at the end; params and macs of a network that teaches alone; null
+                where the method has no teacher
     student     the peer that validation chose: as in peers, with epoch and step of the choice
     exports     for each: target, quantization, path, bytes, sha256, test_METRIC, agreement, latency_us_p50, ops, ...
     seconds     train, export
@@ -67,6 +68,15 @@ def figures(name, chosen, last):
     }
 
 
+def cost_of(network, task):
+    """Returns the part of a report that says what a network of a task costs: params and macs."""
+    from odtf import models
+
+    cost = models.cost(network, output=task.output)
+    # A file of another framework shows no operator that could be counted.
+    return {"params": cost.params, "macs": cost.macs or None}
+
+
 def disagreement(chosen):
     """Returns the part of a report that says how far the answers of peers differ, empty where that was not measured.
 
@@ -76,6 +86,10 @@ def disagreement(chosen):
     mark = "disagreement/"
     found = {key.removeprefix(mark): round(v, 6) for key, v in chosen["val"].items() if key.startswith(mark)}
     return {"disagreement": found} if found else {}
+
+
+def _costs(row):
+    return f"{row['params']:,}", "-" if row["macs"] is None else f"{row['macs']:,}"
 
 
 def render(report):
@@ -88,8 +102,7 @@ def render(report):
         *(
             (
                 f"{peer['name']} (student)" if peer["name"] == report["student"]["name"] else peer["name"],
-                f"{peer['params']:,}",
-                "-" if peer["macs"] is None else f"{peer['macs']:,}",
+                *_costs(peer),
                 *(shown(peer[key], metric) for key in keys),
             )
             for peer in report["peers"]
@@ -97,7 +110,8 @@ def render(report):
     ]
     teacher = report["teacher"]
     if teacher:
-        rows.append(("teacher", "", "", *(shown(teacher[key], metric) for key in keys)))
+        costs = _costs(teacher) if "params" in teacher else ("", "")
+        rows.append(("teacher", *costs, *(shown(teacher[key], metric) for key in keys)))
     student = report["student"]
     text = table(rows)
     text += f"\n\nChosen on validation: {student['name']} of epoch {student['epoch']}. "

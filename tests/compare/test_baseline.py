@@ -106,6 +106,14 @@ def test_a_method_without_stages_changes_nothing_but_method_and_views():
     assert after == {**before, "method": {"name": "Solo"}, "data": {**before["data"], "num_views": 1}}
 
 
+def test_alone_a_network_has_no_images_of_other_domains():
+    config = config_file.load("configs/spirit.py:method=esd")
+    found = alone("configs/spirit.py:method=esd")
+    assert len(config.data.domains) == 2 and len(found.data.domains) == 0
+    before, after = (config_lib.to_json(each) for each in (config, found))
+    assert (after["network"], after["epochs"]) == (before["network"], before["epochs"])
+
+
 # Parts of a schedule ------------------------------------------------------------------------------------------------
 
 

@@ -32,9 +32,10 @@ def test_an_override_adds_an_argument_and_drops_what_another_name_does_not_take(
         [OD, "configs/digits.py:epochs=2"],
         ["configs/pacemaker.py", "configs/pacemaker.py:method=kd"],  # 600 epochs and 400.
         ["configs/kdcl.py", "configs/dml.py:recipe=okddip"],  # Two views and one; see below for the data.
+        [f"configs/spirit.py:method={name}" for name in ("scratch", "sd", "esd")],
     ],
 )
-def test_epochs_and_views_are_each_configs_own(paths):
+def test_epochs_views_and_domains_are_each_configs_own(paths):
     made = plan.make_plan(paths, ["data.mean=null", "data.std=null", 'data.augment={"flip": true}'], [0])
     assert [label for label, _ in made["entries"]] == paths
 

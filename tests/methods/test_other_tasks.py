@@ -52,6 +52,8 @@ def network(widths=(4, 6), *, seed, name, synchronized=False):
 def make(name, **options):
     if "teacher" in inspect.signature(getattr(methods, name)).parameters:
         options["teacher"] = network((6, 8), seed=9, name="teacher")
+    if name == "SpiritDistillation":
+        options["teacher"] = network(seed=9, name="teacher")
     given = {
         "InDistill": {"layers": ("stage1", "stage2"), "layer_epochs": ()},
         "OnlineEnsemble": {"cut": "stage1"},

@@ -10,7 +10,8 @@ Args: `argument`, what follows the file's name and a colon in the data set's nam
 `image_size`, (height, width) or None; `targets`, a mapping from a name to `odtf.data.Target`, what the task wants of
 each image. It returns names for the values of integer targets, such as classes, or (), and a `Split` by name: "train",
 and "validation" and "test" if there are such. Names that have colours are `odtf.data.Names`. It raises
-`UserError` where it cannot give what is wanted.
+`UserError` where it cannot give what is wanted. Where images may lie without targets, the file may have a function
+`open_images` too, see `open_training`.
 
 A function of the user's own can be named, as package.module:FUNCTION or FILE.py:FUNCTION, or be given to
 `odtf.data.load` itself: one of this form, its argument None, or a simpler one; see `odtf.data.own_source`.
@@ -56,6 +57,34 @@ def _parsed(name):
         raise unknown(name)
     source, _, argument = name.partition(":")
     return (source, argument) if source in names() else (names_lib.FALLBACK, name)
+
+
+def open_training(name, labels, *, data_dir, image_size, targets):
+    """Opens a data set for its training images alone.
+
+    Where only the images are wanted, a source's function `open_images(argument, *, data_dir, image_size)` returns a
+    `Split` of them, without targets; of a source that has none, or of one's own, the targets come too.
+
+    Args:
+        name: as for `odtf.data.load`.
+        labels: bool, whether the targets are wanted.
+        data_dir, image_size, targets: as for `open_source`.
+
+    Returns:
+        Names as of `open_source`, or (), and a `Split`.
+
+    Raises:
+        UserError: as `open_source`; or if it has no "train".
+    """
+    if not labels and not callable(name) and not own_code.is_own(name):
+        source, argument = _parsed(name)
+        if hasattr(_module(source), "open_images"):
+            return (), _module(source).open_images(argument, data_dir=data_dir, image_size=image_size)
+    open_source, argument = find(name)
+    names, found = open_source(argument, data_dir=data_dir, image_size=image_size, targets=targets)
+    if "train" not in found:
+        raise UserError(f"A source gives 'train'. Received: {name}: {', '.join(found)}.")
+    return names, found["train"]
 
 
 def download(name, data_dir=None):

@@ -14,6 +14,9 @@ from odtf.errors import UserError
 
 FORM = "'folder:PATH'"
 
+# Where the training images of a folder are, if it is no folder of classes: the first of these that there is.
+_PLACES = ("train/images", "train", "images", "JPEGImages", "leftImg8bit/train", "")
+
 
 def open_source(argument, *, data_dir, image_size, targets):
     """Lists a folder of images.
@@ -56,6 +59,39 @@ def open_source(argument, *, data_dir, image_size, targets):
     return names, {name: Split(_store(files, labels, size, targets)) for name, (files, labels) in listed.items()}
 
 
+def open_images(argument, *, data_dir, image_size):
+    """Lists the training images of a folder, of any layout that `open_source` knows, or of images alone.
+
+    They are those in and below `PATH/train/images`, `PATH/train`, `PATH/images`, `PATH/JPEGImages` (of which a list of
+    VOC may keep some for a test), `PATH/leftImg8bit/train` or `PATH`, the first that there is, by name.
+
+    Args:
+        argument: PATH, the folder.
+        data_dir: of no meaning here.
+        image_size: (height, width) to resize to.
+
+    Returns:
+        `Split` without targets.
+
+    Raises:
+        UserError: if the folder cannot be read, or has no image.
+    """
+    if not argument:
+        raise unknown("folder:")
+    root = pathlib.Path(argument).expanduser()
+    place = next(root / place for place in _PLACES if not place or (root / place).is_dir())
+    files = _images_below(place)
+    if not files:
+        raise UserError(f"The folder has no images ({', '.join(e[1:] for e in EXTENSIONS)}). Received: {place}.")
+    return Split(_store(files, None, image_size, {}))
+
+
+def _images_below(path):
+    entries = _entries(path)
+    files = [entry.path for entry in entries if entry.is_file() and entry.name.lower().endswith(EXTENSIONS)]
+    return files + [file for entry in entries if entry.is_dir() for file in _images_below(entry.path)]
+
+
 def _entries(path):
     try:
         with os.scandir(path) as entries:
@@ -91,7 +127,9 @@ def _images(root, names):
 
 
 def _store(files, labels, size, targets):
-    def read_one(row):
-        return decode(read(files[row]), size, name=files[row]), {"label": labels[row]}
+    known = {} if labels is None else {"label": labels}
 
-    return FileStore(len(files), (*size, 3), read_one, targets, known={"label": labels})
+    def read_one(row):
+        return decode(read(files[row]), size, name=files[row]), {name: values[row] for name, values in known.items()}
+
+    return FileStore(len(files), (*size, 3), read_one, targets, known=known)

@@ -44,7 +44,8 @@ class TrainingStep:
                 outputs = self(images, training=True)
             terms = self.mean_terms(targets, outputs, weights)
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
-        waiting = set() if self.warm_start is None else self.warm_start.waiting(self)
+        waiting = {id(v) for v in self.waiting()}
+        waiting |= set() if self.warm_start is None else self.warm_start.waiting(self)
         gradients = self.update.gradients(tape, objectives, waiting)
         self.reached.note(self.update.variables, gradients)
         gradients, penalties = self.update.regularized(gradients, scale)

@@ -66,6 +66,8 @@ def test_every_generic_method_trains_embeddings(name):
         options |= {"main": "pkt", "layer_epochs": ()}
     if name == "Pacemaker":
         options["teacher_network"] = options["network"]
+    if name == "SpiritDistillation":  # Whose networks are equal behind the cut.
+        options["teacher"] = options["network"](seed=99, name="teacher")
     method = make_method(name, **options)
     method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
     images, labels = make_batch()

@@ -30,6 +30,8 @@ def make(name, **options):
     parameters = inspect.signature(getattr(methods, name)).parameters
     if "teacher" in parameters:
         options["teacher"] = network(12, seed=9, name="teacher")
+    if name == "SpiritDistillation":  # Behind the skip connections, and equal there.
+        options |= {"teacher": network(seed=9, name="teacher"), "cut": 0.9}
     given = {
         "InDistill": {"layers": ("stage1", "stage2"), "layer_epochs": ()},
         "OnlineEnsemble": {"cut": "stem_relu"},

@@ -1,0 +1,96 @@
+"""Further domains: training images of other data sets that join a data set's own in the batches."""
+
+import dataclasses
+
+from odtf.data import arguments, loading, sources
+from odtf.data.dataset import Split
+from odtf.data.joined_stores import Unlabelled
+from odtf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Domain:
+    """Images that join the training images of a data set in some epochs.
+
+    Attributes:
+        name: of the data set that they are from.
+        split: `Split`, whose store has the targets of the data set that they join.
+        epochs: (first, end), 0-based, the second excluded; end None: to the last.
+        labels: whether their targets count.
+    """
+
+    name: str
+    split: Split
+    epochs: tuple = (0, None)
+    labels: bool = True
+
+    def joins(self, epoch):
+        """Whether the images are there in an epoch."""
+        first, end = self.epochs
+        return first <= epoch and (end is None or epoch < end)
+
+    def describe(self):
+        """One line for the log of a run."""
+        first, end = self.epochs
+        when = "all epochs" if (first, end) == (0, None) else f"epochs {first} to {'the last' if end is None else end}"
+        return f"{len(self.split)} images of {self.name} {'with' if self.labels else 'without'} labels join in {when}"
+
+
+def load_domain(
+    dataset,
+    name,
+    *,
+    images=None,
+    epochs=None,
+    labels=True,
+    seed=0,
+    data_dir=None,
+    memory_budget_mb=2048,
+    skip_corrupt=False,
+):
+    """Opens a data set whose training images are to join those of another.
+
+    Only what its source calls "train" is taken, all of it: nothing is validated or tested on, so nothing is split off.
+    Sizes are those of the data set that is joined, and so is what normalises.
+
+    Args:
+        dataset: `ImageDataset` that it joins.
+        name: as for `odtf.data.load`. Without labels, "folder:PATH" may have images alone.
+        images: int, a seeded choice of at most so many; None for all.
+        epochs: (first, end), when they join, 0-based, the second excluded; end None: to the last; None for all epochs.
+        labels: bool. False: their targets, if they have any, count for nothing, see `Unlabelled`.
+        seed: int.
+        data_dir, memory_budget_mb, skip_corrupt: as for `odtf.data.load`.
+
+    Returns:
+        `Domain`.
+
+    Raises:
+        UserError: as `odtf.data.load`; or if its images have other channels, or its labels other names, than those of
+            the data set.
+    """
+    budget = arguments.integer("memory_budget_mb", memory_budget_mb, 0) * 2**20
+    span = (0, None) if epochs is None else arguments.span("epochs", epochs)
+    if images is not None:
+        images = arguments.integer("images", images, 1)
+    title = getattr(name, "__name__", type(name).__name__) if callable(name) else name
+    targets, size = dataset.splits["train"].store.targets, dataset.image_shape[:2]
+    names, found = sources.open_training(name, labels, data_dir=data_dir, image_size=size, targets=targets)
+    found = {"train": found}
+    shape = loading.checked(title, found, targets if labels else found["train"].store.targets, size)
+    if shape != tuple(dataset.image_shape):
+        raise UserError(
+            f"Images of all domains have the channels of {dataset.name}, {dataset.image_shape[2]}. "
+            f"Received: {title} of {shape[2]}."
+        )
+    if labels and tuple(names) != tuple(dataset.names):
+        raise UserError(
+            f"A domain with labels has the names of {dataset.name}, {', '.join(dataset.names)}; labels=False would "
+            f"leave its own out. Received: {title} with {', '.join(names)}."
+        )
+    if skip_corrupt:
+        loading.drop_corrupt(found)
+    part = loading.within(budget, {"train": found["train"].part(images, seed)})["train"]
+    if not labels:
+        part = Split(Unlabelled(part.store, targets), part.rows)
+    return Domain(title, part, span, labels)

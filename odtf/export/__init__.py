@@ -3,8 +3,10 @@
 from odtf.errors import VerificationError
 from odtf.export.conversion import convert, convert_saved, fold_preprocessing
 from odtf.export.int8_model import int8_file
+from odtf.export.keras_model import Subject
 from odtf.export.output import publish, save_student
 from odtf.export.publication import publish_student
+from odtf.export.several import every_target, export_each
 from odtf.export.student import convert_calibrated, export_student
 from odtf.export.verification import verify
 from odtf.targets import QUANTIZATIONS, TARGETS, Target, find_target
@@ -21,12 +23,15 @@ __all__ = [
     "SOC",
     "TARGETS",
     "Runner",
+    "Subject",
     "Target",
     "VerificationError",
     "compile_with_vela",
     "convert",
     "convert_calibrated",
     "convert_saved",
+    "every_target",
+    "export_each",
     "export_student",
     "find_target",
     "fold_preprocessing",

@@ -86,7 +86,7 @@ def export_model(
     network = subject.network(dataset.info, task)
     best = None
     if limits:
-        (kind,) = {described for described, _ in chosen}
+        ((kind, _),) = chosen
         pool = Pool(
             *((subject.name,), lambda name: network, lambda: dataset, task, folder),
             *(lambda: _digest(network, dataset), calibration_examples, seed),

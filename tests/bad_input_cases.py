@@ -307,6 +307,9 @@ WORKDIR = [
 
 EXPORT = [
     export("--workdir is required", "nothing"),
+    export("--output goes with --model", "--output=x", "--workdir=$done", "--output=x"),
+    export("--labels goes with --model", "--labels=x", "--workdir=$done", "--labels=x"),
+    export("--data is required", "nothing", "--model=x.keras"),
     export("Unknown command line flag 'pier'", "Did you mean: peer", "--workdir=$done", "--pier=peer_0"),
     export("All input comes as --flag=value", "soc", "--workdir=$done", "soc"),
     export("holds no finished run", "no config.json", "--workdir=/nowhere"),

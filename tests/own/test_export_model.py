@@ -71,7 +71,7 @@ def bad(folder):
     model("no_size", free, layers.Dense(10)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(free))))
     other = keras.Input((8, 8, 1))
     model("two_inputs", [image, other], body(layers.Add()([image, other])))
-    model("two_outputs", image, [body(image), body(image)])
+    model("two_outputs", image, [body(image), layers.Flatten()(image)])
     model("lambda", image, body(layers.Lambda(lambda x: x + 1, name="plus")(image)))
     model("sigmoid", image, layers.Dense(10, activation="sigmoid")(layers.Flatten()(image)))
     model("three", image, layers.Dense(3)(layers.Flatten()(image)))
@@ -184,6 +184,23 @@ def test_a_budget_chooses_among_the_quantisations(bare, tmp_path):
     with pytest.raises(UserError, match="bytes binds"):
         export_model(bare, "digits", tmp_path, budget="bytes=10", **options)
     assert sum("..." in line for line in said) == 2, "measured again"
+
+
+def test_a_model_of_another_task_answers_as_that_task_does(tmp_path):
+    from odtf.tasks import Segmentation
+
+    keras.utils.set_random_seed(0)
+    dataset = data.load("digit_scenes", image_size=24, targets=Segmentation.targets, max_train_examples=64)
+    image = keras.Input((24, 24, dataset.image_shape[-1]))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    model = keras.Model(image, layers.Conv2D(len(dataset.names), 1, activation="softmax")(x))
+    options = {"labels": list(dataset.names)[::-1], "pixels": "0..1", "task": Segmentation()}
+    ((row,), _) = export_model(model, dataset, tmp_path, **options)
+    images, masks = dataset.splits["test"].take(np.arange(len(dataset.splits["test"])))
+    found = len(dataset.names) - 1 - export.Runner(pathlib.Path(row["path"]).read_bytes()).predict(images).argmax(-1)
+    counts = masks != 255
+    assert row["test_pixel_accuracy"] == pytest.approx(np.mean(found[counts] == masks[counts]))
+    assert "SOFTMAX" not in row["ops"]
 
 
 MODEL = ("--model=$/bare.keras", "--data=digits", "--labels=$/labels.txt", "--pixels=-1..1")

@@ -1,15 +1,13 @@
 """Exports of any Keras model: verified files for devices, as a run's peers become; no run is needed."""
 
-import hashlib
-import json
 import pathlib
 
-from odtf import data as data_lib
 from odtf import export, models
 from odtf.candidates import budget as budget_lib
 from odtf.candidates.choose import best_within, check, not_measured
 from odtf.candidates.pool import Pool
 from odtf.errors import UserError
+from odtf.export.foreign_model import digest_of
 from odtf.files import check_directory
 from odtf.quantization import is_aware
 from odtf.targets import find, find_target
@@ -71,25 +69,26 @@ def export_model(
 
     Raises:
         UserError: if the model cannot be exported, its pixels or classes are not known, the data do not fit, nothing
-            is within the budget, or the one target refuses the model. No file has changed then.
+            is within the budget, or the one target refuses the model. No file has changed then, but that what was
+            measured for a budget is kept in OUTPUT/candidates.json.
     """
     task, folder = task or Classification(), pathlib.Path(output)
     limits, chosen = _wanted(target, quantization, budget)
     check_directory(folder)
-    subject = export.Subject(model)
-    shape = subject.image_shape()
-    if not isinstance(data, data_lib.ImageDataset):
-        size = None if data == "digits" else shape[:2]
-        options = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}
-        data = data_lib.load(data, image_size=size, targets=task.targets, **options)
-    dataset = subject.fed_by(data, labels, pixels, task)
-    network = subject.network(dataset.info, task)
+    options = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}
+    foreign, network, dataset = export.read_model(model, data, task, labels=labels, pixels=pixels, **options)
     best = None
     if limits:
         ((kind, _),) = chosen
         pool = Pool(
-            *((subject.name,), lambda name: network, lambda: dataset, task, folder),
-            *(lambda: _digest(network, dataset), calibration_examples, seed),
+            names=(foreign.name,),
+            network=lambda name: network,
+            load=lambda: dataset,
+            task=task,
+            folder=folder,
+            digest=lambda: digest_of(network, dataset),
+            calibration_examples=calibration_examples,
+            seed=seed,
         )
         best = best_within(pool, kind, limits, log)
         chosen = [(kind, best["quantization"])]
@@ -101,7 +100,7 @@ def export_model(
         task=task,
         calibration_examples=calibration_examples,
         seed=seed,
-        about=_about(subject, network, dataset, task),
+        about=_about(foreign, network, dataset, task),
     )
     if refused and target != "all":
         raise next(iter(refused.values()))
@@ -127,19 +126,10 @@ def _wanted(target, quantization, budget):
     return limits, [(described, next(iter(described.tensors)))]
 
 
-def _digest(network, dataset):
-    """What tells a model and the data that judge it from others."""
-    parts = dataset.names, dataset.mean, dataset.std, {name: len(split) for name, split in dataset.splits.items()}
-    digest = hashlib.sha256(json.dumps([dataset.name, *parts, network.get_config()], default=str).encode())
-    for array in network.get_weights():
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _about(subject, network, dataset, task):
+def _about(foreign, network, dataset, task):
     """What the model card says of the model."""
     training = {
-        "network": f"{subject.source}, a Keras model that was trained elsewhere",
+        "network": f"{foreign.source}, a Keras model that was trained elsewhere",
         "data": f"not known here; calibrated and judged on {dataset.name}",
     }
     if is_aware(network):
@@ -149,4 +139,4 @@ def _about(subject, network, dataset, task):
     if size.macs is not None:
         cost += f", {size.macs:,} multiply-accumulates an image"
         cost += f", at least {size.activation_bytes:,} values of activations alive at once"
-    return {"name": subject.name, "training": training, "cost": cost, "judged": _JUDGED}
+    return {"name": foreign.name, "training": training, "cost": cost, "judged": _JUDGED}

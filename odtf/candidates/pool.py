@@ -33,12 +33,12 @@ class Pool:
     def of(cls, run):
         """Returns that of a finished run, an `odtf.runs.Run`: its peers, each with the weights that were chosen."""
         return cls(
-            run.peers,
-            run.network,
-            lambda: run.dataset,
-            run.task,
-            run.workdir / "export",
-            run.weights_digest,
-            run.config.export.calibration_examples,
-            run.config.seed,
+            names=run.peers,
+            network=run.network,
+            load=lambda: run.dataset,
+            task=run.task,
+            folder=run.workdir / "export",
+            digest=run.weights_digest,
+            calibration_examples=run.config.export.calibration_examples,
+            seed=run.config.seed,
         )

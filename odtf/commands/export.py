@@ -23,15 +23,13 @@ output stands, --pixels (or --mean and --std) what the model takes; where neithe
 refused.
 """
 
-import pathlib
-
 from absl import flags
 
-from odtf import files, names, runs, tasks
+from odtf import runs
 from odtf.candidates import budget
 from odtf.commands import cli
+from odtf.commands.model_flags import ModelFlags
 from odtf.errors import UserError
-from odtf.evaluation import pixels as pixels_lib
 from odtf.quiet import import_tensorflow
 from odtf.targets import QUANTIZATIONS, TARGETS
 
@@ -50,34 +48,15 @@ _BUDGET = flags.DEFINE_string(
     f"NAME=NUMBER,... with {', '.join(budget.QUANTITIES)}: choose peer and quantisation within these limits.",
 )
 _ALLOW_CODE = cli.define_allow_code("the workdir")
-_MODEL = flags.DEFINE_string("model", None, "In place of --workdir: a .keras file, or the student.keras of a run.")
-_OUTPUT = flags.DEFINE_string("output", None, "With --model: directory of the files.")
-_DATA = flags.DEFINE_string("data", None, f"With --model: {names.data_sets()}.")
-_OF_MODEL = [
-    flags.DEFINE_string("labels", None, "With --model: text file, one a line, what each output stands for."),
-    flags.DEFINE_string("data_dir", None, "With --model: where TFDS prepared the set."),
-    flags.DEFINE_float(
-        "validation_fraction", 0.1, "With --model: of the training images, where data have no such split."
-    ),
-    flags.DEFINE_integer("calibration_examples", 256, "With --model: training images for the ranges.", lower_bound=1),
-    flags.DEFINE_integer("seed", 0, "With --model: of the validation split and the choice of those images."),
-]
-_TASK = flags.DEFINE_string("task", "classification", f"With --model: {names.listed(names.tasks())}.")
-_PIXELS = flags.DEFINE_enum("pixels", None, ["0..255", "0..1", "-1..1"], "With --model: what pixels become for it.")
-_MEAN = flags.DEFINE_list("mean", None, "In place of --pixels: mean per channel of pixels scaled to [0, 1].")
-_STD = flags.DEFINE_list("std", None, "With --mean: deviation per channel of pixels scaled to [0, 1].")
+_OF_MODEL = ModelFlags([_WORKDIR, _PEER, _ALLOW_CODE])
 
 
 def _main(argv):
     cli.no_arguments(argv)
-    if _MODEL.value is not None:
-        _export_model(_MODEL.value)
+    if _OF_MODEL.are_given:
+        _export_model()
         return
-    for flag in (_OUTPUT, _DATA, *_OF_MODEL, _TASK, _PIXELS, _MEAN, _STD):
-        if flag.present:
-            raise UserError(
-                f"--{flag.name} goes with --model; a run has its own. Received: --{flag.name}={flag.value}."
-            )
+    _OF_MODEL.refuse()
     workdir, limits = cli.required(_WORKDIR), _limits()
     # Before the seconds that importing TensorFlow takes.
     runs.Run(workdir, _ALLOW_CODE.value)
@@ -108,41 +87,19 @@ def _export_everywhere(workdir):
     _print_notes(report["exports"], refused)
 
 
-def _export_model(path):
-    """The same for a model: reads the flags, and calls `odtf.model_exports.export_model`."""
-    for flag in (_WORKDIR, _PEER):
-        if flag.value is not None:
-            raise UserError(f"--model is no run: leave --{flag.name} out. Received: --{flag.name}={flag.value}.")
-    data, output, limits = cli.required(_DATA), cli.required(_OUTPUT), _limits()
-    pixels = pixels_lib.from_flags(_PIXELS.value, _MEAN.value, _STD.value)
-    if pixels and _PIXELS.value is None:
-        pixels = [float(value) for value in _MEAN.value], [float(value) for value in _STD.value]
-    for flag, name in (("model", path), ("labels", _OF_MODEL[0].value)):
-        if name is not None and not pathlib.Path(name).is_file():
-            raise UserError(f"--{flag} is a file. Received: --{flag}={name}, which is none.")
-    files.check_directory(output)
-    tasks.check(_TASK.value)
-    # All of the above before the seconds that importing TensorFlow takes.
+def _export_model():
+    _OF_MODEL.check()
+    limits = _limits()
     import_tensorflow()
     from odtf.model_exports import export_model
-    from odtf.training.report import render_exports, task_row
+    from odtf.training.report import metric_of, render_exports, task_row
 
-    task = tasks.find(_TASK.value)()
-    rows, refused = export_model(
-        path,
-        data,
-        output,
-        target=_TARGET.value,
-        quantization=_QUANTIZATION.value,
-        budget=limits and _BUDGET.value,
-        pixels=_PIXELS.value or pixels,
-        task=task,
-        **{flag.name: flag.value for flag in _OF_MODEL},
-    )
-    described = task_row(task)
+    options = {"target": _TARGET.value, "quantization": _QUANTIZATION.value, "budget": limits and _BUDGET.value}
+    arguments = _OF_MODEL.arguments()
+    rows, refused = export_model(**arguments, **options)
     if rows:
-        metric = {**described, "name": described["metric"]}
-        print(f"\n{render_exports(rows, metric, described['agreement'])}")
+        report = {"task": task_row(arguments["task"])}
+        print(f"\n{render_exports(rows, metric_of(report), report['task']['agreement'])}")
     _print_notes(rows, refused)
 
 

@@ -1,6 +1,8 @@
 """Data whose integer targets are counted in another order of names: that of the network which is judged by them."""
 
+import collections.abc
 import dataclasses
+import pathlib
 
 import numpy as np
 import tensorflow as tf
@@ -39,6 +41,28 @@ def in_order(dataset, names):
     stores = {id(split.store): _Store(split.store, positions) for split in dataset.splits.values()}
     splits = {part: Split(stores[id(split.store)], split.rows) for part, split in dataset.splits.items()}
     return dataclasses.replace(dataset, names=Names(names, colors), splits=splits, colors=tuple(colors))
+
+
+def read_names(labels):
+    """Returns names of outputs, a list of str: those given, or those in a text file, one a line.
+
+    Raises:
+        UserError: if the file cannot be read, or a line in it is empty.
+    """
+    if not isinstance(labels, str | pathlib.Path):
+        if not isinstance(labels, collections.abc.Iterable):
+            raise UserError(f"labels are names, or the path of a file with one a line. Received: labels={labels!r}.")
+        return [str(name) for name in labels]
+    try:
+        lines = [line.strip() for line in pathlib.Path(labels).read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"Labels are a text file, one name a line. Received: {labels} ({error}).") from error
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines or not all(lines):
+        empty = lines.index("") + 1 if lines else 1
+        raise UserError(f"Labels are a text file, one name a line. Received: {labels}, whose line {empty} is empty.")
+    return lines
 
 
 class _Store:

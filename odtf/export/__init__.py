@@ -2,8 +2,8 @@
 
 from odtf.errors import VerificationError
 from odtf.export.conversion import convert, convert_saved, fold_preprocessing
+from odtf.export.foreign_model import ForeignModel, read_model
 from odtf.export.int8_model import int8_file
-from odtf.export.keras_model import Subject
 from odtf.export.output import publish, save_student
 from odtf.export.publication import publish_student
 from odtf.export.several import every_target, export_each
@@ -22,8 +22,8 @@ __all__ = [
     "QUANTIZATIONS",
     "SOC",
     "TARGETS",
+    "ForeignModel",
     "Runner",
-    "Subject",
     "Target",
     "VerificationError",
     "compile_with_vela",
@@ -41,6 +41,7 @@ __all__ = [
     "operators",
     "publish",
     "publish_student",
+    "read_model",
     "save_student",
     "verify",
 ]

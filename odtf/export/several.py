@@ -2,7 +2,7 @@
 
 from odtf.errors import UserError
 from odtf.export.student import export_student
-from odtf.targets import TARGETS
+from odtf.targets import QUANTIZATIONS, TARGETS
 
 
 def every_target(quantization):
@@ -10,7 +10,14 @@ def every_target(quantization):
 
     Returns:
         List of (`Target`, quantisation).
+
+    Raises:
+        UserError: if no target has such a quantisation.
     """
+    if quantization not in QUANTIZATIONS:
+        raise UserError(
+            f"No such quantization: it must be one of {', '.join(QUANTIZATIONS)}. Received: {quantization!r}."
+        )
     return [
         (target, quantization if quantization in target.tensors else next(iter(target.tensors)))
         for target in TARGETS.values()

@@ -95,10 +95,9 @@ def test_the_command_fails_where_a_target_refuses(refusing, wanted, run, monkeyp
     run.refusing = refusing
     monkeypatch.setattr(report_lib, "render", lambda report: "table")
     given = {"workdir": str(run.path), "target": "all"}
-    monkeypatch.setattr(command, "_OF_MODEL", [])
-    names = ("model", "output", "data", "task", "pixels", "mean", "std")
-    for name in ("workdir", "target", "peer", "quantization", "budget", "allow_code", *names):
-        flag = types.SimpleNamespace(name=name, value=given.get(name), present=False)
+    monkeypatch.setattr(command, "_OF_MODEL", types.SimpleNamespace(are_given=False, refuse=lambda: None))
+    for name in ("workdir", "target", "peer", "quantization", "budget", "allow_code"):
+        flag = types.SimpleNamespace(name=name, value=given.get(name))
         monkeypatch.setattr(command, f"_{name.upper()}", flag)
     with pytest.raises(UserError, match=wanted) if wanted else contextlib.nullcontext():
         command._main(["odtf-export"])

@@ -14,7 +14,7 @@ from odtf import data, export, quantization
 from odtf.errors import UserError
 from odtf.model_exports import export_model
 from odtf.models import file_record
-from tests.zygote import Zygote
+from odtf.tasks import Classification, Segmentation
 
 # Of the outputs of all models here: not that of the data.
 ORDER = [str(digit) for digit in reversed(range(10))]
@@ -91,12 +91,6 @@ def bad(folder):
                 archive.writestr(member, content)
 
 
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as running:
-        yield running
-
-
 def test_a_model_of_plain_keras_becomes_files_for_every_target(zygote, folder, bare, tmp_path):
     flags = (f"--model={folder}/scaled.keras", "--data=digits", f"--labels={folder}/labels.txt")
     status, out, err = zygote.run("odtf-export", *flags, "--target=all", f"--output={tmp_path}/out")
@@ -144,10 +138,7 @@ def test_the_student_of_a_run_is_exported_by_itself(bare, tmp_path):
     network = keras.Model(bare.input, {"logits": bare.layers[-2].output})
     export.save_student(network, tmp_path / "student.keras", info=dataset.info)
     assert file_record.read(tmp_path / "student.keras")["names"] == list(dataset.names)
-    subject = export.Subject(tmp_path / "student.keras")
-    from odtf.tasks import Classification
-
-    fed = subject.fed_by(dataset, None, None, Classification())
+    fed = export.ForeignModel(tmp_path / "student.keras").fed_by(dataset, None, None, Classification())
     assert (fed.mean, fed.std, fed.names) == (dataset.mean, dataset.std, dataset.names)
 
 
@@ -187,8 +178,6 @@ def test_a_budget_chooses_among_the_quantisations(bare, tmp_path):
 
 
 def test_a_model_of_another_task_answers_as_that_task_does(tmp_path):
-    from odtf.tasks import Segmentation
-
     keras.utils.set_random_seed(0)
     dataset = data.load("digit_scenes", image_size=24, targets=Segmentation.targets, max_train_examples=64)
     image = keras.Input((24, 24, dataset.image_shape[-1]))

@@ -81,7 +81,8 @@ def finetune_model(
 
     Raises:
         UserError: if the model, its data or the target are none for that, what the model takes and answers is not
-            known, TFMOT cannot take it, or another fine-tuning is in its place. No file has changed then.
+            known, TFMOT cannot take it, or another fine-tuning is in its place: no file has changed then. After that,
+            if the loss stops being finite or a file is not as good as it should be.
         odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
     """
     settings_lib.check(settings)

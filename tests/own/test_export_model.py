@@ -70,7 +70,7 @@ def test_pixels_and_classes_are_known_from_a_record_or_said_or_refused(folder, t
     ((same,), refused) = export_model(recorded, data.load("digits"), tmp_path / "recorded", **options)
     assert same["sha256"] == row["sha256"] and row["test_top1"] > 0.9 and not refused
     keras.models.load_model(recorded)  # Which passes over what it does not know.
-    for said, words in ({"labels": ORDER[::-1]}, "records the order"), ({"pixels": "0..1"}, "It records mean"):
+    for said, words in ({"labels": ORDER[::-1]}, "records the order"), ({"pixels": "0..1"}, "records other pixels, mean"):
         with pytest.raises(UserError, match=words):
             export_model(recorded, "digits", tmp_path / "out", **said)
 

@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 from odtf import data, export, quantization
+from odtf.candidates import measurement
 from odtf.errors import UserError
 from odtf.model_exports import export_model
 from odtf.models import file_record
@@ -70,7 +71,7 @@ def test_pixels_and_classes_are_known_from_a_record_or_said_or_refused(folder, t
     ((same,), refused) = export_model(recorded, data.load("digits"), tmp_path / "recorded", **options)
     assert same["sha256"] == row["sha256"] and row["test_top1"] > 0.9 and not refused
     keras.models.load_model(recorded)  # Which passes over what it does not know.
-    for said, words in ({"labels": ORDER[::-1]}, "records the order"), ({"pixels": "0..1"}, "records other pixels, mean"):
+    for said, words in ({"labels": ORDER[::-1]}, "records the order"), ({"pixels": "0..1"}, "records other pixels"):
         with pytest.raises(UserError, match=words):
             export_model(recorded, "digits", tmp_path / "out", **said)
 
@@ -104,9 +105,10 @@ def test_trained_ranges_become_those_of_the_int8_file(bare, tmp_path):
         export_model(tmp_path / "aware.keras", "digits", tmp_path, target="phone-gpu", **SAID)
 
 
-def test_a_budget_chooses_among_the_quantisations(bare, tmp_path):
+def test_a_budget_chooses_among_the_quantisations(bare, tmp_path, monkeypatch):
+    monkeypatch.setattr(measurement, "LATENCY_ROUNDS", 1)
     said = []
-    options = {**SAID, "target": "soc", "log": said.append}
+    options = {**SAID, "target": "soc", "log": said.append, "calibration_examples": 64}
     ((row,), _) = export_model(bare, "digits", tmp_path, budget="bytes=64K", **options)
     written = json.loads((tmp_path / "candidates.json").read_text())
     assert {each["quantization"] for each in written["candidates"]} == {"int8", "int16x8"}

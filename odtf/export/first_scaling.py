@@ -29,5 +29,21 @@ def folded(network, dataset):
     # scale (x - mean) / std + offset, as one normalisation.
     shape = (dataset.image_shape[2],)
     mean, std = np.broadcast_to(mean - offset * std / scale, shape), np.broadcast_to(std / scale, shape)
-    network = keras.Model(readers[0].outputs[0], network.output, name=network.name)
-    return network, dataclasses.replace(dataset, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+    dataset = dataclasses.replace(dataset, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+    return _without(network, first.name), dataset
+
+
+def _without(network, name):
+    """A copy with equal names and weights, in which an operation is left out."""
+
+    def call(operation, *args, **kwargs):
+        return args[0] if operation.name == name else operation(*args, **kwargs)
+
+    def clone(operation):
+        return type(operation).from_config(operation.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=clone, call_function=call)
+    for layer in network.layers:
+        if layer.weights:
+            copy.get_layer(layer.name).set_weights(layer.get_weights())
+    return copy

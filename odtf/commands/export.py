@@ -15,7 +15,7 @@ all: each of them. A target that cannot take the network is named with the reaso
 status is 2.
 
 --budget measures every peer in every quantisation that the target takes, once, and exports the one whose file is best
-on validation within all limits. All of them: WORKDIR/export/candidates.json, .md and .png.
+on validation within all limits. All of them: WORKDIR/export/candidates.json, .md and .png; of a model, in DIR.
 
 --model takes a .keras file with one image of a fixed size for input and one output, which nobody need trust: no code
 of it is run. The data calibrate and judge it, and its files land in DIR/TARGET. --labels says for which class each

@@ -53,7 +53,9 @@ def write_labels(folder):
 
 
 def _harm(x):
-    pathlib.Path("HARM").touch()
+    # Keras calls it when the model is made, too; that is not where the test of loading stands.
+    if pathlib.Path("somebody.py").exists():
+        pathlib.Path("HARM").touch()
     return x
 
 

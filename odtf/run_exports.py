@@ -67,11 +67,7 @@ def export_everywhere(workdir, quantization=None, peer=None, allow_code=False):
     """
     run = Run(workdir, allow_code)
     quantization = quantization or run.config.export.quantization
-    chosen = [
-        (target, quantization if quantization in target.tensors else next(iter(target.tensors)))
-        for target in export.TARGETS.values()
-    ]
-    return _export(run, chosen, peer)
+    return _export(run, export.every_target(quantization), peer)
 
 
 def _export(run, chosen, peer, folder=None):
@@ -79,29 +75,24 @@ def _export(run, chosen, peer, folder=None):
     started = time.monotonic()
     name = run.peer(peer)["name"]
     network = run.network(name)
-    said = _about(run, name, network)
-    rows, memory, refused = [], {}, {}
-    for target, quantization in chosen:
-        try:
-            row = export.export_student(
-                network,
-                run.dataset,
-                run.workdir / "export" / (folder or (target.name if peer is None else f"{target.name}-{name}")),
-                task=run.task,
-                target=target,
-                quantization=quantization,
-                calibration_examples=run.config.export.calibration_examples,
-                seed=run.config.seed,
-                about=said,
-                memory=memory,
-            )
-        except UserError as error:
-            refused[target.name] = error
-            continue
-        rows.append({**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(run.workdir))})
+
+    def folder_of(target):
+        return run.workdir / "export" / (folder or (target.name if peer is None else f"{target.name}-{name}"))
+
+    rows, refused = export.export_each(
+        network,
+        run.dataset,
+        chosen,
+        folder_of,
+        task=run.task,
+        calibration_examples=run.config.export.calibration_examples,
+        seed=run.config.seed,
+        about=_about(run, name, network),
+    )
+    rows = [{**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(run.workdir))} for row in rows]
     if rows:
         if name == run.student:
-            export.save_student(network, run.workdir / "student.keras", task=run.task)
+            export.save_student(network, run.workdir / "student.keras", task=run.task, info=run.dataset.info)
         run.add_exports(rows, time.monotonic() - started)
     return run.report, refused
 

@@ -315,6 +315,9 @@ WORKDIR = [
 
 EXPORT = [
     export("--workdir is required", "nothing"),
+    export("--output goes with --model", "--output=x", "--workdir=$done", "--output=x"),
+    export("--labels goes with --model", "--labels=x", "--workdir=$done", "--labels=x"),
+    export("--data is required", "nothing", "--model=x.keras"),
     export("Unknown command line flag 'pier'", "Did you mean: peer", "--workdir=$done", "--pier=peer_0"),
     export("All input comes as --flag=value", "soc", "--workdir=$done", "soc"),
     export("holds no finished run", "no config.json", "--workdir=/nowhere"),
@@ -391,6 +394,9 @@ def finetune(wanted, received, *flags, workdir="--workdir=$done"):
 FINETUNE = [
     finetune("--workdir is required", "nothing", workdir=None),
     finetune("--mode is required", "nothing"),
+    finetune("--batch_size goes with --model", "--batch_size=8", "--mode=qat", "--batch_size=8"),
+    finetune("--model is no run: leave --workdir out", "--workdir=", "--mode=qat", "--model=x.keras"),
+    finetune("--model is a file", "x.keras", "--model=x.keras", "--data=digits", "--output=$new", workdir=None),
     finetune("one of <qat.prune.cluster.pqat.cqat>", "--mode=shrink", "--mode=shrink"),
     finetune("holds no finished run", "no report.json", "--mode=qat", workdir="--workdir=$unfinished"),
     finetune("report.json is damaged", "", "--mode=qat", workdir="--workdir=$report_cut"),

@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "export": LEAVES | {"pictures", "tflite", "quantization", "tasks", "metrics", "models", "layers", "data"},
     "run_exports": LEAVES | {"runs", "training", "export", "models", "data"},
     "candidates": LEAVES | {"pictures", "runs", "run_exports", "training", "export", "tflite", "tasks", "models"},
+    "model_exports": LEAVES | {"candidates", "export", "quantization", "tasks", "models", "data"},
     "finetune": LEAVES
     | {"runs", "training", "export", "tflite", "data", "methods", "tasks", "metrics", "models", "layers", "losses"},
     "evaluation": LEAVES | {"pictures", "tasks", "metrics", "tflite", "data"},

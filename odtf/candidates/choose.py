@@ -6,6 +6,7 @@ import pathlib
 
 from odtf import targets
 from odtf.candidates import budget, measurement, overview
+from odtf.candidates.pool import Pool
 from odtf.errors import UserError
 from odtf.export.card import REPORT
 from odtf.run_exports import export_workdir
@@ -29,35 +30,61 @@ def export_within(workdir, target, limits, log=print, allow_code=False):
     Raises:
         UserError: if no candidate fits, saying why, or the run or the target does not exist.
     """
-    workdir = pathlib.Path(workdir)
-    described = targets.find(target)
+    workdir, described = pathlib.Path(workdir), targets.find(target)
     target = described.name
-    _check(described, limits)
-    run = Run(workdir, allow_code)
-    quality, rows = budget.Quality.of(run.task), measurement.measure(run, described, log)
-    try:
-        best = budget.choose(rows, limits, quality)
-    except UserError:
-        _write(workdir, target, rows, quality, limits, None)
-        raise
-    written = _write(workdir, target, rows, quality, limits, best)
-    log(f"\n{overview.render(rows, quality, best)}\n\n{written}")
-    chosen = f"{budget.name_of(best)}, whose file has {quality.text(best)} on validation"
-    log(f"Chosen within {budget.describe(limits)}: {chosen}.")
+    check(described, limits)
+    best = best_within(Pool.of(Run(workdir, allow_code)), described, limits, log)
     report = Run(workdir, allow_code).report  # Measuring takes minutes, in which other commands may have added to it.
     if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
         kind, peer = best["quantization"], best["peer"]
         report = export_workdir(workdir, described, kind, peer, folder=target, allow_code=allow_code)
     if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
-        raise UserError(
-            f"{budget.name_of(best)} is exported, but it is not the file that was measured: remove "
-            f"{measurement.path_of(workdir)} to measure again. Received: another odtf or TensorFlow."
-        )
+        raise not_measured(best, workdir / "export")
     return report
 
 
-def _check(target, limits):
-    """Refuses limits of what the target's files cannot have, before the minutes that measuring takes."""
+def best_within(pool, target, limits, log=print):
+    """Returns the candidate of a pool that is best on validation within a budget; writes and logs all of them.
+
+    Args:
+        pool: `odtf.candidates.pool.Pool`.
+        target: `odtf.targets.Target`.
+        limits, log: as for `export_within`.
+
+    Raises:
+        UserError: if no candidate fits, saying why.
+    """
+    quality, rows = budget.Quality.of(pool.task), measurement.measure(pool, target, log)
+    try:
+        best = budget.choose(rows, limits, quality)
+    except UserError:
+        _write(pool.folder, target.name, rows, quality, limits, None)
+        raise
+    written = _write(pool.folder, target.name, rows, quality, limits, best)
+    log(f"\n{overview.render(rows, quality, best)}\n\n{written}")
+    chosen = f"{budget.name_of(best)}, whose file has {quality.text(best)} on validation"
+    log(f"Chosen within {budget.describe(limits)}: {chosen}.")
+    return best
+
+
+def not_measured(best, folder):
+    """Returns the `UserError` that an export of the chosen candidate is another file than the one measured."""
+    return UserError(
+        f"{budget.name_of(best)} is exported, but it is not the file that was measured: remove "
+        f"{measurement.path_of(folder)} to measure again. Received: another odtf or TensorFlow."
+    )
+
+
+def check(target, limits):
+    """Refuses limits of what the target's files cannot have, before the minutes that measuring takes.
+
+    Args:
+        target: `odtf.targets.Target`.
+        limits: what `budget.parse` returned.
+
+    Raises:
+        UserError: naming them.
+    """
     asked = [name for name in ("cycles", "sram_bytes") if name in limits]
     if asked and not any(measurement.is_for_npu(target, kind) for kind in target.tensors):
         raise UserError(
@@ -90,9 +117,9 @@ def _documented(folder):
         return None
 
 
-def _write(workdir, target, rows, quality, limits, best):
+def _write(folder, target, rows, quality, limits, best):
     """Writes candidates.json, .md and .png; returns a line that names them."""
-    others = [row for row in measurement.read(workdir, quality.key) if row["target"] != target]
+    others = [row for row in measurement.read(folder, quality.key) if row["target"] != target]
     chosen = {key: best and best[key] for key in ("peer", "quantization")}
-    measurement.save(workdir, others + rows, {"target": target, "budget": limits, **chosen})
-    return overview.write(rows, quality, target, limits, best, measurement.path_of(workdir))
+    measurement.save(folder, others + rows, {"target": target, "budget": limits, **chosen})
+    return overview.write(rows, quality, target, limits, best, measurement.path_of(folder))

@@ -19,55 +19,55 @@ _MEASURED = ("bytes", "sha256", "agreement", *budget.QUANTITIES)
 _KEYS = {"target", "peer", "quantization", "made_with", "notes", *_MEASURED}
 
 
-def measure(run, target, log=print):
+def measure(pool, target, log=print):
     """Measures the candidates of a target that have not been measured yet.
 
     Args:
-        run: `odtf.runs.Run`.
+        pool: `odtf.candidates.pool.Pool`.
         target: name of a target, or a `Target`.
         log: callable that takes a line of text.
 
     Returns:
-        list of the target's candidates as dicts, each peer in each quantisation that the target takes.
+        list of the target's candidates as dicts, each network of the pool in each quantisation that the target takes.
 
     Raises:
         UserError: if the target does not exist.
     """
     target = targets.find(target)
-    made_with, key = _made_with(run), budget.Quality.of(run.task).key
-    wanted = [(peer["name"], quantization) for peer in run.report["peers"] for quantization in target.tensors]
-    rows = read(run.workdir, key)
+    made_with, key = _made_with(pool), budget.Quality.of(pool.task).key
+    wanted = [(name, quantization) for name in pool.names for quantization in target.tensors]
+    rows = read(pool.folder, key)
     found = {
         (row["peer"], row["quantization"]): row
         for row in rows
         if row["target"] == target.name and row["made_with"] == made_with and row[key] is not None
     }
     missing = [case for case in wanted if case not in found]
-    network = functools.cache(run.network)
+    network = functools.cache(pool.network)
     for number, (peer, quantization) in enumerate(missing, start=1):
         log(f"[{number}/{len(missing)}] {peer} {quantization} ...")
         row = {"target": target.name, "peer": peer, "quantization": quantization, "made_with": made_with}
-        row |= _measure(network(peer), target, quantization, run, key)
+        row |= _measure(network(peer), target, quantization, pool, key)
         rows = [old for old in rows if _key(old) != _key(row)] + [row]
         found[peer, quantization] = row
         # After each, so that what was measured survives an interruption.
-        save(run.workdir, rows, None)
+        save(pool.folder, rows, None)
     return [found[case] for case in wanted]
 
 
-def _measure(network, target, quantization, run, key):
+def _measure(network, target, quantization, pool, key):
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
         try:
             row = export.export_student(
                 network,
-                run.dataset,
+                pool.load(),
                 folder,
-                task=run.task,
+                task=pool.task,
                 target=target,
                 quantization=quantization,
-                calibration_examples=run.config.export.calibration_examples,
+                calibration_examples=pool.calibration_examples,
                 split="validation",
-                seed=run.config.seed,
+                seed=pool.seed,
             )
         except UserError as error:
             return {**dict.fromkeys((key, *_MEASURED)), "notes": [str(error)]}
@@ -75,7 +75,7 @@ def _measure(network, target, quantization, run, key):
         latency = statistics.median(runner.latency()["p50_us"] for _ in range(LATENCY_ROUNDS))
         return {
             **{key: row[key] for key in (key, "bytes", "sha256", "agreement")},
-            "macs": models.cost(network, deployed=True, output=run.task.output).macs,
+            "macs": models.cost(network, deployed=True, output=pool.task.output).macs,
             "latency_us": round(latency, 1),
             "arena_bytes": arena.arena(pathlib.Path(row["path"]).read_bytes())["bytes"],
             **_compile(row["path"], target, quantization),
@@ -102,11 +102,11 @@ def is_for_npu(target, quantization):
     return target.tensors[quantization][0] in ("int8", "int16")
 
 
-def _made_with(run):
+def _made_with(pool):
     """Returns what a measurement depends on besides peer, target and quantisation."""
     return {
-        "weights": run.weights_digest()[:16],
-        "calibration_examples": run.config.export.calibration_examples,
+        "weights": pool.digest()[:16],
+        "calibration_examples": pool.calibration_examples,
         "odtf": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),
         "vela": importlib.metadata.version("ethos-u-vela") if vela.available() else None,
@@ -117,26 +117,26 @@ def _key(row):
     return row["target"], row["peer"], row["quantization"]
 
 
-def path_of(workdir):
-    """Returns the path of candidates.json in a workdir."""
-    return workdir / "export" / "candidates.json"
+def path_of(folder):
+    """Returns the path of candidates.json in the folder of a pool."""
+    return folder / "candidates.json"
 
 
-def read(workdir, key):
+def read(folder, key):
     """Returns the candidates that were measured before; none where the file is absent or not what was written.
 
     Args:
-        workdir: directory of the run.
+        folder: as `Pool.folder`.
         key: `budget.Quality.key`, which every candidate has.
     """
     try:
-        rows = json.loads(path_of(workdir).read_text("utf-8"))["candidates"]
+        rows = json.loads(path_of(folder).read_text("utf-8"))["candidates"]
         return [row for row in rows if row.keys() >= _KEYS | {key}]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
-def save(workdir, rows, choice):
+def save(folder, rows, choice):
     """Writes the candidates and the choice among them, a dict or None."""
-    files.make_directory(path_of(workdir).parent)
-    files.write_json(path_of(workdir), {"candidates": rows, "choice": choice})
+    files.make_directory(path_of(folder).parent)
+    files.write_json(path_of(folder), {"candidates": rows, "choice": choice})

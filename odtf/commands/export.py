@@ -1,9 +1,10 @@
-"""Exports a peer of a finished run as verified TFLite files for the devices that it is to run on.
+"""Exports a peer of a finished run, or any Keras model, as verified TFLite files for the devices that it is to run on.
 
     odtf-export --workdir=runs/digits --target=all
     odtf-export --workdir=runs/digits --target=soc
     odtf-export --workdir=runs/digits --target=phone --quantization=float16 --peer=peer_2
     odtf-export --workdir=runs/oem --budget=bytes=64K,cycles=250K,macs=8e6,latency_us=150
+    odtf-export --model=FILE.keras --data=folder:photos --labels=labels.txt --pixels=-1..1 --target=all --output=DIR
 
 soc (TFLite Micro and Ethos-U alike), micro, ethos-u55 and ethos-u65 (compiled by Vela as well): int8 in and out, a C
 array beside it. phone and phone-gpu: RGB in, probabilities out, labels in the file's metadata. The file is run over the
@@ -14,7 +15,12 @@ all: each of them. A target that cannot take the network is named with the reaso
 status is 2.
 
 --budget measures every peer in every quantisation that the target takes, once, and exports the one whose file is best
-on validation within all limits. All of them: WORKDIR/export/candidates.json, .md and .png.
+on validation within all limits. All of them: WORKDIR/export/candidates.json, .md and .png; of a model, in DIR.
+
+--model takes a .keras file with one image of a fixed size for input and one output, which nobody need trust: no code
+of it is run. The data calibrate and judge it, and its files land in DIR/TARGET. --labels says for which class each
+output stands, --pixels (or --mean and --std) what the model takes; where neither a flag nor the file says it, it is
+refused.
 """
 
 from absl import flags
@@ -22,6 +28,7 @@ from absl import flags
 from odtf import runs
 from odtf.candidates import budget
 from odtf.commands import cli
+from odtf.commands.model_flags import ModelFlags
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 from odtf.targets import QUANTIZATIONS, TARGETS
@@ -41,10 +48,15 @@ _BUDGET = flags.DEFINE_string(
     f"NAME=NUMBER,... with {', '.join(budget.QUANTITIES)}: choose peer and quantisation within these limits.",
 )
 _ALLOW_CODE = cli.define_allow_code("the workdir")
+_OF_MODEL = ModelFlags([_WORKDIR, _PEER, _ALLOW_CODE])
 
 
 def _main(argv):
     cli.no_arguments(argv)
+    if _OF_MODEL.are_given:
+        _export_model()
+        return
+    _OF_MODEL.refuse()
     workdir, limits = cli.required(_WORKDIR), _limits()
     # Before the seconds that importing TensorFlow takes.
     runs.Run(workdir, _ALLOW_CODE.value)
@@ -72,7 +84,28 @@ def _export_everywhere(workdir):
 
     report, refused = export_everywhere(workdir, _QUANTIZATION.value, _PEER.value, _ALLOW_CODE.value)
     print(f"\n{render(report)}")
-    for row in report["exports"]:
+    _print_notes(report["exports"], refused)
+
+
+def _export_model():
+    _OF_MODEL.check()
+    limits = _limits()
+    import_tensorflow()
+    from odtf.model_exports import export_model
+    from odtf.training.report import metric_of, render_exports, task_row
+
+    options = {"target": _TARGET.value, "quantization": _QUANTIZATION.value, "budget": limits and _BUDGET.value}
+    arguments = _OF_MODEL.arguments()
+    rows, refused = export_model(**arguments, **options)
+    if rows:
+        report = {"task": task_row(arguments["task"])}
+        print(f"\n{render_exports(rows, metric_of(report), report['task']['agreement'])}")
+    _print_notes(rows, refused)
+
+
+def _print_notes(rows, refused):
+    """Prints what the tools said, and what the targets said that refuse; then that is an error."""
+    for row in rows:
         if compiled := row.get("vela"):
             print(f"{row['target']}: {compiled['cycles']:,} cycles, {compiled['sram_bytes']:,} bytes of SRAM by Vela.")
         for note in row.get("notes", ()):

@@ -1,13 +1,19 @@
-"""Fine-tunes the student of a finished run for its device, with the cohort as teacher.
+"""Fine-tunes the student of a finished run for its device, with the cohort as teacher; or any Keras model.
 
     odtf-finetune --workdir=runs/digits --mode=qat
     odtf-finetune --workdir=runs/digits --mode=pqat --sparsity=0.8 --sparsity_pattern=2:4
+    odtf-finetune --model=FILE.keras --data=folder:photos --labels=labels.txt --pixels=-1..1 --mode=qat --output=DIR
 
 qat: it learns to be rounded to int8. prune: most weights become zero. cluster: a kernel shares a few values.
 pqat, cqat: one after the other, and what the first made stays. The same command goes on where it stopped.
 
 In WORKDIR/finetune/MODE: config.json, a directory for each stage (log.jsonl, checkpoints/) and export/; in the run's
 report.json a row of "finetuned".
+
+--model takes a .keras file as odtf-export does: --labels says for which class each output stands, --pixels (or --mean
+and --std) what the model takes, and where neither a flag nor the file says it, it is refused. Its teacher is the model
+itself, as it was; images are not augmented. DIR/MODE has what WORKDIR/finetune/MODE has of a run, and
+DIR/finetuned.json the rows.
 """
 
 from importlib.util import find_spec
@@ -16,6 +22,7 @@ from absl import flags
 
 from odtf import names, runs
 from odtf.commands import cli
+from odtf.commands.model_flags import ModelFlags
 from odtf.errors import UserError
 from odtf.finetune import settings as settings_lib
 from odtf.quiet import import_tensorflow
@@ -29,14 +36,16 @@ _FLAGS = [
     flags.DEFINE_string("target", _DEFAULT.target, f"What the file is for: {names.listed(TARGETS)}."),
     flags.DEFINE_integer("epochs", _DEFAULT.epochs, "Epochs of each stage."),
     flags.DEFINE_float(
-        "learning_rate", None, "Rate of the first step, falling to 0 along a cosine; a tenth of the run's by default."
+        "learning_rate",
+        None,
+        "Rate of the first step, falling to 0 along a cosine; by default a tenth of the run's, and 0.01 for a model.",
     ),
     flags.DEFINE_enum(
         "teacher",
         _DEFAULT.teacher,
         list(settings_lib.TEACHERS),
         "cohort: its online teacher or, where it has none, its ensemble; ensemble: the mean of the peers' logits; "
-        "none: the labels alone.",
+        "none: the labels alone. Of --model the first two are the model itself.",
     ),
     flags.DEFINE_float("temperature", _DEFAULT.temperature, "Temperature of the distillation."),
     flags.DEFINE_float("alpha", _DEFAULT.alpha, "Share of the distillation in the loss; the labels have the rest."),
@@ -52,16 +61,23 @@ _FLAGS = [
     flags.DEFINE_integer("clusters", _DEFAULT.clusters, "cluster, cqat: different values of a kernel."),
 ]
 _ALLOW_CODE = cli.define_allow_code("the workdir")
+_OF_MODEL = ModelFlags([_WORKDIR, _FLAGS[1], _ALLOW_CODE])
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "With --model: of the training.", lower_bound=1)
 
 
 def _main(argv):
     cli.no_arguments(argv)
-    workdir = cli.required(_WORKDIR)
+    if _OF_MODEL.are_given:
+        _OF_MODEL.check()
+    else:
+        _OF_MODEL.refuse(_BATCH_SIZE)
+        cli.required(_WORKDIR)
     cli.required(_FLAGS[0])
     settings = settings_lib.Settings(**{flag.name: flag.value for flag in _FLAGS})
     # Before the seconds that importing TensorFlow takes.
     settings_lib.check(settings)
-    runs.Run(workdir, _ALLOW_CODE.value).peer(settings.peer)
+    if not _OF_MODEL.are_given:
+        runs.Run(_WORKDIR.value, _ALLOW_CODE.value).peer(settings.peer)
     for module in ("tensorflow_model_optimization", "tf_keras"):
         if find_spec(module) is None:
             raise UserError(f"TFMOT is needed: pip install odtf[finetune]. Received: no module {module}.")
@@ -69,17 +85,23 @@ def _main(argv):
     from odtf import export
 
     export.find_target(settings.target, "int8")
-    from odtf.finetune.finetuning import finetune
+    from odtf.finetune.finetuning import finetune, finetune_model
     from odtf.finetune.summary import render
     from odtf.training.experiment import Stopped
-    from odtf.training.report import metric_of
+    from odtf.training.report import metric_of, task_row
 
     try:
-        row = finetune(workdir, settings, _ALLOW_CODE.value)
+        if _OF_MODEL.are_given:
+            arguments = _OF_MODEL.arguments()
+            row = finetune_model(**arguments, settings=settings, batch_size=_BATCH_SIZE.value)
+            report = {"task": task_row(arguments["task"])}
+        else:
+            row = finetune(_WORKDIR.value, settings, _ALLOW_CODE.value)
+            report = runs.read_report(_WORKDIR.value)
     except Stopped as stopped:
         print(stopped)
         return
-    print(f"\n{render(row, metric_of(runs.read_report(workdir)))}")
+    print(f"\n{render(row, metric_of(report))}")
 
 
 def main():

@@ -2,9 +2,11 @@
 
 from odtf.errors import VerificationError
 from odtf.export.conversion import convert, convert_saved, fold_preprocessing
+from odtf.export.foreign_model import ForeignModel, read_model
 from odtf.export.int8_model import int8_file
 from odtf.export.output import publish, save_student
 from odtf.export.publication import publish_student
+from odtf.export.several import every_target, export_each
 from odtf.export.student import convert_calibrated, export_student
 from odtf.export.verification import verify
 from odtf.targets import QUANTIZATIONS, TARGETS, Target, find_target
@@ -20,6 +22,7 @@ __all__ = [
     "QUANTIZATIONS",
     "SOC",
     "TARGETS",
+    "ForeignModel",
     "Runner",
     "Target",
     "VerificationError",
@@ -27,6 +30,8 @@ __all__ = [
     "convert",
     "convert_calibrated",
     "convert_saved",
+    "every_target",
+    "export_each",
     "export_student",
     "find_target",
     "fold_preprocessing",
@@ -36,6 +41,7 @@ __all__ = [
     "operators",
     "publish",
     "publish_student",
+    "read_model",
     "save_student",
     "verify",
 ]

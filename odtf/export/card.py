@@ -24,7 +24,7 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
         row: the file's row of a report.
         checks: list of dicts: every check with its figures, as in the report.
         about: mapping with `"name"` of the network, `"training"` (dict from a word to what it was, for people) and
-            optionally `"cost"`, a line of text.
+            optionally `"cost"`, a line of text, and `"judged"`, one on what the splits were to the training.
         task: `odtf.tasks.Task`.
         info: `odtf.data.Info` of the data.
         target: `Target`.
@@ -46,7 +46,7 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
     name, embedded = array
     height, width, channels = tensors[0]["shape"][1:]
     card = environment.get_template(f"{CARD}.j2").render(
-        about=about,
+        about={"judged": None, **about},
         agreement=lambda check: "-" if task.agreement is None else task.agreement.text(check["agreement"]),
         arena=arena(content)["bytes"],
         array=name,

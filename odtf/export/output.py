@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from odtf.files import disk_errors
-from odtf.models import deploy
+from odtf.models import deploy, file_record
 from odtf.quiet import quiet
 from odtf.tasks import Classification
 
@@ -46,13 +46,16 @@ def publish(directory, files):
     return [directory / name for name in files]
 
 
-def save_student(network, path, *, task=None):
+def save_student(network, path, *, task=None, info=None):
     """Saves the deploy form of a student as a `.keras` file that loads without odtf.
+
+    With the facts about its data the file records what it takes and answers, so that it can be exported by itself.
 
     Args:
         network: `keras.Model` with named taps, the task's answer among them.
         path: destination, ending in `.keras`; replaced in one step.
         task: `odtf.tasks.Task`; None: classification.
+        info: `odtf.data.Info` of the data; None: nothing is recorded.
 
     Returns:
         The path, a `pathlib.Path`.
@@ -61,9 +64,9 @@ def save_student(network, path, *, task=None):
         UserError: if the file cannot be written.
         ValueError: if a layer of the network has no stock form.
     """
-    path = Path(path)
+    path, task = Path(path), task or Classification()
     with quiet():
-        student = deploy(network, output=(task or Classification()).output)
+        student = deploy(network, output=task.output)
     for layer in student.layers:
         if type(layer).__module__.split(".")[0] != "keras":
             raise ValueError(
@@ -76,6 +79,8 @@ def save_student(network, path, *, task=None):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             student.save(temporary)
+            if info is not None:
+                file_record.write(temporary, task.labels(info), *info.normalization)
             _sync(temporary)
             os.replace(temporary, path)
         finally:

@@ -1,4 +1,4 @@
-"""A fine-tuning from a finished run to its row in the report."""
+"""A fine-tuning from a trained network, of a run or any other, to the row that tells of it."""
 
 import time
 
@@ -8,16 +8,17 @@ import numpy as np
 from odtf import export, models
 from odtf.data import calibration_images
 from odtf.errors import UserError
+from odtf.files import check_directory
 from odtf.finetune import compression
 from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
+from odtf.finetune.origins import PeerOfRun, read_any_model
 from odtf.finetune.prune import Pruned
 from odtf.finetune.quantize import RoundedTwin
-from odtf.finetune.teacher import make_teacher
 from odtf.finetune.tuned_file import aware_file, figures, is_still_there
 from odtf.finetune.tuning import Lesson, Tuning, quality
 from odtf.finetune.twin import twin_of
-from odtf.runs import Run, read_report
+from odtf.tasks import Classification
 from odtf.training import cohorts
 
 # What rounding must keep of the stage before it.
@@ -44,31 +45,78 @@ def finetune(workdir, settings, allow_code=False):
         odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
     """
     settings_lib.check(settings)
+    target = export.find_target(settings.target, "int8")
+    return _finetune(PeerOfRun(workdir, settings.peer, allow_code), settings, target)
+
+
+def finetune_model(
+    model,
+    data,
+    output,
+    settings,
+    *,
+    labels=None,
+    pixels=None,
+    task=None,
+    data_dir=None,
+    validation_fraction=0.1,
+    calibration_examples=256,
+    seed=0,
+    batch_size=128,
+):
+    """Fine-tunes any Keras model as `finetune` does a peer of a run; its teacher is the model itself, as it was.
+
+    Everything goes to OUTPUT/MODE, and the rows of all modes to OUTPUT/finetuned.json. It trains without augmentation
+    and weight decay, by default at 0.01.
+
+    Args:
+        model, data, labels, pixels, task, data_dir, validation_fraction, calibration_examples, seed: as for
+            `odtf.model_exports.export_model`; the seed is also that of the order of the training images.
+        output: directory; made if needed.
+        settings: `Settings` without a peer.
+        batch_size: of the training.
+
+    Returns:
+        The row of this fine-tuning, as `finetuned.json` has it.
+
+    Raises:
+        UserError: if the model, its data or the target are none for that, what the model takes and answers is not
+            known, TFMOT cannot take it, or another fine-tuning is in its place: no file has changed then. After that,
+            if the loss stops being finite or a file is not as good as it should be.
+        odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
+    """
+    settings_lib.check(settings)
+    if settings.peer is not None:
+        raise UserError(f"A model has no peers: leave peer out. Received: peer={settings.peer!r}.")
+    target = export.find_target(settings.target, "int8")
+    check_directory(output)
+    options = {"validation_fraction": validation_fraction, "calibration_examples": calibration_examples}
+    given = {"labels": labels, "pixels": pixels, "data_dir": data_dir, "seed": seed, "batch_size": batch_size}
+    origin = read_any_model(model, data, output, task or Classification(), **given, **options)
+    return _finetune(origin, settings, target)
+
+
+def _finetune(origin, settings, target):
     started = time.monotonic()
-    run = Run(workdir, allow_code)
-    config, target = run.config, export.find_target(settings.target, "int8")
-    directory = run.workdir / "finetune" / settings.mode
-    peer = run.peer(settings.peer)
-    base = {"peer": peer["name"], "step": run.report["student"]["step"], "grouped": target.grouped}
+    directory, base = origin.modes / settings.mode, {**origin.base, "grouped": target.grouped}
     settings_lib.check_claim(directory, settings, base)
-    cohorts.set_runtime(config)
-    method = run.cohort()
+    cohorts.set_runtime(origin.config)
+    network = origin.network
     # The twin is float32; the peers keep the precision they were built with.
     keras.config.set_dtype_policy("float32")
-    lesson, taught_by = _lesson(run, settings, method, peer["name"])
+    lesson, taught_by = _lesson(origin, settings)
+    tuned = _Tuned(origin, network, target, settings, lesson)
     settings_lib.claim(directory, settings, base)
-    tuned = _Tuned(run, method.peers[peer["name"]], target, settings, lesson)
     row = {
         "mode": settings.mode,
-        "peer": peer["name"],
+        "peer": origin.name,
         "target": target.name,
         "teacher": taught_by,
-        # A report has what the network answers as it was trained, which is int8 here.
-        "float": tuned.float_quality() if config.quantization.aware else {key: peer[key] for key in _keys(run.task)},
+        "float": origin.figures or tuned.float_quality(),
         **tuned.run(directory),
     }
     row["seconds"] = round(time.monotonic() - started, 1)
-    run.add_finetuned(row)
+    origin.add(row)
     return row
 
 
@@ -77,17 +125,16 @@ def _keys(task):
     return f"val_{task.choice}", f"test_{task.choice}"
 
 
-def _lesson(run, settings, method, peer):
-    config = run.config
-    taught_by, teacher = make_teacher(settings.teacher, method)
-    index = list(method.peers).index(peer)
-    run.task.observe(run.dataset)
+def _lesson(origin, settings):
+    config = origin.config
+    taught_by, teacher = origin.teacher(settings.teacher)
+    origin.task.observe(origin.dataset)
     lesson = Lesson(
-        task=run.task,
-        dataset=run.dataset,
-        pipeline=cohorts.make_pipeline(config, run.dataset),
+        task=origin.task,
+        dataset=origin.dataset,
+        pipeline=cohorts.make_pipeline(config, origin.dataset),
         teacher=teacher,
-        view=lambda images: method.view(images, index),
+        view=origin.view,
         alpha=settings.alpha,
         temperature=settings.temperature,
         learning_rate=settings.learning_rate or config.schedule.learning_rate / 10.0,
@@ -98,18 +145,23 @@ def _lesson(run, settings, method, peer):
 
 
 class _Tuned:
-    """One student on its way through the stages of a mode to its file."""
+    """One student on its way through the stages of a mode to its file; made, nothing is written yet.
 
-    def __init__(self, run, network, target, settings, lesson):
-        self._run = run
+    Raises:
+        UserError: if the first stage cannot take the network.
+    """
+
+    def __init__(self, origin, network, target, settings, lesson):
+        self._origin = origin
         self._network = network
-        self._task, self._dataset = run.task, run.dataset
+        self._task, self._dataset = origin.task, origin.dataset
         self._target = target
-        self._config = run.config
+        self._config = origin.config
         self._settings = settings
         self._lesson = lesson
         self._deployed = self._deploy()
         self._weights = {}
+        self._first = self._stage(settings_lib.MODES[settings.mode][0], None)
 
     def _deploy(self):
         return models.deploy(self._network, output=self._task.output, grouped=self._target.grouped)
@@ -125,7 +177,7 @@ class _Tuned:
         """Trains all stages, exports before and after, and returns what a row says of them."""
         stages, left_dense, before = [], [], None
         for name in settings_lib.MODES[self._settings.mode]:
-            stage = self._stage(name, before)
+            stage = self._stage(name, before) if before else self._first
             tuning = Tuning(directory / name, stage, self._lesson)
             chosen = tuning.run()
             about = {"name": name, "epoch": chosen["epoch"], "step": chosen["step"]}
@@ -170,10 +222,9 @@ class _Tuned:
     def _post_training(self, directory):
         """The file that the student gives without fine-tuning, to compare with; one for all modes."""
         folder = directory.parent / "post-training" / f"{self._target.name}-{self._network.name}"
-        path = str((folder / "student_int8.tflite").relative_to(self._run.workdir))
-        # Read anew: another mode may have ended while this one trained.
-        for old in read_report(self._run.workdir).get("finetuned", []):
-            if old["post_training"]["path"] == path and is_still_there(old["post_training"], self._run.workdir):
+        path = str((folder / "student_int8.tflite").relative_to(self._origin.folder))
+        for old in self._origin.rows():
+            if old["post_training"]["path"] == path and is_still_there(old["post_training"], self._origin.folder):
                 return old["post_training"]
         row = export.export_student(
             self._network,
@@ -184,7 +235,7 @@ class _Tuned:
             calibration_examples=self._config.export.calibration_examples,
             seed=self._config.seed,
         )
-        return figures(row, self._task, self._dataset, self._run.workdir)
+        return figures(row, self._task, self._dataset, self._origin.folder)
 
     def _file(self, directory, model, aware):
         if aware:
@@ -202,4 +253,4 @@ class _Tuned:
             target=self._target,
             quantization="int8",
         )
-        return figures(row, self._task, self._dataset, self._run.workdir)
+        return figures(row, self._task, self._dataset, self._origin.folder)

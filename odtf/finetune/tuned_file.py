@@ -51,18 +51,18 @@ def aware_file(model, task, dataset, target):
         return export.convert_saved(folder, None, target, "int8", answer)
 
 
-def figures(row, task, dataset, workdir):
+def figures(row, task, dataset, folder):
     """Returns what a row of "finetuned" says of a published file.
 
     Args:
         row: what publishing it returned.
         task: `odtf.tasks.Task`.
         dataset: `odtf.data.ImageDataset`.
-        workdir: directory of the run.
+        folder: directory that the path in the row is to be relative to.
 
     Returns:
-        dict: the row without its target, the path within the run, the metric that chooses on the validation split, and
-        what `compression.summary` says.
+        dict: the row without its target, the path within the folder, the metric that chooses on the validation split,
+        and what `compression.summary` says.
     """
     path = pathlib.Path(row["path"])
     content = path.read_bytes()
@@ -81,13 +81,13 @@ def figures(row, task, dataset, workdir):
     )
     return {
         **{key: value for key, value in row.items() if key != "target"},
-        "path": str(path.relative_to(workdir)),
+        "path": str(path.relative_to(folder)),
         f"val_{task.choice}": round(found[task.choice], 6),
         **compression.summary(content),
     }
 
 
-def is_still_there(row, workdir):
+def is_still_there(row, folder):
     """Whether the file that `figures` told of is there and the same."""
-    path = pathlib.Path(workdir) / row["path"]
+    path = pathlib.Path(folder) / row["path"]
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]

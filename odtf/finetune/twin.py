@@ -25,6 +25,7 @@ _CONFIG = {
     "GlobalAveragePooling2D": ("keepdims",),
     "MaxPooling2D": ("pool_size", "strides", "padding"),
     "Permute": ("dims",),
+    "ReLU": (),
     "Reshape": ("target_shape",),
     "ZeroPadding2D": ("padding", "data_format"),
 }
@@ -86,10 +87,18 @@ def _check(layer):
         raise ValueError(
             f"Fine-tuning takes the layers {', '.join(_CONFIG)}. Received: {what} {layer.name!r} of type {kind}"
         )
+    if kind == "ReLU" and (layer.max_value is not None or layer.negative_slope or layer.threshold):
+        raise ValueError(
+            "Fine-tuning takes a ReLU without max_value, negative_slope and threshold. "
+            f"Received: {layer.name!r} with {layer.max_value}, {layer.negative_slope} and {layer.threshold}"
+        )
 
 
 def _copy(layer):
     kind = type(layer).__name__
+    if kind == "ReLU":
+        # The same in the form that the rounding of twins knows.
+        return tf_keras.layers.Activation("relu", name=layer.name, dtype="float32")
     config = layer.get_config()
     # dtype explicitly: another policy may be set for the process.
     options = {key: config[key] for key in _CONFIG[kind]}

@@ -60,6 +60,8 @@ _MODELS = {
 _VALUES = ("__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__")
 # Keys whose text is never looked up.
 _FREE_TEXT = ("name", "keras_history")
+# Packages of odtf whose registered classes may be built: layers, which are imported here.
+PACKAGES = ("odtf.layers",)
 
 
 class Refused(ValueError):
@@ -86,16 +88,17 @@ def functions():
     return frozenset(name for name, _ in public if name not in ("deserialize", "get", "serialize"))
 
 
-def check(config):
+def check(config, packages=PACKAGES):
     """Shows that all that a config names may be built.
 
     Args:
         config: what config.json of a .keras file holds: nested dicts, lists, text and numbers.
+        packages: tuple of those of odtf's packages whose registered classes may be built.
 
     Raises:
         Refused: naming the first thing that may not, and the layer that it stands in.
     """
-    _walk(config, "the model", "")
+    _walk(config, "the model", "", packages)
 
 
 def without_compilation(config):
@@ -108,17 +111,17 @@ def without_compilation(config):
     return [without_compilation(value) for value in config] if isinstance(config, list) else config
 
 
-def _walk(value, owner, key):
+def _walk(value, owner, key, packages):
     if isinstance(value, dict):
         if "class_name" in value:
             owner = _owner(value, owner)
-            _check_object(value, owner)
+            _check_object(value, owner, packages)
         for inner_key, inner in value.items():
-            _walk(inner, owner, inner_key)
+            _walk(inner, owner, inner_key, packages)
     elif isinstance(value, list):
         for inner in value:
-            _walk(inner, owner, key)
-    elif isinstance(value, str) and key not in _FREE_TEXT and _is_foreign(value):
+            _walk(inner, owner, key, packages)
+    elif isinstance(value, str) and key not in _FREE_TEXT and _is_foreign(value, packages):
         raise Refused(f"{value!r}, registered by other code, in {owner}")
 
 
@@ -129,7 +132,7 @@ def _owner(value, owner):
     return f"layer {name!r}" if isinstance(name, str) and isinstance(value.get("class_name"), str) else owner
 
 
-def _check_object(value, owner):
+def _check_object(value, owner, packages):
     kind, module, registered = value["class_name"], value.get("module"), value.get("registered_name")
     received = Refused(f"{kind} of {module}, registered as {registered}, in {owner}")
     if not all(isinstance(text, str) or text is None for text in (kind, module, registered)) or "config" not in value:
@@ -143,15 +146,15 @@ def _check_object(value, owner):
         return
     if (module, kind) in classes() and registered in (None, kind):
         return
-    if not (registered == f"odtf>{kind}" and _is_our_layer(keras.saving.get_registered_object(registered))):
+    if not (registered == f"odtf>{kind}" and _is_ours(keras.saving.get_registered_object(registered), packages)):
         raise received
 
 
-def _is_our_layer(found):
-    return inspect.isclass(found) and issubclass(found, keras.Layer) and found.__module__.startswith("odtf.layers.")
+def _is_ours(found, packages):
+    return inspect.isclass(found) and any(found.__module__.startswith(f"{package}.") for package in packages)
 
 
-def _is_foreign(text):
+def _is_foreign(text, packages):
     """Whether Keras would look up text among objects that somebody registered, and find one that is not odtf's."""
     found = keras.saving.get_registered_object(text)
-    return found is not None and not _is_our_layer(found)
+    return found is not None and not _is_ours(found, packages)

@@ -27,7 +27,7 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
-def load(path):
+def load(path, packages=allowed.PACKAGES):
     """Loads a model of Keras' and odtf's layers from a .keras file, which nobody need trust.
 
     Its config is read first, and every layer, operation and function in it must be one of
@@ -35,6 +35,7 @@ def load(path):
 
     Args:
         path: of a file that `model.save("FILE.keras")` wrote.
+        packages: as for `odtf.models.allowed.check`.
 
     Returns:
         `keras.Model` with the weights of the file.
@@ -48,7 +49,7 @@ def load(path):
     config, weights = _read(path)
     try:
         config = allowed.without_compilation(json.loads(config))
-        allowed.check(config)
+        allowed.check(config, packages)
     except allowed.Refused as refused:
         raise UserError(
             f"{path} must be a model of Keras' and odtf's layers: a file is data, and no other code is run for it. "

@@ -44,6 +44,19 @@ def fed(image, pixels, normalization):
     return keras.layers.Rescaling(_plain(scale), _plain(offset), dtype="float32", name="pixels")(image)
 
 
+def normalization_of(pixels):
+    """Returns the pair (mean, std) of pixels scaled to [0, 1] that normalises them to what a network takes.
+
+    Args:
+        pixels: "0..255", "0..1", "-1..1", or such a pair itself.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    low, scale = _wanted(pixels)
+    return -low / scale, 1.0 / scale
+
+
 def _wanted(pixels):
     """(low, scale) of what a network takes as low + scale * pixel / 255, arrays."""
     if isinstance(pixels, str) and pixels in RANGES:

@@ -119,14 +119,25 @@ def render(report):
     if report["exports"]:
         # Of a run whose report does not say what agreement is, it is a share.
         share = (report.get("task") or {}).get("agreement") or {"share": True}
-        rows = [("export", "quantisation", "bytes", f"test {title}", "agreement", "latency p50", "file")]
-        for row in report["exports"]:
-            agreement = "-" if row["agreement"] is None else shown(row["agreement"], share)
-            quality = shown(row[f"test_{name}"], metric), agreement
-            latency = f"{row['latency_us_p50']:.0f} us"
-            # A budget, or --peer, may have chosen another than validation.
-            other = row.get("peer", student["name"]) != student["name"]
-            target = f"{row['target']} ({row['peer']})" if other else row["target"]
-            rows.append((target, row["quantization"], f"{row['bytes']:,}", *quality, latency, row["path"]))
-        text += f"\n\n{table(rows)}"
+        text += f"\n\n{render_exports(report['exports'], metric, share, student['name'])}"
     return text
+
+
+def render_exports(exports, metric, agreement, student=None):
+    """Returns rows of `"exports"` as a table of text.
+
+    Args:
+        exports: list of rows.
+        metric: as of `metric_of`.
+        agreement: mapping with "share", of the task's agreement.
+        student: name of the peer whose rows are not marked with a name.
+    """
+    rows = [("export", "quantisation", "bytes", f"test {metric['title']}", "agreement", "latency p50", "file")]
+    for row in exports:
+        agreed = "-" if row["agreement"] is None else shown(row["agreement"], agreement)
+        quality = shown(row[f"test_{metric['name']}"], metric), agreed
+        latency = f"{row['latency_us_p50']:.0f} us"
+        # A budget, or --peer, may have chosen another than validation.
+        target = f"{row['target']} ({row['peer']})" if row.get("peer", student) != student else row["target"]
+        rows.append((target, row["quantization"], f"{row['bytes']:,}", *quality, latency, row["path"]))
+    return table(rows)

@@ -10,6 +10,7 @@ import pytest
 
 from odtf import files, runs
 from odtf.candidates import budget, measurement, overview
+from odtf.candidates.pool import Pool
 from odtf.errors import UserError
 from odtf.metrics import Accuracy, MeanAbsoluteError
 from tests.export.conftest import fit
@@ -205,8 +206,8 @@ def test_candidates_of_an_earlier_version_are_read(tmp_path):
     (tmp_path / "export").mkdir()
     path = tmp_path / "export" / "candidates.json"
     path.write_text(json.dumps({"candidates": [row], "choice": None}))
-    assert measurement.read(tmp_path, "val_top1") == [row]
-    assert measurement.read(tmp_path, "val_mae") == []
+    assert measurement.read(tmp_path / "export", "val_top1") == [row]
+    assert measurement.read(tmp_path / "export", "val_mae") == []
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +299,7 @@ def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, m
     monkeypatch.setattr(vela, "available", lambda: False)
     asked = []
 
-    def measure(network, target, quantization, run, key):
+    def measure(network, target, quantization, pool, key):
         asked.append(quantization)
         if len(asked) == 3:
             raise KeyboardInterrupt
@@ -311,12 +312,12 @@ def test_new_weights_are_measured_anew_and_an_interruption_keeps_the_rest(run, m
     workdir = shutil.copytree(run, tmp_path / "run")
     (workdir / "export" / "candidates.json").write_text("[")
     with pytest.raises(KeyboardInterrupt):
-        measurement.measure(runs.Run(workdir), "soc", lambda line: None)
-    assert len(measurement.measure(runs.Run(workdir), "soc", lambda line: None)) == 4
+        measurement.measure(Pool.of(runs.Run(workdir)), "soc", lambda line: None)
+    assert len(measurement.measure(Pool.of(runs.Run(workdir)), "soc", lambda line: None)) == 4
     assert asked == ["int8", "int16x8", "int8", "int8", "int16x8"]
-    measurement.measure(runs.Run(workdir), "soc", lambda line: None)
+    measurement.measure(Pool.of(runs.Run(workdir)), "soc", lambda line: None)
     assert len(asked) == 5
     with open(workdir / "chosen" / "step-0.npz", "ab") as file:
         file.write(b" ")
-    measurement.measure(runs.Run(workdir), "soc", lambda line: None)
+    measurement.measure(Pool.of(runs.Run(workdir)), "soc", lambda line: None)
     assert len(asked) == 9

@@ -9,7 +9,7 @@ import pytest
 from odtf import run_exports, runs
 from odtf.commands import export as command
 from odtf.errors import UserError
-from odtf.export import TARGETS
+from odtf.export import TARGETS, several
 from odtf.training import report as report_lib
 from odtf.training.config import default_config, load_config, to_json
 
@@ -37,7 +37,7 @@ def run(tmp_path, student, digits, monkeypatch):
 
     monkeypatch.setattr(runs.Run, "dataset", digits)
     monkeypatch.setattr(runs.Run, "network", lambda run, name=None, info=None: student("resnet8 line"))
-    monkeypatch.setattr(run_exports.export, "export_student", export_student)
+    monkeypatch.setattr(several, "export_student", export_student)
     return run
 
 
@@ -95,6 +95,7 @@ def test_the_command_fails_where_a_target_refuses(refusing, wanted, run, monkeyp
     run.refusing = refusing
     monkeypatch.setattr(report_lib, "render", lambda report: "table")
     given = {"workdir": str(run.path), "target": "all"}
+    monkeypatch.setattr(command, "_OF_MODEL", types.SimpleNamespace(are_given=False, refuse=lambda: None))
     for name in ("workdir", "target", "peer", "quantization", "budget", "allow_code"):
         flag = types.SimpleNamespace(name=name, value=given.get(name))
         monkeypatch.setattr(command, f"_{name.upper()}", flag)

@@ -1,0 +1,63 @@
+"""The record in a .keras file of what its numbers mean: names of the outputs, and which pixels it takes.
+
+Keras keeps neither. The record is a member of its own in the archive, which Keras passes over when it loads the file.
+"""
+
+import json
+import zipfile
+
+import numpy as np
+
+from odtf.errors import UserError
+
+_MEMBER = "odtf.json"
+_MAX_BYTES = 4 * 2**20
+_KEYS = {"names", "mean", "std"}
+
+
+def write(path, names, mean, std):
+    """Adds the record to a .keras file that has none.
+
+    Args:
+        path: of the file.
+        names: what the outputs stand for, in their order; empty where they have no names.
+        mean: per channel, of pixels scaled to [0, 1], by which the model gets its images normalised.
+        std: likewise.
+    """
+    record = {"names": [str(name) for name in names], "mean": list(map(float, mean)), "std": list(map(float, std))}
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(_MEMBER, json.dumps(record, indent=1))
+
+
+def read(path):
+    """Returns the record of a .keras file, a dict of what `write` took; empty for a file that has none.
+
+    Args:
+        path: of a file that `odtf.models.keras_file.load` takes.
+
+    Raises:
+        UserError: if the record is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _MEMBER not in archive.namelist():
+                return {}
+            if archive.getinfo(_MEMBER).file_size > _MAX_BYTES:
+                raise ValueError(f"more than {_MAX_BYTES:,} bytes")
+            return _checked(json.loads(archive.read(_MEMBER)))
+    except (OSError, ValueError, RecursionError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"The record {_MEMBER} in {path} must have {', '.join(sorted(_KEYS))}, as an export wrote it. "
+            f"Received: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}."
+        ) from error
+
+
+def _checked(record):
+    if not isinstance(record, dict) or set(record) != _KEYS or not all(isinstance(v, list) for v in record.values()):
+        raise ValueError(str(record)[:60])
+    mean, std = (np.asarray(record[key], np.float64) for key in ("mean", "std"))
+    if not all(isinstance(name, str) for name in record["names"]) or mean.shape != std.shape or mean.ndim != 1:
+        raise ValueError("names that are no text, or constants that do not go together")
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and np.all(std > 0) and mean.size):
+        raise ValueError("constants that are no finite numbers, or deviations that are not positive")
+    return record

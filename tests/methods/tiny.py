@@ -7,7 +7,16 @@ from odtf.models.sizes import network_input
 
 
 def least(
-    width=4, *, seed, name, synchronized=False, conv="standard", head=10, shape=(8, 8, 1), strides=(1, 2, 2)
+    width=4,
+    *,
+    seed,
+    name,
+    synchronized=False,
+    conv="standard",
+    groups=None,
+    head=10,
+    shape=(8, 8, 1),
+    strides=(1, 2, 2),
 ):
     """The least network with a convolution in each stage, made as odtf's own are.
 
@@ -17,11 +26,12 @@ def least(
         name: str.
         synchronized: bool, whether batch normalisation spans all replicas.
         conv: str, kind of the convolutions.
+        groups: int, of grouped ones.
         head: as for odtf's own networks.
         shape: `(height, width, channels)` of the images.
         strides: of the stages.
     """
-    pieces = Pieces(conv, seed=seed, synchronized=synchronized)
+    pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
     inputs = network_input(shape, head)
     stages = [pieces.stem(inputs, width)]
     for stage, stride in enumerate(strides):

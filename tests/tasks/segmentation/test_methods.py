@@ -11,7 +11,7 @@ import tensorflow as tf
 from odtf import losses, methods
 from odtf.models import heads
 from odtf.tasks.segmentation import VOID, Segmentation
-from tests.methods.conftest import make_method
+from tests.methods.conftest import few_peers, make_method
 from tests.methods.tiny import least
 
 ABOUT_CLASSES = [
@@ -37,9 +37,7 @@ def make(name, **options):
         # Its teacher parts from the pacemakers behind the stem, and has one stage more.
         "Pacemaker": {"teacher_network": functools.partial(network, strides=(1, 2, 1))},
     }
-    if "num_peers" in parameters:
-        options.setdefault("num_peers", 2)
-    return make_method(name, network=network, task=Segmentation(), **given.get(name, {}), **options)
+    return make_method(name, network=network, task=Segmentation(), **few_peers(name), **given.get(name, {}), **options)
 
 
 @pytest.fixture(scope="module")

@@ -64,9 +64,9 @@ def mirrored():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def zygote():
-    """A process that has imported everything, for command lines; it ends with the file of tests."""
+    """A process that has imported everything, for command lines; it imports once for all files of tests."""
     from tests.zygote import Zygote
 
     with Zygote() as running:

@@ -11,23 +11,26 @@ from odtf.training import cohorts, strategy
 from odtf.training.config import free, to_json
 from tests.training.test_experiment import small
 
-RESNET = {"name": "cifar_resnet", "depth": 8, "width": 4}
-NARROW = {**RESNET, "widths": (4, 4, 8), "stem_width": 4}
+CNN = {"name": "plain_cnn", "widths": (4, 6)}
+NARROW = {**CNN, "widths": (4, 4)}
 # Of each run: the method, and what its peers are built from.
 CASES = {
-    "independent": ({"name": "DeepMutualLearning", "networks": [RESNET, NARROW]}, {"peer_0": RESNET, "peer_1": NARROW}),
-    "shared": ({"name": "OnlineEnsemble", "networks": [RESNET, NARROW]}, {"peer_0": RESNET, "peer_1": NARROW}),
-    "ensemble": ({"name": "ONE", "num_peers": 2}, {"peer_0": RESNET, "peer_1": RESNET, "ensemble": [RESNET] * 2}),
+    "independent": ({"name": "DeepMutualLearning", "networks": [CNN, NARROW]}, {"peer_0": CNN, "peer_1": NARROW}),
+    "shared": (
+        {"name": "OnlineEnsemble", "networks": [CNN, NARROW], "cut": "stage1_conv1"},
+        {"peer_0": CNN, "peer_1": NARROW},
+    ),
+    "ensemble": ({"name": "ONE", "num_peers": 2}, {"peer_0": CNN, "peer_1": CNN, "ensemble": [CNN] * 2}),
     "branches": (
-        {"name": "Pacemaker", "teacher_network": RESNET, "step_epochs": ()},
-        {"teacher": RESNET, "pacemaker": [RESNET] * 2, "peer_0": RESNET},
+        {"name": "Pacemaker", "teacher_network": CNN, "step_epochs": (), "cut": "stage1_conv1"},
+        {"teacher": CNN, "pacemaker": [CNN] * 2, "peer_0": CNN},
     ),
 }
 
 
 def config_of(name):
     config = small(epochs=1, batch_size=512)
-    config.network, config.method = free(RESNET), free(CASES[name][0])
+    config.network, config.method = free(CNN), free(CASES[name][0])
     return config
 
 

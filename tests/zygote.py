@@ -49,8 +49,14 @@ class Zygote:
         self._process.stdin.close()
         self._process.wait()
 
-    def run(self, program, *arguments, environment=None, file_size=None, seconds=120):
-        """Runs a console script; returns (exit status, standard output, standard error).
+    def run(self, program, *arguments, **options):
+        """Runs a console script, as `start` does; returns (exit status, standard output, standard error)."""
+        child = self.start(program, *arguments, **options)
+        out, err = child.communicate()
+        return child.returncode, out, err
+
+    def start(self, program, *arguments, environment=None, file_size=None, seconds=120):
+        """Starts a console script; returns the `Child`.
 
         Args:
             program: its name in setup.cfg.
@@ -66,9 +72,43 @@ class Zygote:
             "file_size": file_size,
             "seconds": seconds,
         }
+        return Child(self, self.ask({"start": request}))
+
+    def ask(self, request):
+        """Sends a request and returns the answer to it."""
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        return tuple(json.loads(self._process.stdout.readline()))
+        return json.loads(self._process.stdout.readline())
+
+
+class Child:
+    """A console script that was started; what `tests.processes` does with a `subprocess.Popen` it does with this.
+
+    Attributes:
+        pid: int.
+        returncode: its exit status, negative where a signal ended it; None as long as nobody has asked.
+    """
+
+    def __init__(self, zygote, pid):
+        self._zygote = zygote
+        self.pid = pid
+        self.returncode = None
+
+    def poll(self):
+        """Returns its exit status, None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._zygote.ask({"poll": self.pid})
+        return self.returncode
+
+    def send_signal(self, how):
+        """Sends a signal; nobody else has its number before it has been waited for."""
+        if self.poll() is None:
+            os.kill(self.pid, how)
+
+    def communicate(self, timeout=None):
+        """Waits for its end; returns (standard output, standard error). `seconds` of `start` are its time."""
+        self.returncode, *written = self._zygote.ask({"wait": self.pid})
+        return tuple(written)
 
 
 def _scripts():
@@ -84,16 +124,44 @@ def _serve():
     with quiet():
         for module in _MODULES:
             importlib.import_module(module)
+    children = _Children(scripts)
     for line in sys.stdin:
-        request = json.loads(line)
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            pid = os.fork()
-            if pid == 0:
-                _child(scripts[request["program"]], request, out, err)
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            out.seek(0)
-            err.seek(0)
-            print(json.dumps([status, out.read(), err.read()]), flush=True)
+        ((what, argument),) = json.loads(line).items()
+        print(json.dumps(getattr(children, what)(argument)), flush=True)
+
+
+class _Children:
+    """What runs, by its process number; every method answers one kind of request."""
+
+    def __init__(self, scripts):
+        self._scripts = scripts
+        self._written = {}
+        self._statuses = {}
+
+    def start(self, request):
+        out, err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 -- read and closed by `wait`.
+        pid = os.fork()
+        if pid == 0:
+            _child(self._scripts[request["program"]], request, out, err)
+        self._written[pid] = out, err
+        return pid
+
+    def poll(self, pid, options=os.WNOHANG):
+        if pid not in self._statuses:
+            ended, status = os.waitpid(pid, options)
+            if not ended:
+                return None
+            self._statuses[pid] = os.waitstatus_to_exitcode(status)
+        return self._statuses[pid]
+
+    def wait(self, pid):
+        status = self.poll(pid, options=0)
+        texts = []
+        for file in self._written.pop(pid):
+            with file:
+                file.seek(0)
+                texts.append(file.read())
+        return [status, *texts]
 
 
 def _child(script, request, out, err):

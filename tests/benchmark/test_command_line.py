@@ -34,10 +34,10 @@ def test_bad_input(flags, message):
     assert err.count("\n") == 1
 
 
-def test_table_and_json(tmp_path):
+def test_table_and_json(zygote, tmp_path):
     path = tmp_path / "new" / "figures.json"
     flags = ["train", f"--json={path}", "--only=cheap_layers", "--repeats=1"]
-    status, out, err = processes.run(*flags, program="benchmark")
+    status, out, err = zygote.run("odtf-benchmark", *flags)
     assert (status, err) == (0, "")
     assert "cheap_layers ..." in out
     assert "LineConv2D" in out

@@ -1,5 +1,7 @@
 """Every measurement of training, in small: real layers, cohorts and pipelines, but no judgement of their times."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow as tf
 from odtf import layers as odtf_layers
 from odtf.benchmark import single_layers, steps, suite
 from odtf.benchmark.setup import MEASUREMENTS, Setup
+from tests.methods.tiny import least
 
 SHAPE = (2, 6, 6, 16)
 
@@ -15,6 +18,17 @@ SHAPE = (2, 6, 6, 16)
 @pytest.fixture
 def setup():
     return Setup(depth=8, batch_size=4, repeats=1, num_peers=2, log=lambda line: None)
+
+
+@pytest.fixture
+def small(setup, monkeypatch):
+    """The same, with networks of three stages of one convolution in place of the ResNet's."""
+
+    def make_network(setup, block):
+        return functools.partial(least, conv=block, shape=steps.IMAGE_SHAPE, **steps.BLOCKS[block])
+
+    monkeypatch.setattr(steps, "make_network", make_network)
+    return setup
 
 
 def names(comparisons):
@@ -45,9 +59,9 @@ def test_a_layer_step_runs_backward():
     np.testing.assert_allclose(values, [upstream, inputs * upstream], rtol=1e-6)
 
 
-def test_stock_norms_compute_the_same_without_the_fused_kernel(setup):
-    batch = steps.make_batch(setup)
-    fused, stock = (steps.make_cohort(setup, num_peers=2, seed=0) for _ in range(2))
+def test_stock_norms_compute_the_same_without_the_fused_kernel(small):
+    batch = steps.make_batch(small)
+    fused, stock = (steps.make_cohort(small, num_peers=2, seed=0) for _ in range(2))
     call = odtf_layers.BatchNormalization.call
     with steps.stock_batch_norm():
         stock_step = steps.trace(stock, batch)
@@ -60,22 +74,22 @@ def test_stock_norms_compute_the_same_without_the_fused_kernel(setup):
     assert fused_values["loss"] == pytest.approx(stock_values["loss"], rel=1e-4)
 
 
-def test_batch_norm_of_every_block(setup, monkeypatch):
+def test_batch_norm_of_every_block(small, monkeypatch):
     assert set(steps.BLOCKS) == {"depthwise", "shift", "group"}
     # Two seconds each: the one that takes an argument will do.
     monkeypatch.delitem(steps.BLOCKS, "depthwise")
     monkeypatch.delitem(steps.BLOCKS, "shift")
-    found = steps.batch_norm(setup)
+    found = steps.batch_norm(small)
     assert [row.case for row in found] == ["joint step, group"]
     assert names(found) == [("fused norms", "stock Keras norms", 0.75)]
 
 
-def test_joint_step(setup):
-    assert names(steps.joint_step(setup)) == [("joint step", "separate steps", None)]
+def test_joint_step(small):
+    assert names(steps.joint_step(small)) == [("joint step", "separate steps", None)]
 
 
-def test_distillation(setup):
-    assert names(steps.distillation(setup)) == [
+def test_distillation(small):
+    assert names(steps.distillation(small)) == [
         ("divergences alone", "whole step", 0.05),
         ("teacher and divergences alone", "whole step", None),
         ("step without divergences", "whole step", None),
@@ -98,8 +112,8 @@ def test_what_the_step_leaves_out(setup):
             np.testing.assert_allclose(values, whole[name], rtol=1e-4, atol=1e-5)
 
 
-def test_pipeline(setup):
-    assert names(steps.pipeline(setup, num_images=16)) == [("real pipeline", "constant batch", 1.05)]
+def test_pipeline(small):
+    assert names(steps.pipeline(small, num_images=16)) == [("real pipeline", "constant batch", 1.05)]
 
 
 def test_report(monkeypatch):

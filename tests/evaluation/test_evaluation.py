@@ -16,7 +16,6 @@ from odtf.evaluation.image_file import ImageFile
 from odtf.tasks import Classification
 from odtf.tflite import metadata as metadata_writer
 from odtf.tflite import metadata_reader
-from tests import processes
 from tests.converting import convert
 
 # Neither the size nor the number of channels of the digits.
@@ -110,9 +109,9 @@ def test_a_foreign_float_file_answers_as_keras_does(float_file, int8_file, expec
     assert (tmp_path / "new" / "x.png").stat().st_size > 5000
 
 
-def test_the_command_line_says_the_same(int8_file, float_file, tmp_path):
+def test_the_command_line_says_the_same(int8_file, float_file, zygote, tmp_path):
     flags = (str(int8_file), "--data=digits", "--max_examples=50", f"--json={tmp_path / 'x.json'}")
-    status, out, err = processes.run(*flags, f"--against={float_file}", "--pixels=-1..1", program="evaluate")
+    status, out, err = zygote.run("odtf-evaluate", *flags, f"--against={float_file}", "--pixels=-1..1")
     assert status == 0, err
     expected, _ = evaluate(ImageFile(int8_file), max_examples=50)
     written = json.loads((tmp_path / "x.json").read_text())

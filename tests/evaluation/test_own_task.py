@@ -10,7 +10,6 @@ from odtf import data
 from odtf.errors import UserError
 from odtf.evaluation import evaluator, pixels, presentation
 from odtf.evaluation.image_file import ImageFile
-from tests import processes
 from tests.converting import convert
 from tests.evaluation.toy import DigitValue, RelativeDigitValue
 
@@ -85,9 +84,9 @@ def test_a_metric_may_need_all_answers_and_another_split(float_file, errors):
     assert result["relative_median"] == pytest.approx(wanted, rel=1e-4)
 
 
-def test_the_command_line_takes_the_task_by_its_name(float_file, tmp_path, errors):
+def test_the_command_line_takes_the_task_by_its_name(float_file, zygote, tmp_path, errors):
     flags = (str(float_file), f"--data={DATA}", "--pixels=0..1", "--task=tests.evaluation.toy:DigitValue")
-    status, out, err = processes.run(*flags, f"--json={tmp_path / 'x.json'}", program="evaluate")
+    status, out, err = zygote.run("odtf-evaluate", *flags, f"--json={tmp_path / 'x.json'}")
     assert status == 0, err
     written = json.loads((tmp_path / "x.json").read_text())
     assert written["task"] == "digit_value"

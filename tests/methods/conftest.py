@@ -31,6 +31,12 @@ def make_method(name, network=NETWORK, synchronized=False, **options):
     return getattr(methods, name)(network, synchronized=synchronized, **options)
 
 
+def few_peers(name):
+    """Options that give a method two peers, where it says how many: a leader has two beside it."""
+    parameters = inspect.signature(getattr(methods, name)).parameters
+    return {"num_peers": 3 if name == "OKDDip" else 2} if "num_peers" in parameters else {}
+
+
 def make_batch():
     """A batch of 16 random images with labels."""
     rng = np.random.default_rng(0)

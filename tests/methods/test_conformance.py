@@ -14,9 +14,10 @@ from odtf.methods.shared.peers import peer_seed
 from odtf.methods.shared.players import Player
 from odtf.tasks import Classification
 from tests import variable_order
-from tests.methods.conftest import NETWORK, make_batch, make_method
+from tests.methods.conftest import NETWORK, few_peers, make_batch, make_method
 
 NAMES = methods.available()
+STEPS = 50  # In which each overfits a batch.
 # What lets the labels win where a teacher that knows nothing weighs more by default.
 LABELS_FIRST = {
     "OfflineDistillation": {"alpha": 0.1},
@@ -34,22 +35,15 @@ def test_every_method_is_found_by_its_name():
         methods.NoSuchMethod  # noqa: B018
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_second_method_has_the_paths_of_the_first(name):
-    """By which weights are found again, in this process or another."""
-    first, second = make_method(name), make_method(name)
-    assert [variable.path for variable in first.variables] == [variable.path for variable in second.variables]
-
-
 @functools.cache
 def trained(name):
-    """A method after 80 steps on one batch: (method, logged values of each step, graph of the step, as run)."""
-    method = make_method(name, seed=1, **LABELS_FIRST.get(name, {}))
-    method.compile(keras.optimizers.Adam(0.01), steps_per_epoch=1)
+    """A method after some steps on one batch: (method, logged values of each step, graph of the step, as run)."""
+    method = make_method(name, seed=1, **few_peers(name), **LABELS_FIRST.get(name, {}))
+    method.compile(keras.optimizers.SGD(0.1, momentum=0.9), steps_per_epoch=1)
     iterator = iter(tf.data.Dataset.from_tensors(make_batch()).repeat())
     step = method.step_function
     with variable_order.executed_graphs() as executed:
-        logs = [step(iterator) for _ in range(80)]
+        logs = [step(iterator) for _ in range(STEPS)]
     return method, logs, step.get_concrete_function(iterator).graph, executed
 
 
@@ -84,21 +78,44 @@ def test_one_forward_pass_per_peer_in_a_step(name):
     assert len([op for op in stems if op.inputs[0].shape[-1] == 1]) == len(own) + frozen
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_terms_are_per_example_and_the_loss_is_their_sum(name, batch, sgd):
-    method = make_method(name)
-    method.compile(sgd, steps_per_epoch=1)
-    images, labels = batch
+@functools.cache
+def stepped(name):
+    """A method after one step of plain descent: (terms of its loss before, logged values, pairs of peers' weights).
+
+    The pairs are (path, one peer's, another's) before and after the step: what two peers share is the same, what
+    follows another by averages starts equal, and shapes may differ.
+    """
+    method, (images, labels) = make_method(name, **few_peers(name)), make_batch()
+    method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)
+    pairs = _pairs(method)
     terms = method.loss_terms(tf.constant(labels), method(images, training=True))
-    assert all(term.shape == (16,) and term.dtype == tf.float32 for term in terms.values())
     logs = method.step((tf.constant(images), tf.constant(labels)))
+    return method, terms, logs, [*pairs, *_pairs(method)]
+
+
+def _pairs(method):
+    trained = {id(v) for v in method.trainable_variables}
+    found = []
+    for a, b in itertools.combinations(method.peers.values(), 2):
+        others = {(w.path, tuple(w.shape)): w for w in b.trainable_variables if id(w) in trained}
+        for v in (v for v in a.trainable_variables if id(v) in trained):
+            w = others.get((v.path, tuple(v.shape)))
+            if w is not None and w is not v and len(v.shape) > 1:
+                found.append((v.path, v.numpy(), w.numpy()))
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_terms_are_per_example_and_the_loss_is_their_sum(name):
+    method, terms, logs, _ = stepped(name)
+    assert all(term.shape == (16,) and term.dtype == tf.float32 for term in terms.values())
     np.testing.assert_allclose(float(logs["loss"]), sum(float(logs[term]) for term in terms), rtol=1e-5)
     assert {f"{peer}/top1" for peer in method.peers} <= set(logs)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_label_smoothing_reaches_every_supervised_term_and_nothing_else(name, batch, sgd):
-    method = make_method(name, task=Classification(label_smoothing=0.3))
+    method = make_method(name, **few_peers(name), task=Classification(label_smoothing=0.3))
     method.compile(sgd, steps_per_epoch=1)
     labels, outputs = tf.constant(batch[1]), method(batch[0], training=True)
     smooth = method.loss_terms(labels, outputs)
@@ -117,26 +134,18 @@ def test_label_smoothing_reaches_every_supervised_term_and_nothing_else(name, ba
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_peers_that_start_different_stay_different(name, batch, sgd):
-    method = make_method(name)
-    method.compile(sgd, steps_per_epoch=1)
-    for _ in range(2):
-        trained = {id(v) for v in method.trainable_variables}
-        for a, b in itertools.combinations(method.peers.values(), 2):
-            # What two peers share is the same, what follows another by averages starts equal, and shapes may differ.
-            others = {(w.path, tuple(w.shape)): w for w in b.trainable_variables if id(w) in trained}
-            for v in (v for v in a.trainable_variables if id(v) in trained):
-                w = others.get((v.path, tuple(v.shape)))
-                if w is not None and w is not v and len(v.shape) > 1:
-                    assert np.abs(v.numpy() - w.numpy()).max() > 1e-3, v.path
-        method.step((tf.constant(batch[0]), tf.constant(batch[1])))
+def test_peers_that_start_different_stay_different(name):
+    for path, one, other in stepped(name)[3]:
+        assert np.abs(one - other).max() > 1e-3, path
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_survive_a_file(name, batch, sgd, tmp_path):
-    method = make_method(name, seed=1)
+def test_weights_survive_a_file(name, batch, tmp_path):
+    method = make_method(name, seed=1, **few_peers(name))
     method.save_weights(tmp_path / "w.weights.h5")
-    other = make_method(name, seed=2)
+    other = make_method(name, seed=2, **few_peers(name))
+    # By which weights are found again, in this process or another.
+    assert [variable.path for variable in method.variables] == [variable.path for variable in other.variables]
     before = other(batch[0])["peer_0"]["logits"].numpy()
     other.load_weights(tmp_path / "w.weights.h5")
     expected = method(batch[0])
@@ -149,7 +158,7 @@ def test_weights_survive_a_file(name, batch, sgd, tmp_path):
 @pytest.mark.parametrize("name", ["Solo", "OnlineDistillationCheap", "InDistill", "KDCL"])
 def test_keras_fit_and_evaluate(name, batch, sgd):
     # Whose stages are over before the run is.
-    method = make_method(name, **({"layer_epochs": (1, 0, 0)} if name == "InDistill" else {}))
+    method = make_method(name, **few_peers(name), **({"layer_epochs": (1, 0, 0)} if name == "InDistill" else {}))
     method.compile(sgd, steps_per_epoch=1)
     data = tf.data.Dataset.from_tensor_slices(batch).batch(5)
     history = method.fit(data, validation_data=data, epochs=2, verbose=0).history

@@ -1,6 +1,6 @@
 """One replica and two give the same weights and the same logged values, for every method."""
 
-import inspect
+import functools
 
 import keras
 import numpy as np
@@ -10,7 +10,11 @@ import tensorflow as tf
 from odtf import methods
 from odtf.methods.base import Method
 from tests import variable_order
-from tests.methods.conftest import make_method
+from tests.methods.conftest import few_peers, make_method
+from tests.methods.tiny import least
+
+# Two stages: a step is made at once, layer by layer, on three replicas in all.
+NETWORK = functools.partial(least, strides=(1, 2))
 
 
 def train(name, batch, strategy):
@@ -26,10 +30,11 @@ def train(name, batch, strategy):
     def dataset(context=None):
         return tf.data.Dataset.from_tensor_slices(batch).batch(share, drop_remainder=True).repeat()
 
+    options = {"InDistill": {"layers": ("stage1", "stage2"), "layer_epochs": (3, 4)}}.get(name, {})
     with strategy.scope():
-        few = {"num_peers": 3 if name == "OKDDip" else 2}  # A leader has two peers or more beside it.
-        few = few if "num_peers" in inspect.signature(getattr(methods, name)).parameters else {}
-        method = make_method(name, synchronized=True, seed=1, **few)
+        if name == "AttentionTransfer":  # Its teacher has the stages of the student.
+            options["teacher"] = NETWORK(seed=99, name="teacher")
+        method = make_method(name, NETWORK, synchronized=True, seed=1, **few_peers(name), **options)
         eager = type(method).after_step is Method.after_step
         method.compile(keras.optimizers.SGD(0.05, momentum=0.9), weight_decay=0.1, steps_per_epoch=1, run_eagerly=eager)
     method.begin_epoch(0)

@@ -6,8 +6,19 @@ from odtf.models.convolution import Pieces
 from odtf.models.sizes import network_input
 
 
-def least(width=4, *, seed, name, synchronized=False, conv="standard", head=10):
-    """The least network with a convolution in each of three stages, made as odtf's own are.
+def least(
+    width=4,
+    *,
+    seed,
+    name,
+    synchronized=False,
+    conv="standard",
+    groups=None,
+    head=10,
+    shape=(8, 8, 1),
+    strides=(1, 2, 2),
+):
+    """The least network with a convolution in each stage, made as odtf's own are.
 
     Args:
         width: channels of the stem and the first stage.
@@ -15,14 +26,17 @@ def least(width=4, *, seed, name, synchronized=False, conv="standard", head=10):
         name: str.
         synchronized: bool, whether batch normalisation spans all replicas.
         conv: str, kind of the convolutions.
+        groups: int, of grouped ones.
         head: as for odtf's own networks.
+        shape: `(height, width, channels)` of the images.
+        strides: of the stages.
     """
-    pieces = Pieces(conv, seed=seed, synchronized=synchronized)
-    inputs = network_input((8, 8, 1), head)
+    pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
+    inputs = network_input(shape, head)
     stages = [pieces.stem(inputs, width)]
-    for stage, strides in enumerate((1, 2, 2)):
+    for stage, stride in enumerate(strides):
         filters = width * 2**stage
-        stages.append(pieces.convolved(stages[-1], filters, strides, name=f"stage{stage + 1}_block1"))
+        stages.append(pieces.convolved(stages[-1], filters, stride, name=f"stage{stage + 1}_block1"))
     return pieces.network(inputs, stages[1:], head, name=name)
 
 

@@ -2,21 +2,21 @@
 
 import functools
 import pathlib
+import shutil
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import methods, models
+from odtf import methods
 from odtf.errors import UserError
 from odtf.training.checkpoints import Checkpoints, load_weights
-
-NETWORK = functools.partial(models.od_cheap_resnet, (8, 8, 1), 10, depth=8, conv="depthwise", width=4)
+from tests.methods.tiny import least
 
 
 def make(seed=0):
-    method = methods.DeepMutualLearning(NETWORK, seed=seed)
+    method = methods.DeepMutualLearning(least, seed=seed)
     method.compile(keras.optimizers.SGD(0.1, momentum=0.9))
     return method
 
@@ -37,17 +37,23 @@ def assert_same(one, two):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.fixture
-def run(tmp_path):
-    """A run with checkpoints of the steps 1, 2 and 3, and the state at each."""
-    method, states, lines = make(), {}, []
-    checkpoints = Checkpoints(tmp_path, method, keep=3, log=lines.append)
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A run with checkpoints of the steps 1, 2 and 3, and the state at each; as `run` gives everyone a copy of it."""
+    folder, method, states, lines = tmp_path_factory.mktemp("saved") / "run", make(), {}, []
+    checkpoints = Checkpoints(folder, method, keep=3, log=lines.append)
     for number in (1, 2, 3):
         step(method, number)
         checkpoints.save_chosen(number)
         checkpoints.save({"step": number, "chosen": {"step": number}})
         states[number] = state(method)
-    return tmp_path, states
+    return folder, states
+
+
+@pytest.fixture
+def run(saved, tmp_path):
+    """A copy of that run, and the state at each of its steps."""
+    return pathlib.Path(shutil.copytree(saved[0], tmp_path / "run")), saved[1]
 
 
 def test_variables_optimizer_and_progress_come_back_exactly(run):
@@ -145,7 +151,7 @@ def test_a_full_disk_is_one_clear_line_and_harms_nothing(run, monkeypatch):
 
 def test_weights_of_another_network_are_refused(run, tmp_path):
     workdir, _ = run
-    other = methods.Solo(functools.partial(NETWORK, width=8))
+    other = methods.Solo(functools.partial(least, width=8))
     with pytest.raises(UserError, match="are not those of the network"):
         load_weights(other, workdir / "chosen" / "step-3.npz")
     with pytest.raises(UserError, match="no weights at"):

@@ -1,4 +1,7 @@
-"""Runs as users start them: killed and resumed, on two replicas, on two workers."""
+"""Runs as users start them: killed and resumed, on two replicas, on two workers.
+
+The first is a process from its very beginning; the others are forked from one that has imported TensorFlow.
+"""
 
 import json
 import pathlib
@@ -41,19 +44,19 @@ def test_terminal_shows_the_result_and_nothing_else(one_device):
 
 
 @pytest.mark.parametrize("kill_at", ["step-3", "step-9"])
-def test_killed_and_resumed_is_bit_equal(one_device, tmp_path, kill_at):
-    process = processes.start(*FLAGS, f"--workdir={tmp_path}")
+def test_killed_and_resumed_is_bit_equal(one_device, zygote, tmp_path, kill_at):
+    process = zygote.start("odtf-train", *FLAGS, f"--workdir={tmp_path}")
     processes.wait_for(tmp_path / "checkpoints" / kill_at, process)
     processes.kill(process)
     assert not (tmp_path / "report.json").exists()
-    status, out, err = processes.run(*FLAGS, f"--workdir={tmp_path}")
+    status, out, err = zygote.run("odtf-train", *FLAGS, f"--workdir={tmp_path}")
     assert status == 0, err
     assert "resumed at step" in out
     assert_same_weights(last_weights(tmp_path), last_weights(one_device[0]))
 
 
-def test_sigterm_saves_and_exits_cleanly(tmp_path):
-    process = processes.start(*FLAGS, f"--workdir={tmp_path}")
+def test_sigterm_saves_and_exits_cleanly(zygote, tmp_path):
+    process = zygote.start("odtf-train", *FLAGS, f"--workdir={tmp_path}")
     processes.wait_for(tmp_path / "checkpoints" / "step-3", process)
     out, err = processes.kill(process, signal.SIGTERM)
     assert process.returncode == 0, err
@@ -72,22 +75,23 @@ def compare_logs(one, two, tolerance):
             assert other[key] == pytest.approx(line[key], abs=tolerance, rel=tolerance), (line["step"], key)
 
 
-def test_two_replicas_are_one(one_device, tmp_path):
-    status, out, err = processes.run(*FLAGS, f"--workdir={tmp_path}", "--strategy=mirrored", "--devices=CPU:0,CPU:1")
+def test_two_replicas_are_one(one_device, zygote, tmp_path):
+    flags = *FLAGS, f"--workdir={tmp_path}", "--strategy=mirrored", "--devices=CPU:0,CPU:1"
+    status, out, err = zygote.run("odtf-train", *flags)
     assert status == 0, err
     assert "replicas 2" in out
     compare_logs(one_device[0], tmp_path, 1e-4)
 
 
-def start_workers(workdir):
+def start_workers(zygote, workdir):
+    flags = *FLAGS, f"--workdir={workdir}", "--strategy=multiworker"
     return [
-        processes.start(*FLAGS, f"--workdir={workdir}", "--strategy=multiworker", environment=environment)
-        for environment in processes.cluster(2)
+        zygote.start("odtf-train", *flags, environment=environment, seconds=300) for environment in processes.cluster(2)
     ]
 
 
-def test_two_workers_are_one_also_after_one_is_lost(one_device, tmp_path):
-    workers = start_workers(tmp_path)
+def test_two_workers_are_one_also_after_one_is_lost(one_device, zygote, tmp_path):
+    workers = start_workers(zygote, tmp_path)
     processes.wait_for(tmp_path / "checkpoints" / "step-3", workers[0], seconds=200)
     processes.kill(workers[1])
     _, err = workers[0].communicate(timeout=60)
@@ -95,7 +99,7 @@ def test_two_workers_are_one_also_after_one_is_lost(one_device, tmp_path):
     assert "lost another worker and stops; the same command on all of them goes on" in err
     assert "Traceback" not in err
 
-    workers = start_workers(tmp_path)
+    workers = start_workers(zygote, tmp_path)
     results = [worker.communicate(timeout=300) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], results
     assert "resumed at step" in results[0][0]

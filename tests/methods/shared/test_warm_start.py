@@ -1,7 +1,6 @@
 """Cohorts that start from trained weights, for every method: layers that wait, rates by part, and twins."""
 
 import functools
-import inspect
 
 import keras
 import numpy as np
@@ -11,7 +10,7 @@ import tensorflow as tf
 from odtf import methods, models
 from odtf.methods.base import Method
 from odtf.methods.shared.warm_start import WarmStart, body, marked, twins
-from tests.methods.conftest import make_batch, make_method
+from tests.methods.conftest import few_peers, make_batch, make_method
 from tests.methods.tiny import least
 
 NAMES = methods.available()
@@ -38,14 +37,12 @@ def started(head=False):
 
 
 def cohort(name, head=False, **options):
-    given = inspect.signature(getattr(methods, name)).parameters
-    few = {"num_peers": 3 if name == "OKDDip" else 2} if "num_peers" in given else {}
-    method = make_method(name, network=started(head), seed=1, **few, **options)
+    method = make_method(name, network=started(head), seed=1, **few_peers(name), **options)
     method.starts = dict.fromkeys(method.peers)
     return method
 
 
-def train(method, steps=2, epoch=0, optimizer=None):
+def train(method, steps=1, epoch=0, optimizer=None):
     if getattr(method, "optimizer", None) is None:
         # Traced only where a method moves something after the step, for all replicas together.
         eager = type(method).after_step is Method.after_step
@@ -98,7 +95,7 @@ def test_a_rate_of_the_body_is_a_factor_on_its_steps(name):
         method = cohort(name, **OWN_RATES.get(name, {}))
         method.warm_start = WarmStart(body_rate=rate)
         before = values(method.trainable_variables)
-        train(method, steps=1, optimizer=keras.optimizers.SGD(0.05))
+        train(method, optimizer=keras.optimizers.SGD(0.05))
         after = values(method.trainable_variables)
         steps.append({key: after[key] - before[key] for key in before})
         slow = body(method)
@@ -112,7 +109,7 @@ def test_a_rate_of_the_body_is_a_factor_on_its_steps(name):
 def test_the_schedule_of_a_body_that_waited_is_where_the_others_is():
     method = cohort("Solo")
     method.warm_start = WarmStart(frozen_epochs=1, body_rate=0.5)
-    train(method)
+    train(method, steps=2)
     assert [int(optimizer.iterations) for optimizer in method.update.optimizers] == [2, 2]
 
 
@@ -132,7 +129,7 @@ def test_equal_peers_stay_equal_just_where_a_method_says_so(name):
     """What `tells_peers_apart` says is what two steps show; and heads of their own make all peers differ."""
     method = cohort(name, head=True)
     assert (twins(method) is None) == method.tells_peers_apart
-    train(method, steps=3)
+    train(method, steps=2)
     peers = [peer for name, peer in method.peers.items() if name.startswith("peer_")][-2:]
     one, other = (np.concatenate([v.numpy().ravel() for v in peer.weights]) for peer in peers)
     assert np.allclose(one, other, rtol=1e-4, atol=1e-6) != method.tells_peers_apart

@@ -23,7 +23,7 @@ def trained(zygote, tmp_path_factory):
         "--config.task.class_weights=inverse",
         "--config.export.targets=('soc', 'phone')",
     ]
-    status, _, err = zygote.run("odtf-train", *flags)
+    status, _, err = zygote.run("odtf-train", *flags, seconds=300)
     assert status == 0, err
     return workdir, json.loads((workdir / "report.json").read_text())
 

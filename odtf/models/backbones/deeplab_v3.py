@@ -71,7 +71,9 @@ def deeplab_v3(
         parts.append(pieces.dilated(rate).convolved(x, width, name=f"pyramid{index}"))
     pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name="pyramid_pool")(x)
     pooled = pieces.pointwise(pooled, width, name="pyramid_pooled")
-    parts.append(keras.layers.UpSampling2D(tuple(x.shape[1:3]), name="pyramid_repeated")(pooled))
+    # Of one value bilinear makes copies too, by an operator that accelerators have; "nearest" would be TILE.
+    repeated = keras.layers.UpSampling2D(tuple(x.shape[1:3]), interpolation="bilinear", name="pyramid_repeated")
+    parts.append(repeated(pooled))
     y = keras.layers.Concatenate(name="pyramid")(parts)
     y = pieces.pointwise(y, width, name="pyramid_joined")
     last = cropped(y, [-(-side // strides[-1]) for side in size], name="pyramid_cropped")

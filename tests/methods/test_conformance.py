@@ -74,7 +74,7 @@ def test_one_forward_pass_per_peer_in_a_step(name):
     stems = [op for op in graph.get_operations() if op.type == "Conv2D" and op.inputs[1].shape[2] == 1]
     own = {id(peer.get_layer("stem").kernel) for peer in method.peers.values()}
     # A teacher that is asked in training.
-    frozen = int(hasattr(method, "teacher") and "teacher" in method(make_batch()[0], training=True))
+    frozen = int(method.teacher is not None and "teacher" in method(make_batch()[0], training=True))
     assert len([op for op in stems if op.inputs[0].shape[-1] == 1]) == len(own) + frozen
 
 

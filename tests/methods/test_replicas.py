@@ -32,7 +32,7 @@ def train(name, batch, strategy):
 
     options = {"InDistill": {"layers": ("stage1", "stage2"), "layer_epochs": (3, 4)}}.get(name, {})
     with strategy.scope():
-        if name == "AttentionTransfer":  # Its teacher has the stages of the student.
+        if name in ("AttentionTransfer", "SpiritDistillation"):  # Their teachers have the stages of the student.
             options["teacher"] = NETWORK(seed=99, name="teacher")
         method = make_method(name, NETWORK, synchronized=True, seed=1, **few_peers(name), **options)
         eager = type(method).after_step is Method.after_step

@@ -58,6 +58,8 @@ class PixelMetric(Metric):
     def __init__(self, ignore, title):
         self.ignore = int(ignore)
         self.title = title
+        # Matrices cost more than most networks: metrics of one kind share theirs.
+        self.kept_as = f"{self.kind}_without_{self.ignore}"
 
     def counted(self, targets, output, weights):
         """Returns the confusion matrices of the images, int32 `[batch, classes, classes]`; 0 for padding."""
@@ -66,6 +68,8 @@ class PixelMetric(Metric):
 
 class OfSplit(PixelMetric):
     """Base of metrics that are one figure of all pixels of a split."""
+
+    kind = "confusion"
 
     def sums(self, targets, output, weights):
         return {"confusion": ops.sum(self.counted(targets, output, weights), axis=0)}
@@ -104,7 +108,10 @@ class PixelAccuracy(OfSplit):
 class OfImages(PixelMetric):
     """Base of metrics of the images' own mIoUs, each over the classes present in that image."""
 
-    def overlaps(self, targets, output, weights):
+    kind = "images"
+    joined = True
+
+    def sums(self, targets, output, weights):
         """Returns the images' mIoUs and 1 for each that has one: two float32 tensors `[batch]`."""
         matrix = ops.cast(self.counted(targets, output, weights), "float32")
         hits = ops.diagonal(matrix, axis1=1, axis2=2)
@@ -112,7 +119,11 @@ class OfImages(PixelMetric):
         present = ops.cast(union > 0, "float32")
         number = ops.sum(present, axis=1)
         means = ops.sum(hits / ops.maximum(union, 1.0), axis=1) / ops.maximum(number, 1.0)
-        return means, ops.cast(number > 0, "float32")
+        return {"overlaps": means, "counts": ops.cast(number > 0, "float32")}
+
+    def overlaps(self, sums):
+        """Returns the mIoUs of the images that have one, a float64 array."""
+        return np.asarray(sums["overlaps"], np.float64)[np.asarray(sums["counts"]) > 0]
 
 
 class ShareAbove(OfImages):
@@ -129,14 +140,10 @@ class ShareAbove(OfImages):
         super().__init__(ignore, f"images of mIoU {threshold:g} and more")
         self.threshold = float(threshold)
 
-    def sums(self, targets, output, weights):
-        overlaps, counts = self.overlaps(targets, output, weights)
-        # A float32 quotient of whole numbers may fall a rounding below the threshold that it equals.
-        above = ops.cast(overlaps >= self.threshold - 1e-6, "float32")
-        return {"above": ops.sum(above * counts), "count": ops.sum(counts)}
-
     def result(self, sums, reference=None):
-        return float(sums["above"]) / max(float(sums["count"]), 1.0)
+        overlaps = self.overlaps(sums)
+        # A float32 quotient of whole numbers may fall a rounding below the threshold that it equals.
+        return float(np.mean(overlaps >= self.threshold - 1e-6)) if overlaps.size else 0.0
 
 
 class OverlapVariance(OfImages):
@@ -148,15 +155,9 @@ class OverlapVariance(OfImages):
     def __init__(self, ignore, title="variance of the images' mIoU"):
         super().__init__(ignore, title)
 
-    def sums(self, targets, output, weights):
-        overlaps, counts = self.overlaps(targets, output, weights)
-        # From about the middle, so that little cancels in the difference of the sums.
-        centred = (overlaps - 0.5) * counts
-        return {"sum": ops.sum(centred), "squares": ops.sum(centred * centred), "count": ops.sum(counts)}
-
     def result(self, sums, reference=None):
-        count = max(float(sums["count"]), 1.0)
-        return max(float(sums["squares"]) / count - (float(sums["sum"]) / count) ** 2, 0.0)
+        overlaps = self.overlaps(sums)
+        return float(overlaps.var()) if overlaps.size else 0.0
 
 
 class MaskAgreement(Metric):

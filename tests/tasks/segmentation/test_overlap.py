@@ -90,19 +90,21 @@ def test_batches_padding_and_void_images_change_nothing():
     assert found["miou"] == whole["miou"] and found["pixel_accuracy"] == whole["pixel_accuracy"]
 
 
-def test_two_replicas_add_up_to_one():
+def test_two_replicas_add_up_to_one(mirrored):
     masks, scores = random_maps(4)
-    strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
     weights = np.ones(12, "float32")
 
     def step(inputs):
         return sums_of(METRICS, inputs[1], inputs[0], inputs[2])
 
     dataset = tf.data.Dataset.from_tensor_slices((scores, masks, weights)).batch(12)
-    batch = next(iter(strategy.experimental_distribute_dataset(dataset)))
-    sums = tf.function(lambda: strategy.run(step, args=(batch,)))()
-    total = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
-    joined = joined_of(METRICS)
+    batch = next(iter(mirrored.experimental_distribute_dataset(dataset)))
+    sums = tf.function(lambda: mirrored.run(step, args=(batch,)))()
+    joined, add = joined_of(METRICS), tf.distribute.ReduceOp.SUM
+    total = {
+        name: mirrored.gather(value, axis=0) if joined(name) else mirrored.reduce(add, value, axis=None)
+        for name, value in sums.items()
+    }
     alone = results(merged([sums_of(METRICS, masks, scores, weights)], joined), METRICS)
     assert results(merged([total], joined), METRICS) == {
         name: pytest.approx(value, abs=1e-7) for name, value in alone.items()

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from odtf.models.graph import calls
+from odtf.models.graph import calls, rewritten
 
 
 def folded(network, dataset):
@@ -35,15 +35,4 @@ def folded(network, dataset):
 
 def _without(network, name):
     """A copy with equal names and weights, in which an operation is left out."""
-
-    def call(operation, *args, **kwargs):
-        return args[0] if operation.name == name else operation(*args, **kwargs)
-
-    def clone(operation):
-        return type(operation).from_config(operation.get_config())
-
-    copy = keras.models.clone_model(network, clone_function=clone, call_function=call)
-    for layer in network.layers:
-        if layer.weights:
-            copy.get_layer(layer.name).set_weights(layer.get_weights())
-    return copy
+    return rewritten(network, lambda operation, *args, **kwargs: args[0] if operation.name == name else None)

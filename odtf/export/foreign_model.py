@@ -18,7 +18,7 @@ from odtf.data import renaming
 from odtf.errors import UserError
 from odtf.export import first_scaling
 from odtf.models import allowed, file_record, from_keras, keras_file
-from odtf.models.graph import graph_of
+from odtf.models.graph import call_of, graph_of
 from odtf.models.pixel_ranges import GIVEN, RANGES, find_pixels, normalization_of
 from odtf.quantization import is_aware
 
@@ -214,10 +214,9 @@ class ForeignModel:
 
 def _rounding(model, answer, name):
     """A model that `quantization_aware` made, with its answer as a tap; its layers and ranges are its own."""
-    outputs = model.outputs
-    operation, node, _ = outputs[0]._keras_history
-    end = getattr(getattr(getattr(operation, "layer", operation), "activation", None), "__name__", "linear")
-    output = operation._inbound_nodes[node].input_tensors[0] if end == "softmax" else outputs[0]
+    last = call_of(model.outputs[0])
+    end = getattr(getattr(getattr(last.operation, "layer", last.operation), "activation", None), "__name__", "linear")
+    output = last.input_tensors[0] if end == "softmax" else model.outputs[0]
     if answer is None and (len(output.shape) != 2 or end == "sigmoid"):
         raise ValueError(
             "A classifier answers with logits or a softmax of 2 classes or more. "

@@ -21,6 +21,7 @@ from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_re
 from odtf.methods.shared.peers import embedding_of, taps_of
 from odtf.metrics import MeanAveragePrecision, PrecisionAtK
 from odtf.metrics.ranking import DISTANCES
+from odtf.models.graph import call_of
 from odtf.quantization import Quantized, QuantizedConvolution, Range
 
 
@@ -211,14 +212,13 @@ def channel_norms(network, tap):
     """
 
     def norms(tensor):
-        layer, node, _ = tensor._keras_history
-        inputs = layer._inbound_nodes[node].input_tensors
-        layer = _plain(layer)
+        call = call_of(tensor)
+        layer = _plain(call.operation)
         if isinstance(layer, keras.layers.Conv2D):
             return np.abs(ops.convert_to_numpy(layer.kernel)).sum((0, 1, 2))
         if not isinstance(layer, _CHANNELWISE):
             raise ValueError(f"It must be clear which filters write to a channel of {tap}. Received: {layer.name}.")
-        return sum(norms(x) for x in inputs)
+        return sum(norms(x) for x in call.input_tensors)
 
     return norms(network.output[tap])
 

@@ -38,6 +38,52 @@ def run(model, inputs, call=lambda operation, *args, **kwargs: operation(*args, 
     return model._run_through_graph(inputs, call_fn=call)
 
 
+def call_of(tensor):
+    """Returns the call that made a KerasTensor, as `calls` has it."""
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]
+
+
+def needed(steps, output):
+    """Finds the calls that an output needs.
+
+    Args:
+        steps: list of (inputs, outputs) of calls, KerasTensors, in the order in which the calls run.
+        output: KerasTensor, which one of them gives.
+
+    Returns:
+        List of positions in `steps`.
+    """
+    wanted, positions = {id(output)}, []
+    for position, (inputs, outputs) in reversed(list(enumerate(steps))):
+        if any(id(x) in wanted for x in outputs):
+            wanted.update(id(x) for x in inputs)
+            positions.insert(0, position)
+    return positions
+
+
+def common_line(steps, output):
+    """Finds the calls after which all of an output is computed from the one tensor that they give.
+
+    Args:
+        steps, output: as for `needed`.
+
+    Returns:
+        List of positions in `steps`, the last one that of the output.
+    """
+    positions = needed(steps, output)
+    last_use = {id(x): position for position in positions for x in steps[position][0]} | {id(output): len(steps)}
+    # The inputs of the first call may be made of others.
+    alive, line = {id(x) for x in steps[positions[0]][0]}, []
+    for position in positions:
+        inputs, outputs = steps[position]
+        alive |= {id(x) for x in outputs if id(x) in last_use}
+        alive -= {id(x) for x in inputs if last_use[id(x)] == position}
+        if alive == {id(outputs[0])}:
+            line.append(position)
+    return line
+
+
 def graph_of(model):
     """Returns a functional model as it is, and a built Sequential as a functional one of the same layers and name.
 
@@ -88,7 +134,7 @@ def opened(model):
 
         return run(inner, inputs, call)
 
-    inputs = keras.tree.map_structure(_input_like, graph.input)
+    inputs = keras.tree.map_structure(input_like, graph.input)
     return keras.Model(inputs, run_inside(graph, inputs, None, ""), name=graph.name)
 
 
@@ -129,6 +175,9 @@ class Copy:
         weights: list of arrays; None: those of `operation`.
         **changes: what is different in its config.
 
+    Attributes:
+        name: of the copy.
+
     Raises:
         ValueError: if the layer has no config to be made from.
     """
@@ -141,6 +190,7 @@ class Copy:
                 "A layer is copied by its get_config and from_config, which it must have. "
                 f"Received: layer {operation.name!r} of type {type(operation).__name__}"
             ) from error
+        self.name = self._copy.name
         if hasattr(operation, "warm_started"):  # Of trained weights, see `odtf.models.starting`.
             self._copy.warm_started = operation.warm_started
         is_layer = isinstance(operation, keras.layers.Layer)
@@ -156,7 +206,8 @@ class Copy:
         return output
 
 
-def _input_like(tensor):
+def input_like(tensor):
+    """Returns an input of another graph for the same values as a KerasTensor."""
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
 
 

@@ -9,7 +9,7 @@ import numbers
 import keras
 
 from odtf.models.costs import cost
-from odtf.models.graph import calls
+from odtf.models.graph import calls, common_line
 from odtf.models.taps import ONLY_IN_TRAINING
 
 # Name of the tap that is the tensor of the cut.
@@ -73,20 +73,13 @@ def _line(network, answer):
 
     The image and the answer are not among them.
     """
-    wanted, order = {id(answer)}, []
-    for call in reversed(calls(network)):
-        if any(id(x) in wanted for x in call.outputs):
-            wanted.update(id(x) for x in call.input_tensors)
-            order.append(call)
-    order.reverse()
-    last = {id(x): index for index, call in enumerate(order) for x in call.input_tensors}
-    found, needed = {}, -1
-    for index, call in enumerate(order[:-1]):
-        # What came before is not needed after this call: its output alone goes on.
-        if needed <= index and call.input_tensors and not isinstance(call.operation, ONLY_IN_TRAINING):
-            found[call.operation.name] = call.outputs[0]
-        needed = max(needed, *(last.get(id(x), index) for x in call.outputs))
-    return found
+    every = calls(network)
+    line = [every[i] for i in common_line([(call.input_tensors, call.outputs) for call in every], answer)]
+    return {
+        call.operation.name: call.outputs[0]
+        for call in line[:-1]
+        if call.input_tensors and not isinstance(call.operation, ONLY_IN_TRAINING)
+    }
 
 
 def _output_of(network, name):

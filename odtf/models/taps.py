@@ -1,8 +1,12 @@
 """Taps of somebody's network, found in its graph: stages, the map before pooling, the embedding."""
 
+import itertools
 import math
+import operator
 
 import keras
+
+from odtf.models.graph import common_line, needed
 
 _POOLING = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 _POOLING_OPERATIONS = ("Mean", "Max", "Amax")
@@ -50,27 +54,18 @@ class _Point:
 
 def steps_to(flat, output):
     """Returns the steps of a graph that an output needs, in order."""
-    needed, steps = {id(output)}, []
-    for step in reversed(flat.steps):
-        if any(id(x) in needed for x in step.outputs):
-            needed |= {id(x) for x in step.inputs}
-            steps.insert(0, step)
-    return steps
+    return [flat.steps[i] for i in needed(_edges(flat.steps), output)]
 
 
 def _common_line(flat, output):
     """The points that every path from image to answer passes, in order."""
     steps = steps_to(flat, output)
-    last_use = {id(x): i for i, step in enumerate(steps) for x in step.inputs} | {id(output): len(steps)}
-    # The input of the first step may be made of the image.
-    alive, line, weighted = {id(x) for x in steps[0].inputs}, [], False
-    for i, step in enumerate(steps):
-        weighted = weighted or _learns(step.operation)
-        alive |= {id(x) for x in step.outputs if id(x) in last_use}
-        alive -= {id(x) for x in step.inputs if last_use[id(x)] == i}
-        if alive == {id(step.outputs[0])}:
-            line.append(_Point(step, weighted))
-    return line
+    weighted = list(itertools.accumulate((_learns(step.operation) for step in steps), operator.or_))
+    return [_Point(steps[i], weighted[i]) for i in common_line(_edges(steps), output)]
+
+
+def _edges(steps):
+    return [(step.inputs, step.outputs) for step in steps]
 
 
 def _learns(operation):

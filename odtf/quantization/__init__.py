@@ -2,8 +2,7 @@
 
 `quantization_aware` rewrites a functional model into one with the same outputs, names and weights. `ScheduleCallback`
 says, in stock `fit`, when quantisation begins and batch normalisation freezes, as `Schedule` does for a cohort; `lower`
-gives the graph that a converter turns into an int8
-file without a representative data set.
+gives the graph that a converter turns into an int8 file without a representative data set.
 
 References:
     Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",

@@ -4,10 +4,10 @@ import collections
 
 import keras
 
+from odtf.models.graph import Copy, graph_of, input_like, run
 from odtf.quantization.canonical_activations import ACTIVATIONS
 from odtf.quantization.canonical_layers import LAYERS, STAYING, is_plain
 from odtf.quantization.canonical_operators import OPERATORS
-from odtf.quantization.nodes import replay
 
 _RULES = {**ACTIVATIONS, **LAYERS}
 
@@ -32,20 +32,17 @@ def canonical(network, keep_float=(), copy=True):
     Raises:
         ValueError: if an operation has no int8 form, naming it; if there is no layer of a name in `keep_float`.
     """
-    if not isinstance(network, keras.Model) or not getattr(network, "outputs", None):
+    given, network = network, graph_of(network)
+    if network is None:
         raise ValueError(
             "Training with rounding rewrites the graph of a functional or Sequential model that is built. "
-            f"Received: {type(network).__name__} without a graph"
+            f"Received: {type(given).__name__} without a graph"
         )
-    if isinstance(network, keras.Sequential):
-        network = keras.Model(network.input, network.output, name=network.name)
     rewriting = _Rewriting(network, keep_float, copy)
     if not copy and not keep_float and all(is_plain(operation) for operation in network.operations):
         return network, set()
-    inputs = keras.tree.map_structure(
-        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), network.input
-    )
-    outputs = replay(network, inputs, rewriting.call)
+    inputs = keras.tree.map_structure(input_like, network.input)
+    outputs = run(network, inputs, rewriting.call)
     rewriting.check()
     return keras.Model(inputs, outputs, name=network.name), rewriting.floats
 
@@ -62,7 +59,7 @@ class _Rewriting:
 
     def call(self, operation, *args, **kwargs):
         floats = self._stays_float(operation)
-        if isinstance(operation, (keras.Model, keras.Sequential)) and operation.built:
+        if isinstance(operation, keras.Model) and operation.built:
             return self._dissolved(operation, args[0], floats)
         if floats or isinstance(operation, keras.layers.LayerNormalization):
             return self._left_in_float(operation, *args, **kwargs)
@@ -110,7 +107,7 @@ class _Rewriting:
             self.refuse(layer, "one with weights that is called twice has none here")
         if not self.copy and name == layer.name:
             return layer
-        return _Copy(type(layer).from_config({**layer.get_config(), "name": name}), layer)
+        return Copy(layer, name=name)
 
     def apply(self, layer, x, weights=()):
         """Calls a new layer and gives it weights."""
@@ -149,24 +146,10 @@ class _Rewriting:
         return rule(self, operation, *args, **kwargs)
 
     def _dissolved(self, model, x, floats):
-        if not hasattr(model, "outputs") or not model.outputs:
+        if (graph := graph_of(model)) is None:
             self.refuse(model, "a model without a graph has none")
         # An empty name marks a model whose layers all stay in float.
         self._nested.append("" if floats else model.name)
-        outputs = replay(model, x, self.call)
+        outputs = run(graph, x, self.call)
         self._nested.pop()
         return outputs
-
-
-class _Copy:
-    """A layer that takes over another's weights when it is called for the first time."""
-
-    def __init__(self, layer, original):
-        self._layer, self._original, self.name = layer, original, layer.name
-
-    def __call__(self, *args, **kwargs):
-        y = self._layer(*args, **kwargs)
-        self._layer.trainable = self._original.trainable
-        if self._original.weights:
-            self._layer.set_weights(self._original.get_weights())
-        return y

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import activations, layers
 
+from odtf.models.graph import call_of
 from odtf.quantization.canonical_activations import TanhGelu, activated
 from odtf.quantization.channel_affine import affine_channels, constant, is_constant_affine
-from odtf.quantization.nodes import node_of
 
 
 def _binary(layer_class, affine):
@@ -74,10 +74,10 @@ def _before_relu6(x):
     clips = isinstance(layer, layers.ReLU) and layer.max_value == 6
     if not clips and getattr(layer, "activation", None) is not activations.relu6:
         return None
-    inner = node_of(x).input_tensors[0]
+    inner = call_of(x).input_tensors[0]
     if not is_constant_affine(inner):
         return None
-    node = node_of(inner)
+    node = call_of(inner)
     factor, offset = node.operation.get_weights()
     return node.input_tensors[0] if np.all(factor == 1.0) and np.all(offset == 3.0) else None
 
@@ -130,8 +130,13 @@ def _concatenated(rewriting, operation, tensors):
     return layers.Concatenate(name=rewriting.name(operation))(tensors)
 
 
+def _axes(operation, x):
+    """The axes that an operator reduces, counted from the first, sorted."""
+    return sorted(np.atleast_1d(operation.axis if operation.axis is not None else ()) % len(x.shape))
+
+
 def _mean(rewriting, operation, x):
-    axes = sorted(np.atleast_1d(operation.axis if operation.axis is not None else ()) % len(x.shape))
+    axes = _axes(operation, x)
     if len(x.shape) == 4 and axes == [1, 2]:
         return layers.GlobalAveragePooling2D(keepdims=operation.keepdims, name=rewriting.name(operation))(x)
     if len(x.shape) == 3 and axes == [1]:
@@ -140,8 +145,7 @@ def _mean(rewriting, operation, x):
 
 
 def _maximum(rewriting, operation, x):
-    axes = sorted(np.atleast_1d(operation.axis if operation.axis is not None else ()) % len(x.shape))
-    if len(x.shape) != 4 or axes != [1, 2]:
+    if len(x.shape) != 4 or _axes(operation, x) != [1, 2]:
         rewriting.refuse(operation, "a maximum is over the places of a map")
     name, pool = rewriting.name(operation), layers.MaxPooling2D(x.shape[1:3])
     return layers.Reshape(node_shape(operation), name=name)(pool(x))

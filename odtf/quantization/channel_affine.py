@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from odtf.quantization.nodes import node_of
+from odtf.models.graph import call_of
 
 
 def affine_channels(rewriting, x, factor, offset, name, trainable=False):
@@ -26,7 +26,7 @@ def affine_channels(rewriting, x, factor, offset, name, trainable=False):
     """
     factor, offset = (_of_channels(value, x.shape[-1], name) for value in (factor, offset))
     if not trainable and is_constant_affine(x):
-        node = node_of(x)
+        node = call_of(x)
         first, shift = (weight.reshape(-1) for weight in node.operation.get_weights())
         x, factor, offset = node.input_tensors[0], factor * first, factor * shift + offset
     shape = x.shape[1:]

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from odtf.models.graph import call_of
+
 
 class Parts(keras.layers.Layer):
     """A layer made of others, whose names follow when it is renamed: parts of a joined network need names of their own.
@@ -82,12 +84,12 @@ class Parts(keras.layers.Layer):
 
 def scale_of(x):
     """Returns the function that gives the step between two levels of a rounded KerasTensor, a float scalar tensor."""
-    layer, node, _ = x._keras_history
-    if hasattr(layer, "bounds"):
-        return layer.scale
-    if isinstance(layer, Parts):
-        return layer.output_scale
-    return scale_of(layer._inbound_nodes[node].input_tensors[0])  # The layer moves values.
+    call = call_of(x)
+    if hasattr(call.operation, "bounds"):
+        return call.operation.scale
+    if isinstance(call.operation, Parts):
+        return call.operation.output_scale
+    return scale_of(call.input_tensors[0])  # The layer moves values.
 
 
 def rounded(x, scale):

@@ -5,9 +5,9 @@ import collections
 import keras
 from keras import layers
 
+from odtf.models.graph import calls
 from odtf.quantization.canonical_layers import KERNELS
 from odtf.quantization.kinds import FUSING, JOINS, is_fused_activation
-from odtf.quantization.nodes import nodes
 
 _JOINING = tuple(JOINS)
 
@@ -27,7 +27,7 @@ class Usage:
     def __init__(self, network, floats):
         self.floats = floats
         self._inputs, self._outputs, self._makers, self._users = {}, {}, {}, collections.defaultdict(list)
-        for node in nodes(network):
+        for node in (call for call in calls(network) if not call.is_input):
             self._inputs[node.operation], self._outputs[node.operation] = node.input_tensors, node.outputs[0]
             self._makers[id(node.outputs[0])] = node.operation
             for x in node.input_tensors:

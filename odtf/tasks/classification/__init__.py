@@ -11,6 +11,7 @@ from odtf.data import Target
 from odtf.errors import UserError
 from odtf.losses import check_smoothing, cross_entropy, kl_divergence
 from odtf.metrics import Accuracy, Agreement
+from odtf.tasks import classes
 from odtf.tasks.classification.client import ImageClassifier
 from odtf.tasks.task import Answer, Task
 
@@ -90,8 +91,7 @@ class Classification(Task):
     def folded(self, output, target):
         if not target.finished:
             return output
-        raised = np.exp(output - output.max(-1, keepdims=True))
-        return raised / raised.sum(-1, keepdims=True)
+        return classes.softmax(output)
 
     def answer(self, info, target, quantization):
         return Answer("scores" if target.finished else "logits", (1, len(info.names)))
@@ -101,9 +101,7 @@ class Classification(Task):
             raise UserError(
                 f"The network tells {shape[-1]} classes apart. Received: {len(info.names)} classes in {info.name}"
             )
-        for label in info.names:
-            if not str(label).strip() or len(str(label).splitlines()) != 1:
-                raise UserError(f"A class name is one line of text, not empty. Received: {label!r}")
+        classes.check_names(info.names)
 
     def labels(self, info):
         return tuple(str(name) for name in info.names)
@@ -112,11 +110,12 @@ class Classification(Task):
         return f"Image classifier, {len(info.names)} classes of {info.name}"
 
     def card(self, info, target):
+        names = classes.listed(info.names)
         return {
             "title": f"{len(info.names)} classes of {info.name}",
             "kind": "an image classifier",
             "end": "probabilities" if target.finished else "logits",
-            "output": f"The output has one score per class, in the order of `labels.txt`: {_listed(info.names)}.",
+            "output": f"The output has one score per class, in the order of `labels.txt`: {names}.",
             "limits": [
                 "It names one of its classes for every image, also for one that shows none of them, and was tried on "
                 f"images of\n  {info.name} alone: other cameras, light and framing cost accuracy that these figures do "
@@ -124,8 +123,3 @@ class Classification(Task):
                 "Scores are not calibrated: 0.9 does not promise nine right answers of ten.",
             ],
         }
-
-
-def _listed(names):
-    shown = ", ".join(str(name) for name in names[:10])
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

@@ -1,9 +1,7 @@
 """The confusion matrix of a classifier as CSV, and a picture of it and of calibration."""
 
-import csv
-import io
-
-from odtf import files, pictures
+from odtf import pictures
+from odtf.tasks import classes
 
 
 def write(result, matrix, path):
@@ -18,13 +16,9 @@ def write(result, matrix, path):
         list of str: the paths, or in place of the picture's what to install for it.
     """
     names = [row["name"] for row in result["classes"]]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["true \\ answer", *names])
-    writer.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
-    files.write_text(path.with_suffix(".csv"), text.getvalue())
+    table = classes.write_confusion(matrix, names, path.with_suffix(".csv"))
     picture = pictures.save(path.with_suffix(".png"), _plot, result, matrix, names, word="picture")
-    return [str(path.with_suffix(".csv")), *picture]
+    return [table, *picture]
 
 
 def _plot(pyplot, result, matrix, names):

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn import metrics
 
+from odtf.tasks.classes import taken_for
+
 BINS = 15
 
 
@@ -68,8 +70,7 @@ def by_class(matrix, names):
         list of dicts, one for each class: "name", "examples", "recall" and "precision" (null where there is nothing to
         divide by), and "taken_for", the commonest wrong answer or null.
     """
-    wrong = matrix - np.diag(np.diag(matrix))
-    rows = []
+    rows, wrong = [], taken_for(matrix, names)
     for i, name in enumerate(names):
         examples, answers, right = (int(n) for n in (matrix[i].sum(), matrix[:, i].sum(), matrix[i, i]))
         rows.append(
@@ -78,7 +79,7 @@ def by_class(matrix, names):
                 "examples": examples,
                 "recall": right / examples if examples else None,
                 "precision": right / answers if answers else None,
-                "taken_for": str(names[wrong[i].argmax()]) if wrong[i].any() else None,
+                "taken_for": wrong[i],
             }
         )
     return rows

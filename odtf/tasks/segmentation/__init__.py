@@ -10,6 +10,7 @@ from odtf import losses
 from odtf.data import Target
 from odtf.errors import UserError
 from odtf.models import heads
+from odtf.tasks import classes
 from odtf.tasks.segmentation import frequencies, mask_pictures, overlap
 from odtf.tasks.segmentation.segmenter import ImageSegmenter
 from odtf.tasks.task import Answer, Task
@@ -139,8 +140,7 @@ class Segmentation(Task):
             return output.argmax(-1)
         if form == "logits":
             return output
-        raised = np.exp(output - output.max(-1, keepdims=True))
-        return raised / raised.sum(-1, keepdims=True)
+        return classes.softmax(output)
 
     def comparable(self, answers, info):
         """Returns answers as scores; of classes, 1 for the class of a pixel and 0 for all others."""
@@ -161,9 +161,7 @@ class Segmentation(Task):
                 f"The network answers {tuple(shape[1:])} for an image. Received: images of {info.image_shape[:2]} with "
                 f"{len(info.names)} classes in {info.name}"
             )
-        for label in info.names:
-            if not str(label).strip() or len(str(label).splitlines()) != 1:
-                raise UserError(f"The name of a class is one line of text, not empty. Received: {label!r}")
+        classes.check_names(info.names)
 
     def allowed_loss(self, metric, count, max_drop):
         # An image has many pixels: the noise of a split is below that of as many single answers.
@@ -176,8 +174,8 @@ class Segmentation(Task):
         return f"Image segmenter, {len(info.names)} classes of {info.name}"
 
     def draw(self, pyplot, info, images, targets, answers):
-        classes = {name: scores.argmax(-1) for name, scores in answers.items()}
-        return mask_pictures.draw(pyplot, info, images, targets, classes, VOID)
+        masks = {name: scores.argmax(-1) for name, scores in answers.items()}
+        return mask_pictures.draw(pyplot, info, images, targets, masks, VOID)
 
     # In an evaluation -----------------------------------------------------------------------------------------------
 
@@ -193,14 +191,12 @@ class Segmentation(Task):
 
     def card(self, info, target):
         form = self._form(target)
-        names = ", ".join(str(name) for name in info.names[:10])
-        names += f" and {len(info.names) - 10} more" if len(info.names) > 10 else ""
         what = "the class of every pixel" if form == "classes" else "one score per class for every pixel"
         return {
             "title": f"{len(info.names)} classes for every pixel of {info.name}",
             "kind": "an image segmenter",
             "end": form,
-            "output": f"The output has {what}, in the order of `labels.txt`: {names}.",
+            "output": f"The output has {what}, in the order of `labels.txt`: {classes.listed(info.names)}.",
             "limits": [
                 "It gives every pixel one of its classes, also where none of them is, and was tried on images of\n"
                 f"  {info.name} alone: other cameras, light and framing cost accuracy that these figures do not show.",

@@ -1,14 +1,13 @@
 """Judging a segmenter: the overlap of each class, and which class is taken for which."""
 
-import csv
-import io
 import pathlib
 
 import numpy as np
 
-from odtf import files, pictures
+from odtf import pictures
 from odtf.errors import UserError
 from odtf.tables import table
+from odtf.tasks import classes
 from odtf.tasks.segmentation.overlap import class_overlap
 from odtf.tasks.study import Reader, Study
 
@@ -73,18 +72,18 @@ class MaskStudy(Study):
 
     def confusion(self, role="file"):
         """Returns which class is taken for which so far, int64 `[classes, classes]` of pixels, rows the true class."""
-        return self._total(role, self.metrics)["miou/confusion"].astype(np.int64)
+        return self._total(role, self.metrics)[f"{self.metrics['miou'].kept_as}/confusion"].astype(np.int64)
 
     def _classes(self, role):
         matrix = self.confusion(role)
-        overlaps, wrong = class_overlap(matrix), matrix - np.diag(np.diag(matrix))
+        overlaps, wrong = class_overlap(matrix), classes.taken_for(matrix, self.info.names)
         return [
             {
                 "name": str(name),
                 "pixels": int(matrix[i].sum()),
                 "iou": None if np.isnan(overlaps[i]) else float(overlaps[i]),
                 "recall": float(matrix[i, i] / matrix[i].sum()) if matrix[i].any() else None,
-                "taken_for": str(self.info.names[wrong[i].argmax()]) if wrong[i].any() else None,
+                "taken_for": wrong[i],
             }
             for i, name in enumerate(self.info.names)
         ]
@@ -98,12 +97,9 @@ class MaskStudy(Study):
 
     def write(self, result, path):
         """Writes the confusion matrix, in pixels, as CSV and, where matplotlib is installed, a picture of masks."""
-        names, text = [row["name"] for row in result["classes"]], io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["true \\ answer", *names])
-        writer.writerows([name, *row] for name, row in zip(names, self.confusion().tolist(), strict=True))
-        files.write_text(path.with_suffix(".csv"), text.getvalue())
-        return [str(path.with_suffix(".csv")), *self._picture(result, path.with_suffix(".png"))]
+        names = [row["name"] for row in result["classes"]]
+        matrix = classes.write_confusion(self.confusion(), names, path.with_suffix(".csv"))
+        return [matrix, *self._picture(result, path.with_suffix(".png"))]
 
     def _picture(self, result, path):
         if self.pictures is None:

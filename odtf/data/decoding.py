@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import pathlib
 
 import numpy as np
 
@@ -130,3 +131,38 @@ def header_size(path):
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     return (width, height) if quarter_turned else (height, width)
+
+
+def common_size(files):
+    """Returns the (height, width) that images have in common.
+
+    Raises:
+        UserError: if they have several, or none is an image.
+    """
+    # Files whose header cannot be read are reported, or skipped, where images are decoded.
+    sizes = {}
+    for file in files:
+        size = header_size(file)
+        if size:
+            sizes.setdefault(size, file)
+        if len(sizes) > 1:
+            seen = ", ".join(f"{height}x{width} ({path})" for (height, width), path in sizes.items())
+            raise UserError(f"Images differ in size: give image_size to resize them. Received: {seen}.")
+    if not sizes:
+        raise UserError(f"None of the {len(files)} files is an image. Received: {files[0]}.")
+    return next(iter(sizes))
+
+
+def read(path):
+    """Returns the bytes of a file.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    try:
+        return pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"An image cannot be read: replace or remove it, or pass skip_corrupt=True. Received: {path}"
+            f" ({error.strerror})."
+        ) from error

@@ -73,11 +73,10 @@ def load_domain(
     span = (0, None) if epochs is None else arguments.span("epochs", epochs)
     if images is not None:
         images = arguments.integer("images", images, 1)
-    title = getattr(name, "__name__", type(name).__name__) if callable(name) else name
+    title = loading.title_of(name)
     targets, size = dataset.splits["train"].store.targets, dataset.image_shape[:2]
     names, found = sources.open_training(name, labels, data_dir=data_dir, image_size=size, targets=targets)
-    found = {"train": found}
-    shape = loading.checked(title, found, targets if labels else found["train"].store.targets, size)
+    shape = loading.checked(title, found, targets if labels else None, size)
     if shape != tuple(dataset.image_shape):
         raise UserError(
             f"Images of all domains have the channels of {dataset.name}, {dataset.image_shape[2]}. "
@@ -88,6 +87,7 @@ def load_domain(
             f"A domain with labels has the names of {dataset.name}, {', '.join(dataset.names)}; labels=False would "
             f"leave its own out. Received: {title} with {', '.join(names)}."
         )
+    found = {"train": found["train"]}
     if skip_corrupt:
         loading.drop_corrupt(found)
     part = loading.within(budget, {"train": found["train"].part(images, seed)})["train"]

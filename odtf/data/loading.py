@@ -66,7 +66,7 @@ def load(
     budget = arguments.integer("memory_budget_mb", memory_budget_mb, 0) * 2**20
     if max_train_examples is not None:
         max_train_examples = arguments.integer("max_train_examples", max_train_examples, 1)
-    title = getattr(name, "__name__", type(name).__name__) if callable(name) else name
+    title = title_of(name)
     open_source, argument = sources.find(name)
     targets = dict(LABEL if targets is None else targets)
     names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets)
@@ -79,8 +79,7 @@ def load(
         drop_corrupt(found)
     _make_missing(found, names, fraction, seed)
     if max_train_examples is not None:
-        rows = found["train"].rows
-        found["train"] = Split(found["train"].store, rows[splits.subset(len(rows), max_train_examples, seed)])
+        found["train"] = found["train"].part(max_train_examples, seed)
     found = within(budget, found)
     if mean is None or std is None:
         computed = channel_statistics(found["train"], seed)
@@ -89,13 +88,18 @@ def load(
     return ImageDataset(title, tuple(names), image_shape, mean, std, ordered, getattr(names, "colors", ()))
 
 
+def title_of(name):
+    """Returns the name of a data set that was named by a function or a source itself; text as it is."""
+    return getattr(name, "__name__", type(name).__name__) if callable(name) else name
+
+
 def checked(name, found, targets, size):
     """Checks what a source returned, which a user may have written, and returns the shape of its images.
 
     Args:
         name: of the data set, for errors.
         found: dict of `Split` by name.
-        targets: mapping from a name to `Target`, what was wanted.
+        targets: mapping from a name to `Target`, what was wanted; None: images alone.
         size: (height, width) that was wanted, or None.
 
     Raises:
@@ -105,7 +109,7 @@ def checked(name, found, targets, size):
         raise UserError(
             f"A source gives 'train', and may give 'validation' and 'test'. Received: {name}: {list(found)}."
         )
-    for split in found.values():
+    for split in found.values() if targets is not None else ():
         check(name, split.store.targets, targets)
     shapes = {split.store.image_shape for split in found.values()}
     if len(shapes) > 1:

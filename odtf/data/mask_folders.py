@@ -3,13 +3,10 @@
 import os
 import pathlib
 
-import numpy as np
-
 from odtf.data import class_tables
 from odtf.data.dataset import Split
-from odtf.data.decoding import EXTENSIONS, decode, decode_target, header_size
-from odtf.data.masks import check_sizes, decode_mask, read
-from odtf.data.samples import Target
+from odtf.data.decoding import EXTENSIONS, common_size, decode, read
+from odtf.data.masks import check_sizes, decode_mask, highest_value
 from odtf.data.stores import FileStore
 from odtf.errors import UserError
 
@@ -17,7 +14,6 @@ SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation"
 _MASK_FOLDERS = ("masks", "labels")
 # What the name of a mask may have more than that of its image.
 _SUFFIXES = ("", "_mask", "_label", "_labels", "_gt", "_L")
-_RAW = Target(None, "int32", "nearest")
 
 
 def open_masks(root, size, name, target):
@@ -47,26 +43,6 @@ def open_masks(root, size, name, target):
     pairs, table = _pairs(root, target)
     size = size or common_size([image for split in pairs.values() for image, _ in split])
     return table.names, {part: Split(_store(found, size, table, name, target)) for part, found in pairs.items()}
-
-
-def common_size(files):
-    """Returns the (height, width) that images have in common.
-
-    Raises:
-        UserError: if they have several, or none is an image.
-    """
-    # Files whose header cannot be read are reported, or skipped, where images are decoded.
-    sizes = {}
-    for file in files:
-        size = header_size(file)
-        if size:
-            sizes.setdefault(size, file)
-        if len(sizes) > 1:
-            seen = ", ".join(f"{height}x{width} ({path})" for (height, width), path in sizes.items())
-            raise UserError(f"Images differ in size: give image_size to resize them. Received: {seen}.")
-    if not sizes:
-        raise UserError(f"None of the {len(files)} files is an image. Received: {files[0]}.")
-    return next(iter(sizes))
 
 
 def _pairs(root, target):
@@ -157,10 +133,7 @@ def _from_masks(masks, target, root):
     """A table from the values that the masks hold."""
     from PIL import Image
 
-    highest = 0
-    for path in masks:
-        values = decode_target(read(path), _RAW, name=path)
-        highest = max(highest, int(np.max(values, where=values != target.ignore, initial=0)))
+    highest = highest_value(((read(path), path) for path in masks), target.ignore)
     with Image.open(masks[0]) as image:
         palette = image.getpalette() if image.mode == "P" else None
     colors = palette and [palette[i : i + 3] for i in range(0, len(palette), 3)]

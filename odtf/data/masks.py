@@ -1,7 +1,6 @@
 """Masks: image files whose pixels are classes, as values or as colours."""
 
 import io
-import pathlib
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from odtf.data.decoding import decode_target, header_size
 from odtf.data.samples import Target
 from odtf.errors import UserError
 
+# The values of a mask as they are in the file.
 _VALUES = Target(None, "int32", "nearest")
 _COLORS = Target((None, None, 3), "uint8", "nearest")
 
@@ -22,21 +22,6 @@ def mask_of(targets):
     (name, target), *others = targets.items()
     is_mask = target.spatial == "nearest" and target.dtype != "float32" and target.array_shape((0, 0)) == (0, 0)
     return (name, target) if is_mask and not others else None
-
-
-def read(path):
-    """Returns the bytes of a file.
-
-    Raises:
-        UserError: if it cannot be read.
-    """
-    try:
-        return pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"An image cannot be read: replace or remove it, or pass skip_corrupt=True. Received: {path}"
-            f" ({error.strerror})."
-        ) from error
 
 
 def check_sizes(image, mask, image_name, mask_name):
@@ -93,6 +78,23 @@ def decode_mask(data, table, target, size=None, name="mask"):
         return _looked_up(values, known, table, target, name, lambda v: f"the colour {v >> 16, v >> 8 & 255, v & 255}")
     values = decode_target(data, _VALUES, size, name)
     return _looked_up(values, {target.ignore: None, **table.values}, table, target, name, lambda v: f"the value {v}")
+
+
+def highest_value(masks, ignore):
+    """Returns the highest value in masks but for one that counts for nothing: the last class, where nobody names them.
+
+    Args:
+        masks: iterable of (bytes of a file, what an error calls it).
+        ignore: int.
+
+    Raises:
+        UserError: if a file cannot be decoded.
+    """
+    highest = 0
+    for data, name in masks:
+        values = decode_target(data, _VALUES, name=name)
+        highest = max(highest, int(np.max(values, where=values != ignore, initial=0)))
+    return highest
 
 
 def _is_colors(data, name):

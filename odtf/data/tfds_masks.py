@@ -1,19 +1,15 @@
 """Masks of TFDS sets: which feature holds them, and what their values stand for."""
 
-import numpy as np
-
 from odtf.data import class_tables
 from odtf.data.dataset import Split
-from odtf.data.decoding import decode, decode_target
-from odtf.data.masks import check_sizes, decode_mask
-from odtf.data.samples import Target
+from odtf.data.decoding import decode
+from odtf.data.masks import check_sizes, decode_mask, highest_value
 from odtf.data.stores import FileStore
 from odtf.data.tfds_records import example_reader
 from odtf.errors import UserError
 
 # Sets whose values are not the classes 0, 1 and so on.
 _TABLES = {"cityscapes": class_tables.cityscapes, "oxford_iiit_pet": class_tables.pets}
-_RAW = Target(None, "int32", "nearest")
 
 
 def keys(name, features):
@@ -83,8 +79,5 @@ def _table(builder, key, read, count, target):
     source, feature = f"the masks of {builder.info.name}", builder.info.features[key]
     if getattr(feature, "names", None):
         return class_tables.from_rows([(str(name), None) for name in feature.names], source)
-    highest = 0
-    for row in range(count):
-        values = decode_target(read(row)[1], _RAW, name=f"{builder.info.name}, example {row}")
-        highest = max(highest, int(np.max(values, where=values != target.ignore, initial=0)))
-    return class_tables.numbered(highest, None, source)
+    masks = ((read(row)[1], f"{builder.info.name}, example {row}") for row in range(count))
+    return class_tables.numbered(highest_value(masks, target.ignore), None, source)

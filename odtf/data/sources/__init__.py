@@ -60,7 +60,7 @@ def _parsed(name):
 
 
 def open_training(name, labels, *, data_dir, image_size, targets):
-    """Opens a data set for its training images alone.
+    """Opens a data set, of which only the training images may be there.
 
     Where only the images are wanted, a source's function `open_images(argument, *, data_dir, image_size)` returns a
     `Split` of them, without targets; of a source that has none, or of one's own, the targets come too.
@@ -71,20 +71,17 @@ def open_training(name, labels, *, data_dir, image_size, targets):
         data_dir, image_size, targets: as for `open_source`.
 
     Returns:
-        Names as of `open_source`, or (), and a `Split`.
+        Names as of `open_source`, or (), and a `Split` by name.
 
     Raises:
-        UserError: as `open_source`; or if it has no "train".
+        UserError: as `open_source`.
     """
     if not labels and not callable(name) and not own_code.is_own(name):
         source, argument = _parsed(name)
         if hasattr(_module(source), "open_images"):
-            return (), _module(source).open_images(argument, data_dir=data_dir, image_size=image_size)
+            return (), {"train": _module(source).open_images(argument, data_dir=data_dir, image_size=image_size)}
     open_source, argument = find(name)
-    names, found = open_source(argument, data_dir=data_dir, image_size=image_size, targets=targets)
-    if "train" not in found:
-        raise UserError(f"A source gives 'train'. Received: {name}: {', '.join(found)}.")
-    return names, found["train"]
+    return open_source(argument, data_dir=data_dir, image_size=image_size, targets=targets)
 
 
 def download(name, data_dir=None):

@@ -61,14 +61,11 @@ def open_source(argument, *, data_dir, image_size, targets):
         # As many digits as the split's share of all scenes.
         last = first + len(order) * count // sum(_COUNTS.values())
         digits = order[first:last]
-        scenes = [_scene(random, size, bunch.images[d], bunch.target[d], target) for d in _drawn(random, digits, count)]
+        drawn = random.choice(digits, (count, _DIGITS))
+        scenes = [_scene(random, size, bunch.images[d], bunch.target[d], target) for d in drawn]
         images, masks = (np.stack(values) for values in zip(*scenes, strict=True))
         splits[part], first = Split(MemoryStore(images, {name: masks}, targets)), last
     return Names(_NAMES, _COLORS), splits
-
-
-def _drawn(random, digits, count):
-    return random.choice(digits, (count, _DIGITS))
 
 
 def _scene(random, size, digits, labels, target):

@@ -4,9 +4,9 @@ import os
 import pathlib
 
 from odtf.data.dataset import Split
-from odtf.data.decoding import EXTENSIONS, decode
-from odtf.data.mask_folders import SPLIT_NAMES, common_size, open_masks
-from odtf.data.masks import mask_of, read
+from odtf.data.decoding import EXTENSIONS, common_size, decode, read
+from odtf.data.mask_folders import SPLIT_NAMES, open_masks
+from odtf.data.masks import mask_of
 from odtf.data.samples import LABEL, check
 from odtf.data.sources import unknown
 from odtf.data.stores import FileStore

@@ -15,8 +15,8 @@ that nothing here was tuned by, images are resized to them:
     a folder                192 x 192        8       100
 
 Arguments: data (cityscapes, oxford_iiit_pet, or the path of a folder), height and width, width of the network's first
-stage as `channels`, peers, epochs, batch, start (zoo:NAME has another network; a workdir or .keras file whose weights
-the backbone and the decoder begin with), smoke (two epochs on synthetic scenes).
+stage as `channels`, peers, epochs, batch, start (a workdir or .keras file of the same network, whose weights its layers
+begin with, but for the head), smoke (two epochs on synthetic scenes).
 """
 
 from odtf.training.config import default_config, free, parse_arg

@@ -30,9 +30,11 @@ from odtf.targets import TARGETS
 
 _DEFAULT = settings_lib.Settings(mode="qat")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
+_MODE = flags.DEFINE_enum("mode", None, list(settings_lib.MODES), "What to do: qat, prune, cluster, pqat or cqat.")
+_PEER = flags.DEFINE_string("peer", None, "The peer to fine-tune; the student that validation chose by default.")
 _FLAGS = [
-    flags.DEFINE_enum("mode", None, list(settings_lib.MODES), "What to do: qat, prune, cluster, pqat or cqat."),
-    flags.DEFINE_string("peer", None, "The peer to fine-tune; the student that validation chose by default."),
+    _MODE,
+    _PEER,
     flags.DEFINE_string("target", _DEFAULT.target, f"What the file is for: {names.listed(TARGETS)}."),
     flags.DEFINE_integer("epochs", _DEFAULT.epochs, "Epochs of each stage."),
     flags.DEFINE_float(
@@ -61,7 +63,7 @@ _FLAGS = [
     flags.DEFINE_integer("clusters", _DEFAULT.clusters, "cluster, cqat: different values of a kernel."),
 ]
 _ALLOW_CODE = cli.define_allow_code("the workdir")
-_OF_MODEL = ModelFlags([_WORKDIR, _FLAGS[1], _ALLOW_CODE])
+_OF_MODEL = ModelFlags([_WORKDIR, _PEER, _ALLOW_CODE])
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "With --model: of the training.", lower_bound=1)
 
 
@@ -72,7 +74,7 @@ def _main(argv):
     else:
         _OF_MODEL.refuse(_BATCH_SIZE)
         cli.required(_WORKDIR)
-    cli.required(_FLAGS[0])
+    cli.required(_MODE)
     settings = settings_lib.Settings(**{flag.name: flag.value for flag in _FLAGS})
     # Before the seconds that importing TensorFlow takes.
     settings_lib.check(settings)

@@ -36,9 +36,10 @@ class ModelFlags:
         self._labels = flags.DEFINE_string(
             "labels", None, "With --model: text file with the name of each output on a line, in their order."
         )
+        self._data_dir = flags.DEFINE_string("data_dir", None, "With --model: where TFDS prepared the set.")
         # Those that are arguments by their names, and need no look here.
         self._plain = [
-            flags.DEFINE_string("data_dir", None, "With --model: where TFDS prepared the set."),
+            self._data_dir,
             flags.DEFINE_float(
                 "validation_fraction", 0.1, "With --model: of the training images, where data have no such split."
             ),
@@ -92,7 +93,7 @@ class ModelFlags:
         Imports TensorFlow; call `check` before.
         """
         if self._download.value:
-            odtf.data.download(self._data.value, self._plain[0].value)
+            odtf.data.download(self._data.value, self._data_dir.value)
         pixels = self._pixels.value
         if pixels is None and self._mean.value:
             pixels = tuple([float(value) for value in flag.value] for flag in (self._mean, self._std))

@@ -86,7 +86,7 @@ def convert(model, calibration, target, quantization, answer, per_channel=True):
     """
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder, quiet():
         with disk_errors(folder, tf.errors.OpError):
-            _save(model, answer.name, folder)
+            save(model, answer.name, folder)
         return convert_saved(folder, calibration, target, quantization, answer, per_channel)
 
 
@@ -120,20 +120,41 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
         except Exception as error:
             # The converter has no exception of its own for this: ConverterError, RuntimeError and ValueError occur.
             raise _refused(error, target, quantization) from error
-    converted = flatbuffer.unpack(content)
-    remove_shores(converted)
-    if not per_channel:
-        join_scales(converted)
+    converted = unmarked(content, per_channel)
     if not native:
         take_uint8(converted)
     flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)
     return flatbuffer.pack(converted)
 
 
-def _save(model, output_name, folder):
+def unmarked(content, per_channel):
+    """Takes out of a converted file what tells a converter of rounding, and joins the scales of weights if wanted.
+
+    Args:
+        content: the file's bytes.
+        per_channel: as for `convert`.
+
+    Returns:
+        `schema.ModelT`.
+    """
+    converted = flatbuffer.unpack(content)
+    remove_shores(converted)
+    if not per_channel:
+        join_scales(converted)
+    return converted
+
+
+def save(model, output_name, folder):
+    """Saves a model of one input and one output for a converter, with a batch of one image.
+
+    Args:
+        model: functional `keras.Model`.
+        output_name: name of the output in the signature.
+        folder: path of the SavedModel.
+    """
     archive = keras.export.ExportArchive()
     archive.track(model)
-    signature = tf.TensorSpec(model.input_shape, tf.float32, name=INPUT_NAME)
+    signature = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name=INPUT_NAME)
 
     def serve(image):
         return {output_name: model(image, training=False)}

@@ -2,15 +2,12 @@
 
 import tempfile
 
-import keras
 import tensorflow as tf
 
-from odtf.export.conversion import SIGNATURE
+from odtf.export.conversion import SIGNATURE, save, unmarked
 from odtf.quantization import has_channel_scales, lower
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
-from odtf.tflite.shores import remove_shores
-from odtf.tflite.weight_scales import join_scales
 
 
 def int8_file(model, output=None, interface="int8"):
@@ -36,22 +33,10 @@ def int8_file(model, output=None, interface="int8"):
             raise ValueError(
                 f"A file has one output: one must be named. Received: output={output!r} of {len(lowered.outputs)}"
             )
-        archive = keras.export.ExportArchive()
-        archive.track(lowered)
-        signature = tf.TensorSpec((1, *lowered.inputs[0].shape[1:]), tf.float32, name="image")
-
-        def serve(image):
-            return {"output": lowered(image, training=False)}
-
-        archive.add_endpoint(SIGNATURE, serve, input_signature=[signature])
-        archive.write_out(folder, verbose=False)
+        save(lowered, "output", folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(interface)
         content = converter.convert()
-    converted = flatbuffer.unpack(content)
-    remove_shores(converted)
-    if not has_channel_scales(model):
-        join_scales(converted)
-    return flatbuffer.pack(converted)
+    return flatbuffer.pack(unmarked(content, has_channel_scales(model)))

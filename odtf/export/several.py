@@ -39,9 +39,9 @@ def export_each(network, dataset, chosen, folder_of, **options):
     """
     rows, memory, refused = [], {}, {}
     for target, quantization in chosen:
-        options |= {"target": target, "quantization": quantization, "memory": memory}
+        own = {"target": target, "quantization": quantization, "memory": memory}
         try:
-            rows.append(export_student(network, dataset, folder_of(target), **options))
+            rows.append(export_student(network, dataset, folder_of(target), **own, **options))
         except UserError as error:
             refused[target.name] = error
     return rows, refused

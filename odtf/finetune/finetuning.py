@@ -12,7 +12,7 @@ from odtf.files import check_directory
 from odtf.finetune import compression
 from odtf.finetune import settings as settings_lib
 from odtf.finetune.cluster import Clustered
-from odtf.finetune.origins import PeerOfRun, read_any_model
+from odtf.finetune.origins import PeerOfRun, figure_names, read_any_model
 from odtf.finetune.prune import Pruned
 from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.tuned_file import aware_file, figures, is_still_there
@@ -120,11 +120,6 @@ def _finetune(origin, settings, target):
     return row
 
 
-def _keys(task):
-    """Returns the names that the figures of the validation and the test split have in a report."""
-    return f"val_{task.choice}", f"test_{task.choice}"
-
-
 def _lesson(origin, settings):
     config = origin.config
     taught_by, teacher = origin.teacher(settings.teacher)
@@ -171,7 +166,8 @@ class _Tuned:
         return self._both(lambda split: quality(self._deployed, self._task, self._dataset, split))
 
     def _both(self, measure):
-        return {key: measure(split) for key, split in zip(_keys(self._task), ("validation", "test"), strict=True)}
+        splits = zip(figure_names(self._task), ("validation", "test"), strict=True)
+        return {key: measure(split) for key, split in splits}
 
     def run(self, directory):
         """Trains all stages, exports before and after, and returns what a row says of them."""
@@ -181,7 +177,7 @@ class _Tuned:
             tuning = Tuning(directory / name, stage, self._lesson)
             chosen = tuning.run()
             about = {"name": name, "epoch": chosen["epoch"], "step": chosen["step"]}
-            stages.append({**about, _keys(self._task)[0]: chosen["value"]})
+            stages.append({**about, figure_names(self._task)[0]: chosen["value"]})
             left_dense.extend(stage.left_dense)
             if name != "quantize":
                 self._weights, before = stage.weights(), name

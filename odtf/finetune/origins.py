@@ -13,6 +13,11 @@ from odtf.training import config as config_lib
 from odtf.training.report import task_row
 
 
+def figure_names(task):
+    """Returns the names that the figures of a network of a task have in rows: on validation, and on the test split."""
+    return f"val_{task.choice}", f"test_{task.choice}"
+
+
 class PeerOfRun:
     """A peer of a finished run; the cohort that it comes from can teach it.
 
@@ -41,11 +46,10 @@ class PeerOfRun:
         self.folder, self.config = self._run.workdir, self._run.config
         self.modes = self.folder / "finetune"
         self.base = {"peer": self.name, "step": self._run.report["student"]["step"]}
-        choice = self.task.choice
         # A report has what the network answers as it was trained, which may be int8.
         self.figures = None
         if not self.config.quantization.aware:
-            self.figures = {key: row[key] for key in (f"val_{choice}", f"test_{choice}")}
+            self.figures = {key: row[key] for key in figure_names(self.task)}
 
     @property
     def task(self):

@@ -69,7 +69,7 @@ def compiled(path, accelerator):
         "sram_bytes": _bytes(row["sram_memory_used"]),
         "flash_bytes": _bytes(row["off_chip_flash_memory_used"]),
         "dram_bytes": _bytes(row["dram_memory_used"]),
-        "npu_operators": _count("NPU", run.stdout),
+        "npu_operators": _npu_operators(run.stdout),
         "cpu_operators": _cpu_operators(content),
     }
     return figures, content
@@ -79,8 +79,8 @@ def _bytes(kibibytes):
     return round(float(kibibytes) * 1024)
 
 
-def _count(kind, text):
-    found = re.search(rf"{kind} operators = (\d+)", text)
+def _npu_operators(text):
+    found = re.search(r"NPU operators = (\d+)", text)
     return int(found.group(1)) if found else 0
 
 

@@ -131,6 +131,7 @@ def _import_file(path, what, name):
     if not path.is_file():
         raise UserError(f"There must be a file with {what}. Received: {name!r}; no file {path}.")
     path = path.resolve()
+    add_folder(path.parent)  # What lies beside the file can be imported by it, as where Python runs it.
     # One module per file, however often it is named, so that its classes are the same ones.
     module_name = f"odtf_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if module_name not in sys.modules:

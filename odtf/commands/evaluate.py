@@ -89,7 +89,7 @@ def _main(argv):
     from odtf.evaluation import evaluator, presentation
     from odtf.evaluation.image_file import ImageFile
 
-    task = tasks.find(_TASK.value)()
+    task = tasks.make(_TASK.value)
     options = {flag.name: flag.value for flag in (_SCORES, _LABEL_OFFSET) if flag.value is not None}
     evaluator.check_options(task, options)
     file = ImageFile(path, given, _THREADS.value)

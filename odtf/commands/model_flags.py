@@ -103,6 +103,6 @@ class ModelFlags:
             "output": self._output.value,
             "labels": self._labels.value,
             "pixels": pixels,
-            "task": tasks.find(self._task.value)(),
+            "task": tasks.make(self._task.value),
             **{flag.name: flag.value for flag in self._plain},
         }

@@ -1,12 +1,9 @@
 """Subclassed models: without a graph, they are one layer of a network, and their answer is all that is known."""
 
-import collections
-import contextlib
-
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
 
+from odtf.models import automatic_names
 from odtf.models.pixel_ranges import GIVEN, fed
 
 
@@ -18,7 +15,7 @@ def without_graph(model, image, options, name):
             f"one for that. Received: taps={options.taps}, head={options.head!r} for {type(model).__name__}."
         )
     x = fed(image, GIVEN if options.pixels is None else options.pixels, options.normalization)
-    with _counting_names_anew():
+    with automatic_names.counted_anew():
         copy = copy_of(model)
         output = copy(x)
     if options.keep:
@@ -73,17 +70,6 @@ def kind_of(answers):
 def as_logits(x):
     """Makes logits of probabilities `[batch, classes]`: a softmax of them gives the probabilities back."""
     return keras.ops.log(keras.ops.maximum(x, 1e-7))
-
-
-@contextlib.contextmanager
-def _counting_names_anew():
-    """Layers that Keras names by a count get the same names in every process and every peer."""
-    before = global_state.get_global_attribute("object_name_uids")
-    global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute("object_name_uids", before)
 
 
 def shape_called_with(model):

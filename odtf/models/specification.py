@@ -9,7 +9,7 @@ import keras
 
 from odtf import names as names_lib
 from odtf import own_code
-from odtf.models import backbones, derived, model_names
+from odtf.models import automatic_names, backbones, derived, model_names
 
 # What the caller of `build` supplies itself, so that a specification cannot.
 _RESERVED = ("input_shape", "head", "seed", "name", "synchronized", "normalization")
@@ -81,7 +81,8 @@ def build(
     if "normalization" in parameters:
         arguments["normalization"] = normalization
     try:
-        built = network(input_shape, head, **arguments, seed=seed, name=name)
+        with automatic_names.counted_anew():
+            built = network(input_shape, head, **arguments, seed=seed, name=name)
     except TypeError:
         check_kinds(network, arguments)  # The network's own words come first, where it has any.
         raise

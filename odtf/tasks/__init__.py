@@ -5,13 +5,15 @@ commands and configs find it, so a new task is one new file or package and nothi
 """
 
 import importlib
+import inspect
 
 from odtf import names as names_lib
 from odtf import own_code
 from odtf.errors import UserError
 from odtf.tasks.task import Answer, Task
+from odtf.tasks.written import check_written
 
-__all__ = ["Answer", "Task", "check", "find", "names"]
+__all__ = ["Answer", "Task", "check", "find", "make", "names"]
 
 
 def names():
@@ -42,6 +44,30 @@ def find(name):
                 return value
         raise LookupError(f"{module.__file__} must have a task of the name {name!r}.")
     return own_code.find(name, "a task", "a subclass of odtf.tasks.Task", _is_task)
+
+
+def make(name, **arguments):
+    """Returns a task, made with arguments of its constructor; the others have their defaults.
+
+    Args:
+        name: as for `find`.
+        **arguments: those of the constructor.
+
+    Raises:
+        UserError: if there is none, it lacks a part that every task has, or needs an argument that is not given.
+        ValueError: if the task refuses a value.
+    """
+    task = find(name)
+    given = inspect.signature(task).parameters.values()
+    missing = [p.name for p in given if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if missing := [argument for argument in missing if argument not in arguments]:
+        raise UserError(
+            f"The arguments of a task are keys of config.task, and have defaults for commands that read no config. "
+            f"Received: {name!r} without {', '.join(missing)}."
+        )
+    made = task(**arguments)
+    check_written(made, name)
+    return made
 
 
 def _is_task(value):

@@ -1,7 +1,10 @@
 """The base of tasks, all that the core knows of one: samples, head, loss terms, metrics, and exported files."""
 
 import dataclasses
+import inspect
 import typing
+
+from odtf.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,28 @@ class Task:
 
     A method knows no other way to labels, a run no other way to a number of quality, an export no other way to what a
     file answers. A new task is a subclass in a file of its own; configs name it by that file, or by
-    `package.module:attribute`.
+    `package.module:attribute`. It has a `name`, `targets`, `metrics` and `output`, and writes `head`, `supervised`,
+    `distil` (where a method compares answers) and `answer`; all else has defaults. Losses and metrics are written in
+    `keras.ops`. The constructor's arguments are keys of `config.task`.
+
+    Example:
+
+    >>> class Brightness(odtf.tasks.Task):
+    ...     name, output = "brightness", "level"
+    ...     targets = {"level": odtf.data.Target((), "float32")}
+    ...     metrics = {"mae": odtf.metrics.MeanAbsoluteError()}
+    ...
+    ...     def head(self, info):
+    ...         return odtf.models.heads.Linear(1, tap="level")
+    ...
+    ...     def supervised(self, targets, output):
+    ...         return keras.ops.abs(output[:, 0] - targets)
+    ...
+    ...     def distil(self, teacher, student, temperature=1.0):
+    ...         return keras.ops.abs(teacher - student)[:, 0]
+    ...
+    ...     def answer(self, info, target, quantization):
+    ...         return odtf.tasks.Answer("level", (1, 1))
 
     Attributes:
         name: the word in configs and reports.
@@ -58,6 +82,27 @@ class Task:
     templates = None
     snippets: typing.ClassVar[dict] = {}
     arguments_of_terms: typing.ClassVar[dict] = {}
+
+    # In a cohort's file ---------------------------------------------------------------------------------------------
+
+    def get_config(self):
+        """Returns the constructor's arguments, which are the task's attributes of their names, as Keras has it.
+
+        Raises:
+            ValueError: if one of them is no attribute.
+        """
+        names = inspect.signature(type(self)).parameters
+        if missing := [name for name in names if not hasattr(self, name)]:
+            raise ValueError(
+                "A task keeps its constructor's arguments as attributes of their names, or writes get_config. "
+                f"Received: the task {self.name!r} without {', '.join(missing)}."
+            )
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config):
+        """Returns a task with the arguments of `get_config`."""
+        return cls(**config)
 
     # In training ----------------------------------------------------------------------------------------------------
 
@@ -108,7 +153,7 @@ class Task:
             targets: targets of the batch.
             output: tensor `[batch, ...]`, a network's answer.
         """
-        raise NotImplementedError
+        raise UserError(self._no_term("supervised", "supervised(targets, output)"))
 
     def distil(self, teacher, student, temperature=1.0):
         """Returns the loss of a student's answer against a teacher's, a float32 tensor `[batch]`.
@@ -120,7 +165,7 @@ class Task:
             student: tensor of the same shape; of any, where the task is `relational`.
             temperature: positive float; of no meaning where answers are no logits.
         """
-        raise NotImplementedError
+        raise UserError(self._no_term("distil", "distil(teacher, student, temperature)"))
 
     def progress(self, targets, output):
         """Returns what the log of training tells of a batch beside its loss: name -> scalar tensor."""
@@ -247,3 +292,9 @@ class Task:
     def is_better(self, value, other):
         """Whether a value of the metric that chooses is better than another, or equal to it."""
         return self.metrics[self.choice].better(value, other) == value
+
+    def _no_term(self, term, signature):
+        return (
+            f"The method wants the term {term!r} of the task: write {signature} in it, or name a function in "
+            f"config.task.{term}. Received: the task {self.name!r} without it."
+        )

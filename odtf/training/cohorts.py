@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from odtf import data, methods, models, names, quantization, tasks
 from odtf.errors import UserError
+from odtf.models import automatic_names
 from odtf.models.specification import check_kinds
 from odtf.training import builders, own_losses
 from odtf.training import starts as starts_lib
@@ -45,7 +46,7 @@ def make_task(config):
         own = [key for key in own_losses.TERMS if key in options and key not in inspect.signature(task).parameters]
         terms = {key: options.pop(key) for key in own}
         check_kinds(task, options)
-        made = task(**options)
+        made = tasks.make(name, **options)
     except ValueError as error:
         raise UserError(f"config.task: {error}") from error
     own_losses.install(made, options, terms)
@@ -251,7 +252,8 @@ def _make_method(config, task, network, teacher, synchronized):
         said = {"file": said} if isinstance(said, str) else said
         options["teacher"] = teacher({**said, "output": task.output})
     try:
-        return method(**options, task=task, seed=config.seed, synchronized=synchronized)
+        with automatic_names.counted_anew():
+            return method(**options, task=task, seed=config.seed, synchronized=synchronized)
     except ValueError as error:
         raise UserError(f"config.method: {error}") from error
 

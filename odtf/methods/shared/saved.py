@@ -13,8 +13,8 @@ _PLAIN = (bool, int, float, str, type(None))
 # What is made anew by its arguments, which are its attributes.
 _VALUES = (heads.Linear, heads.Embedding, own.Options)
 _REFUSED = (
-    "A cohort is saved by its arguments: networks of odtf.models, partials of them, Keras models, and functions "
-    "registered with keras.saving.register_keras_serializable. Received: {}."
+    "A cohort is saved by its arguments: networks of odtf.models, partials of them, Keras models, and functions, heads "
+    "and tasks of your own under the decorator @keras.saving.register_keras_serializable(). Received: {}, without it."
 )
 
 
@@ -105,20 +105,23 @@ def _packed(value):
 
 
 def _packed_task(task):
-    if task.name not in tasks.names() or type(task) is not tasks.find(task.name):
-        raise ValueError(_REFUSED.format(f"the task {task.name!r}"))
-    arguments = {name: getattr(task, name) for name in inspect.signature(type(task)).parameters}
-    return {"task": task.name, **_packed(arguments)}
+    if task.name in tasks.names() and type(task) is tasks.find(task.name):
+        return {"task": task.name, **_packed(task.get_config())}
+    return {"registered_task": _registered_name(type(task), f"the task {task.name!r}"), **_packed(task.get_config())}
 
 
 def _packed_function(value):
     for name, network in _networks().items():
         if value is network:
             return {"network": name}
-    registered = keras.saving.get_registered_name(value)
-    if isinstance(registered, str) and keras.saving.get_registered_object(registered) is value:
-        return {"registered": registered}
-    raise ValueError(_REFUSED.format(repr(value)))
+    return {"registered": _registered_name(value, repr(value))}
+
+
+def _registered_name(value, words):
+    name = keras.saving.get_registered_name(value)
+    if isinstance(name, str) and keras.saving.get_registered_object(name) is value:
+        return name
+    raise ValueError(_REFUSED.format(words))
 
 
 def _networks():
@@ -141,16 +144,23 @@ def _unpacked(value):
         return _named(value["value"], {kind.__name__: kind for kind in _VALUES}, "values")(**content)
     if "task" in value:
         return tasks.find(_named(value["task"], {name: name for name in tasks.names()}, "tasks"))(**content)
+    if "registered_task" in value:
+        return _registered(value["registered_task"]).from_config(content)
     if "network" in value:
         return _named(value["network"], _networks(), "networks")
     if "keras" in value:
         return keras.saving.deserialize_keras_object(value["keras"])
     if "registered" in value:
-        found = keras.saving.get_registered_object(value["registered"])
-        if found is None:
-            raise ValueError(f"The file needs code that is to be registered first. Received: {value['registered']!r}.")
-        return found
+        return _registered(value["registered"])
     return content
+
+
+def _registered(name):
+    """Returns what the reader has registered with Keras under a name in a file."""
+    found = keras.saving.get_registered_object(name)
+    if found is None:
+        raise ValueError(f"The file needs code that is to be registered first: import it. Received: {name!r}.")
+    return found
 
 
 def _named(name, known, what):

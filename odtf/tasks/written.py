@@ -1,0 +1,34 @@
+"""The check of a task of the user's own: whether it has what every task has, before time goes into training."""
+
+from odtf.data import Target
+from odtf.errors import UserError
+from odtf.metrics import Metric
+from odtf.tasks.task import Task
+
+_PARTS = ("metrics", Metric, "odtf.metrics.Metric"), ("targets", Target, "odtf.data.Target")
+
+
+def check_written(task, received):
+    """Refuses a task that lacks a part, or has one of another kind.
+
+    Args:
+        task: `Task`.
+        received: what names it.
+
+    Raises:
+        UserError: naming what is missing.
+    """
+    missing = [f"{name}()" for name in ("head", "answer") if getattr(type(task), name) is getattr(Task, name)]
+    missing += [name for name in ("name", "metrics") if not getattr(task, name)]
+    if missing:
+        raise UserError(
+            "A task has a name, metrics and targets, and writes head, supervised, distil and answer; see "
+            f"odtf.tasks.Task. Received: {received!r} without {', '.join(missing)}."
+        )
+    for attribute, kind, words in _PARTS:
+        for name, value in getattr(task, attribute).items():
+            if not isinstance(value, kind):
+                raise UserError(
+                    f"The {attribute} of a task are a dict from names to {words} objects. "
+                    f"Received: {attribute}[{name!r}]={value!r} in {received!r}."
+                )

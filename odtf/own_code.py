@@ -129,7 +129,10 @@ def _check_place(module, name):
 
 def _import_file(path, what, name):
     if not path.is_file():
-        raise UserError(f"There must be a file with {what}. Received: {name!r}; no file {path}.")
+        raise UserError(
+            f"There must be a file with {what}; a relative path starts at the directory of the command. "
+            f"Received: {name!r}; no file {path.absolute()}."
+        )
     path = path.resolve()
     add_folder(path.parent)  # What lies beside the file can be imported by it, as where Python runs it.
     # One module per file, however often it is named, so that its classes are the same ones.

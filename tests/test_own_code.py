@@ -49,3 +49,9 @@ def test_an_error_of_the_code_keeps_its_traceback(tmp_path):
 def test_names_in_a_config_are_found_once():
     config = {"network": {"name": "a.b:c"}, "method": {"networks": [{"name": "a.b:c"}, {"name": "x.py:y"}], "t": 1.0}}
     assert list(own_code.names_in(config)) == ["a.b:c", "x.py:y"]
+
+
+def test_a_file_imports_what_lies_beside_it(tmp_path):
+    (tmp_path / "beside_of_test.py").write_text("VALUE = 3\n")
+    (tmp_path / "importing.py").write_text("from beside_of_test import VALUE\n\ndef f():\n    return VALUE\n")
+    assert own_code.find(f"{tmp_path}/importing.py:f", "a function")() == 3

@@ -44,6 +44,19 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     >>> cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9), weight_decay=2e-4)
     >>> cohort.fit(images_and_labels, epochs=3)
     >>> student = odtf.models.deploy(cohort.peers["peer_0"])
+
+    One's own; a config's `networks` is a callable, and further arguments are keys of `config.method`:
+
+    >>> class Pull(odtf.methods.Method):
+    ...     def __init__(self, networks, *, weight=1.0, **common):
+    ...         super().__init__(**common)
+    ...         self.weight = weight
+    ...         self.peers = {name: networks(seed=self.seed + i, name=name) for i, name in enumerate(("a", "b"))}
+    ...
+    ...     def loss_terms(self, targets, outputs):
+    ...         answers = self.answers(outputs)
+    ...         terms = {f"{name}/labels": self.task.supervised(targets, answers[name]) for name in self.peers}
+    ...         return {**terms, "pull": self.weight * self.task.distil(answers["a"], answers["b"])}
     """
 
     only = ()

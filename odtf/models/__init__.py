@@ -4,8 +4,10 @@ A network is a function in the file of its name in `odtf/models/backbones`, and 
 `network(input_shape, head, *, seed, name, synchronized, ...)`. It returns a functional `keras.Model` with a dictionary
 of named taps for output: "stage1", "stage2" and so on, and those of its head. The head is what the task wants: of a
 number of classes the taps are the "embedding" that the classifier takes, and the float32 "logits" (no softmax); others
-are in `odtf.models.heads`. `from_keras` makes such a network of any Keras model; `cheapen` and `narrow` make a cheap
-or a narrow network of another, or of any functional model.
+are in `odtf.models.heads`. A network of one's own from layers of Keras ends in
+`odtf.models.convolution.Pieces("standard", seed=seed).network(inputs, stages, head, name=name)`, `stages` being its
+list of maps, which puts the head on. `from_keras` makes such a network of any Keras model; `cheapen` and `narrow` make
+a cheap or a narrow network of another, or of any functional model.
 """
 
 from odtf.models import heads, specification

@@ -180,6 +180,8 @@ class Pieces:
         taps = {f"stage{i + 1}": stage for i, stage in enumerate(stages)}
         self.image_size = tuple(inputs.shape[1:3])
         answers = heads.find(head, hidden)(self, stages, embedding)
+        if not isinstance(answers, dict):
+            raise ValueError(f"A head returns a dict from names to KerasTensors. Received: {answers!r} of {head!r}.")
         if taken := taps.keys() & answers.keys():
             raise ValueError(f"The taps of a head need names that no stage has. Received: {', '.join(sorted(taken))}")
         return keras.Model(inputs, {**taps, **answers}, name=name)

@@ -76,6 +76,11 @@ def build(
                 f"{wanted} has no argument {argument!r}; it has {', '.join(known)}{names_lib.meant(argument, known)}. "
                 f"Received: {argument}={value!r}"
             )
+    if missing := [name for name in ("seed", "name") if name not in parameters and not takes_any]:
+        raise ValueError(
+            f"A network is a function network(input_shape, head, *, seed, name, ...). "
+            f"Received: {wanted} without {', '.join(missing)}."
+        )
     if "synchronized" in parameters:
         arguments["synchronized"] = synchronized
     if "normalization" in parameters:

@@ -14,7 +14,8 @@ from odtf import data, methods, models, names, quantization, tasks
 from odtf.errors import UserError
 from odtf.models import automatic_names
 from odtf.models.specification import check_kinds
-from odtf.training import builders, own_losses
+from odtf.tasks import written
+from odtf.training import builders, own_losses, own_methods
 from odtf.training import starts as starts_lib
 from odtf.training.schedules import make_optimizer
 
@@ -49,6 +50,7 @@ def make_task(config):
         made = tasks.make(name, **options)
     except ValueError as error:
         raise UserError(f"config.task: {error}") from error
+    written.check_written(made, name, ("head", "answer"))
     own_losses.install(made, options, terms)
     return made
 
@@ -170,6 +172,7 @@ def make_method(config, info, load_teacher, *, load_start=None, synchronized=Fal
         return load_teacher(workdir, info=info)
 
     method = _make_method(config, task, network, teacher, synchronized)
+    own_methods.check_made(method, specifications)
     method.quantization = schedule
     method.specifications = specifications
     method.starts = starts.made
@@ -266,6 +269,7 @@ def _specification(config, spec):
 
 
 def _check_method_options(method, options):
+    own_methods.check_class(method)
     needed = builders.of_method(method)
     if options.get("teacher"):
         needed["teacher_workdir"] = False

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from odtf.errors import UserError
+
 
 class TrainingStep:
     """The part of `odtf.methods.Method` that makes a step on every replica, and knows which phase of training it is."""
@@ -66,6 +68,11 @@ class TrainingStep:
         "added" is what layers of a network add to its loss (`add_loss`, activity regularizers), where there are such.
         """
         terms = self.loss_terms(targets, outputs)
+        if not isinstance(terms, dict):
+            raise UserError(
+                "loss_terms returns a dict from the names of the terms to tensors [batch]. "
+                f"Received: {terms!r} of {type(self).__name__}."
+            )
         if weights is not None:
             if len(weights.shape) > 1 and weights.shape[1:] != (1,):
                 raise ValueError(f"A weight is one number for each example. Received: weights of {weights.shape}.")

@@ -109,6 +109,34 @@ def test_registered_code_is_found_again():
     assert methods.Solo.from_config(config).peers["peer_0"].count_params()
 
 
+class Weighted(Classification):
+    name = "weighted"
+
+    def __init__(self, weight=1.0):
+        super().__init__()
+        self.weight = weight
+
+
+class Forgetful(Weighted):
+    def __init__(self, weight=1.0, power=1.0):
+        super().__init__(weight)
+
+
+def test_a_task_of_ones_own_is_saved_where_it_is_registered():
+    def saved(task):
+        return json.loads(json.dumps(methods.Solo(least_registered, task=task).get_config()))
+
+    least_registered = keras.saving.register_keras_serializable("tests")(least)
+    with pytest.raises(ValueError, match=r"Received: the task 'weighted', without it"):
+        saved(Weighted())
+    keras.saving.register_keras_serializable("tests")(Weighted)
+    task = methods.Solo.from_config(saved(Weighted(weight=3.0))).task
+    assert type(task) is Weighted and task.weight == 3.0
+    keras.saving.register_keras_serializable("tests")(Forgetful)
+    with pytest.raises(ValueError, match=r"as attributes of their names.* without power"):
+        saved(Forgetful())
+
+
 def own_network(*, seed, name):
     return least(seed=seed, name=name)
 
@@ -117,7 +145,7 @@ def own_network(*, seed, name):
 def test_code_that_nobody_registered_is_refused_before_anything_is_written(network, tmp_path):
     method = methods.Solo(network)
     for save in (method.get_config, lambda: method.save(tmp_path / "cohort.keras")):
-        with pytest.raises(ValueError, match=r"register_keras_serializable. Received: <function") as refusal:
+        with pytest.raises(ValueError, match=r"register_keras_serializable\(\). Received: <function") as refusal:
             save()
         assert len(str(refusal.value).splitlines()) == 1
     assert not list(tmp_path.iterdir())

@@ -109,6 +109,22 @@ def test_validation_within_fit_reaches_the_method(batch, sgd):
     assert np.abs(method.ensemble_weights.numpy() - 0.5).max() > 1e-3
 
 
+def test_a_step_is_traced_once(monkeypatch):
+    """What a loop shows is made in its first step: made as variables of that step, all would be traced again."""
+    traced = []
+    for name in ("train_step", "test_step"):
+        step = getattr(methods.Solo, name)
+
+        def counted(self, data, name=name, step=step):
+            traced.append(name)
+            return step(self, data)
+
+        monkeypatch.setattr(methods.Solo, name, counted)
+    model = keras_rows.cohort()
+    model.fit(X[:20], Y[:20], batch_size=5, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0)
+    assert sorted(traced) == ["test_step", "train_step"]
+
+
 def test_two_replicas_show_what_one_shows(mirrored):
     histories = []
     for strategy in (tf.distribute.get_strategy(), mirrored):

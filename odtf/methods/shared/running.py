@@ -1,5 +1,7 @@
 """What Keras' loops show of an epoch: running means, and sums that the task's metrics are computed from."""
 
+import concurrent.futures
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -89,10 +91,17 @@ class Totals(keras.metrics.Metric):
 
 
 def _outside_of_graphs(make):
-    """Returns what `make` makes, once for all replicas: variables belong to no graph, and to no replica alone."""
+    """Returns what `make` makes, once for all replicas: variables belong to no graph, and to no replica alone.
+
+    It is made in a thread of its own, which traces nothing: TensorFlow traces a function twice that makes a variable.
+    """
 
     def across_replicas(strategy):
-        with tf.init_scope(), strategy.scope():
-            return make()
+        def made():
+            with strategy.scope():
+                return make()
+
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            return thread.submit(made).result()
 
     return tf.distribute.get_replica_context().merge_call(across_replicas)

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import types
 from importlib.util import find_spec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -12,6 +13,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import pytest
 import tensorflow as tf
+from tensorflow.lite.python import lite
 
 # Possible only before the first operation of the process.
 tf.config.set_logical_device_configuration(
@@ -56,6 +58,20 @@ def pytest_collection_modifyitems(config, items):
     """Runs the long files first, all others in their order; one process alone runs them as they are given."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """All steps of a file run as they are written, without a graph: of a few steps, tracing would be most of the time."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def conversions_that_collect_nothing():
+    """The converter collects all garbage whenever it has converted: half a second each in a process of many tests."""
+    lite.gc = types.SimpleNamespace(collect=lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -71,11 +71,11 @@ def weights(model):
 
 
 RANDOM = np.random.default_rng(0)
-X = RANDOM.normal(size=(22, 4, 4, 1)).astype("float32")
-Y = RANDOM.integers(0, CLASSES, 22).astype("int32")
-VX, VY = X[::-1][:9] + 0.1, Y[::-1][:9]
-W = RANDOM.uniform(0.0, 3.0, 22).astype("float32")
-VW = RANDOM.uniform(0.0, 3.0, 9).astype("float32")
+X = RANDOM.normal(size=(12, 4, 4, 1)).astype("float32")
+Y = RANDOM.integers(0, CLASSES, 12).astype("int32")
+VX, VY = X[::-1][:7] + 0.1, Y[::-1][:7]
+W = RANDOM.uniform(0.0, 3.0, 12).astype("float32")
+VW = RANDOM.uniform(0.0, 3.0, 7).astype("float32")
 ONE_HOT = np.eye(CLASSES, dtype="float32")[Y]
 SOFT = 0.7 * ONE_HOT + 0.3 * np.roll(ONE_HOT, 1, axis=-1)
 

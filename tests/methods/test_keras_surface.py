@@ -56,8 +56,8 @@ def test_a_model_in_place_of_what_makes_it_is_refused():
     ("arguments", "message"),
     [
         ((X, None), "Received: no targets"),
-        ((X, np.zeros((22, 7), "float32")), r"over the 4 classes. Received: labels of shape \(None, 7\)"),
-        ((X, np.zeros((22, 2, 2), "int32")), r"Received: labels of shape \(None, 2, 2\)"),
+        ((X, np.zeros((12, 7), "float32")), r"over the 4 classes. Received: labels of shape \(None, 7\)"),
+        ((X, np.zeros((12, 2, 2), "int32")), r"Received: labels of shape \(None, 2, 2\)"),
     ],
 )
 def test_bad_labels(arguments, message):
@@ -67,7 +67,7 @@ def test_bad_labels(arguments, message):
 
 def test_a_weight_is_of_an_example():
     with pytest.raises(ValueError, match="A weight is one number for each example"):
-        keras_rows.cohort().fit(X, Y, sample_weight=np.ones((22, 3), "float32"), verbose=0)
+        keras_rows.cohort().fit(X, Y, sample_weight=np.ones((12, 3), "float32"), verbose=0)
 
 
 @pytest.mark.parametrize("name", methods.available())
@@ -93,7 +93,7 @@ def test_a_method_with_a_ramp_learns_from_fit_how_long_an_epoch_is():
     method.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match="steps_per_epoch=N"):
         method.train_on_batch(X, Y)
-    method.fit(X, Y, batch_size=11, epochs=3, verbose=0)
+    method.fit(X, Y, batch_size=6, epochs=3, verbose=0)
     assert (method.steps_per_epoch, float(method.epoch)) == (2, 3.0)
 
 
@@ -121,7 +121,7 @@ def test_a_step_is_traced_once(monkeypatch):
 
         monkeypatch.setattr(methods.Solo, name, counted)
     model = keras_rows.cohort()
-    model.fit(X[:20], Y[:20], batch_size=5, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0)
+    model.fit(X[:10], Y[:10], batch_size=5, epochs=2, validation_data=(X[:10], Y[:10]), verbose=0)
     assert sorted(traced) == ["test_step", "train_step"]
 
 
@@ -130,7 +130,7 @@ def test_two_replicas_show_what_one_shows(mirrored):
     for strategy in (tf.distribute.get_strategy(), mirrored):
         with strategy.scope():
             model = keras_rows.cohort(metrics=["accuracy"], normalized=False)
-        data = tf.data.Dataset.from_tensor_slices((X[:20], Y[:20], W[:20])).batch(10)
+        data = tf.data.Dataset.from_tensor_slices((X[:12], Y[:12], W[:12])).batch(6)
         histories.append(model.fit(data, validation_data=data, verbose=0).history)
     for name, values in histories[0].items():
         assert histories[1][name] == pytest.approx(values, rel=1e-4), name

@@ -13,6 +13,7 @@ from odtf.training import experiment
 from odtf.training.config import free
 from tests.training.test_experiment import assert_same_weights, last_weights, log_of, small, train
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # A step or two of each network.
 CNN = {"name": "plain_cnn", "widths": (4, 6)}
 
 

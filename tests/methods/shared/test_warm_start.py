@@ -13,6 +13,7 @@ from odtf.methods.shared.warm_start import WarmStart, body, marked, twins
 from tests.methods.conftest import few_peers, make_batch, make_method
 from tests.methods.tiny import least
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # A step or two of each network.
 NAMES = methods.available()
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import types
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,6 +15,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import pytest
 import tensorflow as tf
 from tensorflow.lite.python import lite
+from tensorflow.python.distribute import cross_device_ops
 
 # Possible only before the first operation of the process.
 tf.config.set_logical_device_configuration(
@@ -76,8 +78,14 @@ def conversions_that_collect_nothing():
 
 @pytest.fixture(scope="session")
 def mirrored():
-    """Two replicas on this machine; one strategy for all tests, since a second would number its collectives alike."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    """Two replicas on this machine; one strategy for all tests, since a second would number its collectives alike.
+
+    Eagerly it would start five threads for every sum over replicas: here two serve all of them.
+    """
+    with ThreadPoolExecutor(2) as threads, pytest.MonkeyPatch.context() as patch:
+        pool = types.SimpleNamespace(map=lambda *given: list(threads.map(*given)), close=lambda: None)
+        patch.setattr(cross_device_ops.multiprocessing.pool, "ThreadPool", lambda _: pool)
+        yield tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="module")
 def eagerly():
-    """All steps of a file run as they are written, without a graph: of a few steps, tracing would be most of the time."""
+    """All steps of a file run as they are written, without a graph: of a few, tracing would be most of the time."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)

@@ -14,6 +14,7 @@ from tests.methods.conftest import few_peers, make_batch, make_method
 from tests.methods.tiny import least
 from tests.training.test_experiment import small, train
 from tests.training.test_phases import _stopping
+
 pytestmark = pytest.mark.usefixtures("eagerly")  # A step or two of each network.
 
 

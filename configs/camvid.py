@@ -97,8 +97,8 @@ def shrink(config):
     config.precision = "float32"
     config.batch_size, config.epochs = 40, 2
     config.schedule.warmup_epochs = 0.0
-    backbone = {"name": "resnet", "depth": 10, "conv": "depthwise", "width": 4}
-    small = {"name": "encoder_decoder", "backbone": backbone, "conv": "depthwise", "width": 8}
+    backbone = {"name": "resnet8", "width": (4, 6, 8)}
+    small = {"name": "encoder_decoder", "backbone": backbone, "conv": "depthwise", "width": 8, "stride": 2}
     config.network = free(small)
     if "networks" in config.method:
         config.method.networks = [small, small]

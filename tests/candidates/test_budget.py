@@ -222,12 +222,12 @@ def run(tmp_path_factory):
     runs.claim(workdir, settings)
     dataset = data.load("digits")
     peers = {}
-    for name, widths in (("peer_0", (4, 8, 16)), ("peer_1", (1, 2, 3))):
-        spec = {"name": "cifar_resnet", "depth": 8, "widths": widths, "stem_width": 4}
+    for name, widths in (("peer_0", (4, 8)), ("peer_1", (1, 2))):
+        spec = {"name": "plain_cnn", "widths": widths, "padding": "symmetric", "embedding": 0}
         peers[name] = fit(models.build(spec, (8, 8, 1), 10, seed=0, name=name), dataset)
     (workdir / "chosen").mkdir()
     (workdir / "chosen" / "step-0.npz").write_bytes(b"weights")
-    rows = [{"name": name, "params": 1, "macs": 1, "network": {"name": "cifar_resnet"}} for name in peers]
+    rows = [{"name": name, "params": 1, "macs": 1, "network": {"name": "plain_cnn"}} for name in peers]
     student = {"name": "peer_0", "step": 0, "epoch": 1}
     report = {"method": "OnlineEnsemble", "dataset": "digits", "peers": rows, "student": student}
     files.write_json(workdir / "report.json", {**report, "exports": [], "seconds": {"export": 0}})

@@ -22,7 +22,7 @@ from odtf.targets import TARGETS
 from odtf.tasks import Retrieval
 from odtf.tflite.runner import Runner
 from odtf.training import experiment, strategy
-from odtf.training.config import load_config
+from odtf.training.config import free, load_config
 from tests.losses.test_relations import contrastive, divergence
 from tests.methods.conftest import few_peers, make_batch, make_method
 from tests.methods.tiny import least, tiny
@@ -99,6 +99,8 @@ def test_answers_that_are_averaged_have_one_width(pacemaker):
 
 def config_of(method, **values):
     config = load_config("configs/retrieval.py", f"method={method},smoke")
+    config.network = free({"name": "plain_cnn", "widths": (8, 16), "embedding": 0})
+    config.method.teacher_network = free({"name": "plain_cnn", "widths": (12, 24), "embedding": 0})
     config.task.database_examples = 500
     config.data.max_train_examples = 640
     config.deterministic = True

@@ -11,6 +11,7 @@ from odtf.training import cohorts, strategy
 from odtf.training.config import free, to_json
 from tests.training.test_experiment import small
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # Few steps of each network.
 CNN = {"name": "plain_cnn", "widths": (4, 6)}
 NARROW = {**CNN, "widths": (4, 4)}
 # Of each run: the method, and what its peers are built from.

@@ -19,6 +19,7 @@ from tests.methods.test_baselines import cross_entropy, divergence
 from tests.methods.test_online_distillation_cheap import moves
 from tests.methods.tiny import tiny
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # Few steps of each network.
 WIDE = functools.partial(tiny, (8, 10))
 LAYERS = {"layers": ("stage1", "stage2"), "layer_epochs": (2, 1)}
 

@@ -15,6 +15,7 @@ from tests.methods.test_baselines import cross_entropy, divergence
 from tests.methods.test_online_distillation_cheap import moves
 from tests.methods.tiny import tiny
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # Few steps of each network.
 TEACHER, ASSISTANT = functools.partial(tiny, (8, 12)), functools.partial(tiny, (6, 8))
 
 

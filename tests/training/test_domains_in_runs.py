@@ -7,6 +7,7 @@ from odtf.training.config import free
 from tests.training.test_experiment import assert_same_weights, last_weights, log_of, small, train
 from tests.training.test_phases import _stopping
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # Few steps of each network.
 CNN = {"name": "plain_cnn", "widths": (4, 6)}
 
 

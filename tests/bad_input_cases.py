@@ -383,7 +383,7 @@ EVALUATE = [
     evaluate("A TFLite file is needed", r"config\.py", "--data=digits"),
     evaluate("A task is classification", "'flying'", "--data=digits", "--task=flying"),
     evaluate("There must be a module nowhere with a task", "'nowhere:Task'", "--data=digits", "--task=nowhere:Task"),
-    evaluate("has no flag --scores", "--scores=logits", "--data=digits", "--task=odtf.tasks:Task", "--scores=logits"),
+    evaluate("has no flag --scores", "--scores=logits", "--data=digits", "--task=retrieval", "--scores=logits"),
 ]
 
 

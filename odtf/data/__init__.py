@@ -11,8 +11,10 @@ from odtf.data.samples import Target
 from odtf.data.sources import download
 from odtf.data.sources.memory import from_arrays
 from odtf.data.stores import FileStore, MemoryStore
+from odtf.data.unpaired import COUNTED, Unpaired
 
 __all__ = [
+    "COUNTED",
     "Augmentation",
     "Domain",
     "FileStore",
@@ -23,6 +25,7 @@ __all__ = [
     "Split",
     "Target",
     "TrainPipeline",
+    "Unpaired",
     "calibration_images",
     "download",
     "eval_dataset",

@@ -5,26 +5,35 @@ import io
 import numpy as np
 
 from odtf.data.decoding import decode, header_size
+from odtf.data.samples import Target
 from odtf.data.unpaired import COUNTED
 from odtf.errors import UserError
+
+# The classes that a map of labels shows, beside the picture that is made from it.
+LABELS = Target(None, "uint8", "nearest", 255)
 
 
 def picture_of(targets):
     """Returns name and `Target` of the picture that a task learns from, or None: it learns from something else.
 
     Args:
-        targets: mapping from a name to `Target`: the picture alone or, where it is apart from the image, with
-            `odtf.data.unpaired.COUNTED`.
+        targets: mapping from a name to `Target`: the picture, alone or with `LABELS`; where it is apart from the image,
+            with `odtf.data.unpaired.COUNTED`.
     """
     found = [
         (name, target)
         for name, target in targets.items()
         if target.spatial == "bilinear" and target.dtype == "uint8" and len(target.array_shape((0, 0, 0))) == 3
     ]
-    others = [target for target in targets.values() if target != COUNTED]
-    if len(found) != 1 or len(others) != 1 or found[0][1].apart != (len(targets) == 2):
+    if len(found) != 1:
         return None
-    return found[0]
+    others = [target for target in targets.values() if target != found[0][1]]
+    return found[0] if others in ([[COUNTED]] if found[0][1].apart else [[], [LABELS]]) else None
+
+
+def labels_of(targets):
+    """Returns the name of the target that is `LABELS`, or None if there is none."""
+    return next((name for name, target in targets.items() if target == LABELS), None)
 
 
 def channels_of(target, channels=3):
@@ -118,6 +127,11 @@ class Exchanged:
 
     def __init__(self, store):
         self._store, self.targets, self.streaming = store, store.targets, store.streaming
+        if len(store.targets) > 1:
+            raise UserError(
+                "Pairs with the labels of the image cannot be exchanged. "
+                f"Received: the targets {', '.join(store.targets)}."
+            )
         ((self._name, target),) = store.targets.items()
         self.image_shape = target.array_shape(store.image_shape)
         if self.image_shape != tuple(store.image_shape):

@@ -1,5 +1,6 @@
 """Translation: an image to an image, as edges to photographs or noisy pictures to clean ones."""
 
+import math
 import pathlib
 import typing
 
@@ -7,11 +8,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from odtf.data import COUNTED, Target
+from odtf.data import COUNTED, LABELS, Target
 from odtf.errors import UserError
 from odtf.models import heads
 from odtf.tasks.task import Answer, Task
 from odtf.tasks.translation import likeness, translated_pictures
+from odtf.tasks.translation.frechet import FrechetDistance
+from odtf.tasks.translation.judges import Judge
+from odtf.tasks.translation.segmented import SegmentedOverlap
 
 _PAIRED_METHODS = ("Solo", "OfflineDistillation", "DeepMutualLearning", "OnlineMultiGranularity")
 _UNPAIRED_METHODS = ("OnlineMultiGranularity",)
@@ -32,7 +36,11 @@ class Translation(Task):
     Args:
         channels: of a picture: 1, 3 or any number; None: as many as the image has.
         paired: whether the data have pairs.
-        chosen_by: name of the metric by which validation chooses; None: the first, PSNR where there are pairs.
+        features: name of a network, see `judges.Judge`, between whose features of generated and real pictures the
+            Fréchet distance is a metric, "frechet_NAME"; without pairs there must be one.
+        segmenter: likewise, of a network that segments generated pictures, whose mIoU against the labels in the image
+            is a metric, "miou_NAME". The data must have the labels; a target "labels" comes beside the picture then.
+        chosen_by: name of the metric by which validation chooses; None: the first of "psnr", "ssim" and these.
 
     Raises:
         ValueError: if an argument is out of range, or without pairs there is nothing to judge images by.
@@ -46,16 +54,30 @@ class Translation(Task):
     templates = pathlib.Path(__file__).parent / "templates"
     snippets: typing.ClassVar[dict] = {"android": "translator.md.j2"}
 
-    def __init__(self, channels=None, paired=True, chosen_by=None):
+    def __init__(self, channels=None, paired=True, features=None, segmenter=None, chosen_by=None):
         if channels is not None and (type(channels) is not int or channels < 1):
             raise ValueError(f"channels must be None or an integer of at least 1. Received: channels={channels!r}.")
         if not isinstance(paired, bool):
             raise ValueError(f"paired must be True or False. Received: paired={paired!r}.")
+        if not paired and (features is None or segmenter is not None):
+            raise ValueError(
+                "Without pairs images are judged by features, and have no labels: paired=False needs features, and no "
+                f"segmenter. Received: features={features!r}, segmenter={segmenter!r}."
+            )
         self.channels, self.paired, self.chosen_by = channels, paired, chosen_by
+        self.features, self.segmenter = features, segmenter
         self.methods = _PAIRED_METHODS if paired else _UNPAIRED_METHODS
         self.targets = {"picture": Target((None, None, channels), "uint8", "bilinear", apart=not paired)}
         self.targets |= {} if paired else {"counted": COUNTED}
+        self.targets |= {} if segmenter is None else {"labels": LABELS}
         found = {"psnr": likeness.PSNR(), "ssim": likeness.SSIM()} if paired else {}
+        self._judges = []
+        if features is not None:
+            self._judges.append(judge := Judge(features, "embedding"))
+            found[f"frechet_{judge.title}"] = FrechetDistance(judge, judge.title)
+        if segmenter is not None:
+            self._judges.append(judge := Judge(segmenter, "logits"))
+            found[f"miou_{judge.title}"] = SegmentedOverlap(judge, LABELS.ignore, judge.title)
         if chosen_by not in (None, *found):
             raise ValueError(f"chosen_by is a metric, {', '.join(found)}. Received: chosen_by={chosen_by!r}.")
         self.metrics = {name: found[name] for name in sorted(found, key=lambda name: name != chosen_by)}
@@ -75,6 +97,8 @@ class Translation(Task):
                 f"SSIM looks at images of at least {likeness.WINDOW}x{likeness.WINDOW} pixels. "
                 f"Received: {dataset.image_shape[0]}x{dataset.image_shape[1]} of {dataset.name}."
             )
+        for judge in self._judges:
+            judge.open()
 
     def pictures(self, targets):
         """Returns the pictures of a batch, uint8 `[batch, height, width, channels]`, from its targets."""
@@ -127,6 +151,8 @@ class Translation(Task):
 
     def allowed_loss(self, metric, count, max_drop):
         # Both translate the same images: the noise of a split is not in the difference.
+        if metric.startswith("frechet_"):
+            return math.inf  # Of no fixed scale; what a file may cost is said by its agreement with the network.
         return _DECIBELS if metric == "psnr" else _LEVELS + max_drop
 
     def least_agreement(self, quantization):

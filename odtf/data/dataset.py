@@ -87,6 +87,11 @@ class Split:
             rest, taken = splitting.uniform(len(self), fraction, seed)
         return Split(self.store, self.rows[rest]), Split(self.store, self.rows[taken])
 
+    @property
+    def num_files(self):
+        """How many images, or files, it is made of: its length, unless it has two sets."""
+        return len(self)
+
     def readable(self):
         """Returns those of its rows that decode, as a split; itself where nothing is decoded."""
         return Split(self.store, self.store.readable(self.rows)) if self.store.streaming else self

@@ -22,7 +22,11 @@ def random_part(values, draws, size, how):
     """
     shape = values.shape
     maps = values if shape.rank == 4 else values[..., tf.newaxis]
-    larger = tf.image.resize(maps, size, "nearest" if how == "nearest" else "bicubic")
+    if how == "nearest":
+        larger = tf.image.resize(maps, size, "nearest")
+    else:
+        # Enlarging needs no antialiasing; asked for it, TensorFlow computes weights that it else takes from a table.
+        larger = tf.image.resize(maps, size, "bicubic", antialias=True)
     if larger.dtype != values.dtype:
         larger = tf.cast(tf.clip_by_value(tf.round(larger), values.dtype.min, values.dtype.max), values.dtype)
     rows, columns = (

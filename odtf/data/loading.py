@@ -135,7 +135,7 @@ def drop_corrupt(found):
     """Takes images that cannot be decoded out of splits, with a warning."""
     for part, split in found.items():
         found[part] = split.readable()
-        if skipped := len(split) - len(found[part]):
+        if skipped := split.num_files - found[part].num_files:
             warnings.warn(f"{skipped} corrupt images skipped in {part}.", stacklevel=3)
 
 

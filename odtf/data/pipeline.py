@@ -14,9 +14,6 @@ from odtf.data.pools import Pool
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
 
-# Added to the seed, it is one that no run has: that of what is apart from the images.
-_APART = 2**31
-
 
 def _shard_size(batch_size, num_replicas):
     arguments.integer("num_replicas", num_replicas, 1)
@@ -102,6 +99,8 @@ class TrainPipeline:
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.num_views = arguments.integer("num_views", num_views, 1)
         self._seed = arguments.seed(seed)
+        # That of what is apart from the images; hashed, for the shuffle of a small set heeds the lowest bits alone.
+        self._other_seed = int(np.random.SeedSequence([self._seed, 1]).generate_state(1)[0])
         self._augmentation = Augmentation.from_config(augment, dataset.image_shape)
         self.domains = tuple(domains)
         self._pool = Pool(split, self.domains, self.batch_size, self._seed)
@@ -162,7 +161,7 @@ class TrainPipeline:
         """Images and targets at positions `first` to `first + size` of a step's global batch."""
         share, others = (step, first, size), None
         if self._apart:
-            others = self._pool.rows(*share, self._seed + _APART)
+            others = self._pool.rows(*share, self._other_seed)
         images, values = _gather(self._store, self._pool.rows(*share), size, others)
         targets = {name: target for name, target in self._store.targets.items() if target.spatial}
         spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
@@ -172,7 +171,7 @@ class TrainPipeline:
             own_draws = own_augmentation.draws(self._seed, *share, self.batch_size, self.num_views)
         images, moved = augment(images, draws, self._augmentation, self._mean, self._std, spatial, own_draws)
         for name in self._apart:
-            pictures, _, draws = self._placed(values[name], {}, share, self._seed + _APART)
+            pictures, _, draws = self._placed(values[name], {}, share, self._other_seed)
             moved[name], _ = crop_and_flip(pictures, draws, self._augmentation)
         if self.num_views > 1:
             images = self._by_view(images)

@@ -45,6 +45,10 @@ class Unpaired(Split):
         pairs = zip(*(each.divided(fraction, seed) for each in (self.images_of, self.pictures_of)), strict=True)
         return tuple(self._of(*pair) for pair in pairs)
 
+    @property
+    def num_files(self):
+        return len(self.images_of) + len(self.pictures_of)
+
     def readable(self):
         return self._of(self.images_of.readable(), self.pictures_of.readable())
 

@@ -33,20 +33,20 @@ def get_config(arg=None):
     config.optimizer = free({"name": "adam", "beta_1": 0.5})
     config.schedule.name = "cosine"
     config.schedule.learning_rate = 2e-4
-    channels, depth = arg.channels, 18
+    make = network
     if arg.smoke:
         config.data.name, config.data.image_size = "digit_pictures", (32, 32)
         config.data.augment = free({"load_size": 36, "flip": True})
         config.batch_size, config.epochs, config.schedule.learning_rate = 20, 3, 4e-3
         config.export.calibration_examples = 32
-        channels, depth = 8, 10
-    config.network = free(network(channels, depth))
+        make, arg.channels = tiny, 12
+    config.network = free(make(arg.channels))
     methods = {
         "solo": {"name": "Solo"},
         "dml": {"name": "DeepMutualLearning", "num_peers": 2},
         "offline": {
             "name": "OfflineDistillation",
-            "teacher_network": network(2 * channels, depth),
+            "teacher_network": make(2 * arg.channels),
             "teacher_epochs": max(1, config.epochs // 2),
             "alpha": 0.5,
         },
@@ -57,7 +57,12 @@ def get_config(arg=None):
     return config
 
 
-def network(channels, depth):
+def network(channels):
     """Returns the specification of a depthwise ResNet with a decoder of the same, down to single pixels."""
-    backbone = {"name": "resnet", "depth": depth, "conv": "depthwise", "width": channels}
+    backbone = {"name": "resnet", "depth": 18, "conv": "depthwise", "width": channels}
     return {"name": "encoder_decoder", "backbone": backbone, "conv": "depthwise", "width": channels, "stride": 1}
+
+
+def tiny(channels):
+    """Returns the specification of three convolutions and a pooling."""
+    return {"name": "plain_cnn", "widths": (channels,), "layers": 3, "padding": "symmetric", "embedding": 0}

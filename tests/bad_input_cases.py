@@ -179,9 +179,7 @@ CONFIG = [
     changed({"precision": "float8"}, "config.precision must be one of float32, mixed_bfloat16", "'float8'"),
     changed({"jit": True}, "config.jit must be False on a CPU", "True"),
     changed({"deterministic": "yes"}, "config.deterministic must be True or False", "'yes'"),
-    changed(
-        {"data.name": ""}, "config.data.name must be 'digit_scenes', 'digits', 'folder:PATH', .* or a TFDS name", "''"
-    ),
+    changed({"data.name": ""}, "config.data.name must be 'digit_pictures', .*'folder:PATH', .* or a TFDS name", "''"),
     changed({"data.name": "no such"}, "'digit_scenes', 'digits', 'folder:PATH', .* or a TFDS name", "'no such'"),
     changed({"data.name": "memory:x-1"}, "Arrays live in the process .*FILE.py:FUNCTION", "'memory:x-1'"),
     changed({"code_dir": 7}, "config.code_dir must be None or a path", "7"),

@@ -38,7 +38,7 @@ def load(
     Splits do not depend on the memory budget.
 
     Args:
-        name: "digits", "digit_scenes", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by
+        name: "digits", "digit_scenes", "digit_pictures", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by
             `name[/config][:version]`, what `odtf.data.from_arrays` returned, or a function of the user's own, itself
             (its name is then the set's) or by package.module:FUNCTION or FILE.py:FUNCTION; see `odtf.data.sources`.
         data_dir: where TFDS prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets. Nothing is downloaded;

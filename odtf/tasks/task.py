@@ -306,6 +306,11 @@ class Task:
         """The name of the metric by which validation chooses."""
         return next(iter(self.metrics))
 
+    @property
+    def choices(self):
+        """Names of metrics, `choice` first: an epoch in which any of them is the best so far is kept."""
+        return (self.choice,)
+
     def is_better(self, value, other):
         """Whether a value of the metric that chooses is better than another, or equal to it."""
         return self.metrics[self.choice].better(value, other) == value

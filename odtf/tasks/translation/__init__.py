@@ -40,7 +40,8 @@ class Translation(Task):
             Fréchet distance is a metric, "frechet_NAME"; without pairs there must be one.
         segmenter: likewise, of a network that segments generated pictures, whose mIoU against the labels in the image
             is a metric, "miou_NAME". The data must have the labels; a target "labels" comes beside the picture then.
-        chosen_by: name of the metric by which validation chooses; None: the first of "psnr", "ssim" and these.
+        chosen_by: name of the metric by which validation chooses, or a list of them: an epoch in which any is the best
+            so far is kept, so that the last need not be the best in all; None: the first of "psnr", "ssim" and these.
 
     Raises:
         ValueError: if an argument is out of range, or without pairs there is nothing to judge images by.
@@ -78,9 +79,16 @@ class Translation(Task):
         if segmenter is not None:
             self._judges.append(judge := Judge(segmenter, "logits"))
             found[f"miou_{judge.title}"] = SegmentedOverlap(judge, LABELS.ignore, judge.title)
-        if chosen_by not in (None, *found):
-            raise ValueError(f"chosen_by is a metric, {', '.join(found)}. Received: chosen_by={chosen_by!r}.")
-        self.metrics = {name: found[name] for name in sorted(found, key=lambda name: name != chosen_by)}
+        self._chosen_by = (chosen_by,) if isinstance(chosen_by, str) else tuple(chosen_by or list(found)[:1])
+        if not set(self._chosen_by) <= set(found):
+            raise ValueError(
+                f"chosen_by is a metric, or a list of them: {', '.join(found)}. Received: chosen_by={chosen_by!r}."
+            )
+        self.metrics = {name: found[name] for name in dict.fromkeys((*self._chosen_by, *found))}
+
+    @property
+    def choices(self):
+        return self._chosen_by
 
     # In training ----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from odtf.data import Info
 from odtf.errors import UserError
 from odtf.targets import TARGETS
 from odtf.tasks.translation import Translation
+from odtf.training.choosing import improved
 
 INFO = Info("pictures", (12, 14, 1))
 
@@ -102,7 +103,8 @@ def test_all_other_methods_say_that_they_have_no_meaning():
         ({"paired": "no"}, "paired must be True or False.*'no'"),
         ({"paired": False}, "Without pairs images are judged by features.*features=None"),
         ({"paired": False, "features": "x.keras", "segmenter": "y.keras"}, "and have no labels"),
-        ({"chosen_by": "frechet"}, "chosen_by is a metric, psnr, ssim. Received: chosen_by='frechet'"),
+        ({"chosen_by": "frechet"}, "chosen_by is a metric, or a list of them: psnr, ssim. Received: .*'frechet'"),
+        ({"chosen_by": ["psnr", "fid"]}, "a list of them: psnr, ssim. Received: .*'fid'"),
         ({"features": 3}, "by its path or name. Received: 3"),
     ],
 )
@@ -115,6 +117,9 @@ def test_what_judges_is_a_metric_named_after_it():
     task = Translation(features="runs/classifier", segmenter="sees.tflite", chosen_by="miou_sees")
     assert list(task.metrics) == ["miou_sees", "psnr", "ssim", "frechet_classifier"]
     assert set(task.targets) == {"picture", "labels"}
+    either = Translation(features="runs/classifier", chosen_by=["frechet_classifier", "ssim"])
+    assert (either.choice, either.choices) == ("frechet_classifier", ("frechet_classifier", "ssim"))
+    assert list(either.metrics) == ["frechet_classifier", "ssim", "psnr"] and Translation().choices == ("psnr",)
     assert list(Translation(paired=False, features="runs/classifier").metrics) == ["frechet_classifier"]
     dataset = data.load("digit_pictures", targets=Translation.targets)
     with pytest.raises(UserError, match=r"classifier/?.*which is no file"):
@@ -178,3 +183,25 @@ def test_files_that_give_no_image_are_refused():
         Translation().reader(file_of(np.float32, shape=(1, 10)), INFO)
     with pytest.raises(UserError, match=r"from -1 to 1, 0 to 1 or 0 to 255. Received: -12.8 to 12.7"):
         Translation().reader(file_of(np.int8, (0.1, 0)), INFO)
+
+
+def test_an_epoch_is_kept_where_either_metric_is_the_best_so_far():
+    """As the loop asks it: PSNR or SSIM, two peers."""
+    method = types.SimpleNamespace(task=Translation(chosen_by=["psnr", "ssim"]), students=("a", "b"), selection="psnr")
+    progress = {"chosen": None}
+
+    def kept(*figures):
+        values = {f"{peer}/{name}": v for (peer, name), v in zip(NAMES, figures, strict=True)}
+        return improved(method, values, progress)
+
+    assert kept(10.0, 0.5, 11.0, 0.4) == {"peer": "b", "metric": "psnr", "value": 11.0}
+    assert kept(10.0, 0.6, 9.0, 0.4) == {"peer": "a", "metric": "ssim", "value": 0.6}
+    assert kept(10.9, 0.55, 10.8, 0.59) is None
+    assert kept(11.0, 0.5, 10.8, 0.5) == {"peer": "a", "metric": "psnr", "value": 11.0}
+    method.selection = "psnr_of_the_method"
+    progress.clear()
+    progress["chosen"] = {"metric": "psnr_of_the_method", "value": 5.0}
+    assert improved(method, {f"{peer}/psnr_of_the_method": 4.0 for peer in "ab"}, progress) is None
+
+
+NAMES = [("a", "psnr"), ("a", "ssim"), ("b", "psnr"), ("b", "ssim")]

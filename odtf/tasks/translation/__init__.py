@@ -1,6 +1,5 @@
 """Translation: an image to an image, as edges to photographs or noisy pictures to clean ones."""
 
-import math
 import pathlib
 import typing
 
@@ -24,6 +23,8 @@ _LEAST_DB = {"float32": 50.0, "float16": 35.0, "int16x8": 35.0}
 _LEAST_DB_OF_INT8 = 30.0
 # In PSNR, what the rounding of a file may cost against the picture.
 _DECIBELS, _LEVELS = 0.5, 0.02
+# Of distances that have no scale of their own: there the agreement with the network says what a file may cost.
+_NO_LIMIT = 1e9
 
 
 class Translation(Task):
@@ -160,7 +161,7 @@ class Translation(Task):
     def allowed_loss(self, metric, count, max_drop):
         # Both translate the same images: the noise of a split is not in the difference.
         if metric.startswith("frechet_"):
-            return math.inf  # Of no fixed scale; what a file may cost is said by its agreement with the network.
+            return _NO_LIMIT
         return _DECIBELS if metric == "psnr" else _LEVELS + max_drop
 
     def least_agreement(self, quantization):

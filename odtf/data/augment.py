@@ -33,7 +33,8 @@ class Augmentation:
             is seen; what lies outside is black, and of no class in a mask.
         rotate: degrees by which an image is turned at most, to either side.
         load_size: int, or (height, width), to which an image is enlarged, bicubically, before a random part of its own
-            size is taken, as pix2pix and CycleGAN do (286 for 256); None for none. It goes without `pad`.
+            size is taken, as pix2pix and CycleGAN do: 286 for 256, of files of 256x256 (larger ones are reduced to the
+            image's size first). None for none. It goes without `pad`.
         color: in [0, 1), by how much brightness, contrast and saturation change at most, each by a factor of its own.
 
     Reference:

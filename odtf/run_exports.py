@@ -105,7 +105,7 @@ def _about(run, name, network):
     training = {
         "method": f"{report['method']}, " + ("alone" if alone else f"one of {len(run.peers)} networks together"),
         "network": _words(run.network_of(name)),
-        "data": f"{report['dataset']}, labels of the training split",
+        "data": f"{report['dataset']}, targets of the training split",
         "seed": config.seed,
         "epochs": f"{config.epochs}; {chosen}",
         "batch size": config.batch_size,

@@ -179,9 +179,7 @@ CONFIG = [
     changed({"precision": "float8"}, "config.precision must be one of float32, mixed_bfloat16", "'float8'"),
     changed({"jit": True}, "config.jit must be False on a CPU", "True"),
     changed({"deterministic": "yes"}, "config.deterministic must be True or False", "'yes'"),
-    changed(
-        {"data.name": ""}, "config.data.name must be 'digit_scenes', 'digits', 'folder:PATH', .* or a TFDS name", "''"
-    ),
+    changed({"data.name": ""}, "config.data.name must be 'digit_pictures', .*'folder:PATH', .* or a TFDS name", "''"),
     changed({"data.name": "no such"}, "'digit_scenes', 'digits', 'folder:PATH', .* or a TFDS name", "'no such'"),
     changed({"data.name": "memory:x-1"}, "Arrays live in the process .*FILE.py:FUNCTION", "'memory:x-1'"),
     changed({"code_dir": 7}, "config.code_dir must be None or a path", "7"),
@@ -383,7 +381,7 @@ EVALUATE = [
     evaluate("A TFLite file is needed", r"config\.py", "--data=digits"),
     evaluate("A task is classification", "'flying'", "--data=digits", "--task=flying"),
     evaluate("There must be a module nowhere with a task", "'nowhere:Task'", "--data=digits", "--task=nowhere:Task"),
-    evaluate("has no flag --scores", "--scores=logits", "--data=digits", "--task=odtf.tasks:Task", "--scores=logits"),
+    evaluate("has no flag --scores", "--scores=logits", "--data=digits", "--task=retrieval", "--scores=logits"),
 ]
 
 

@@ -6,13 +6,17 @@ from odtf.data.dataset import ImageDataset, Info, Split, calibration_images
 from odtf.data.domains import Domain, load_domain
 from odtf.data.graph_calls import user_error_from
 from odtf.data.loading import load
+from odtf.data.picture_pairs import LABELS
 from odtf.data.pipeline import TrainPipeline, eval_dataset
 from odtf.data.samples import Target
 from odtf.data.sources import download
 from odtf.data.sources.memory import from_arrays
 from odtf.data.stores import FileStore, MemoryStore
+from odtf.data.unpaired import COUNTED, Unpaired
 
 __all__ = [
+    "COUNTED",
+    "LABELS",
     "Augmentation",
     "Domain",
     "FileStore",
@@ -23,6 +27,7 @@ __all__ = [
     "Split",
     "Target",
     "TrainPipeline",
+    "Unpaired",
     "calibration_images",
     "download",
     "eval_dataset",

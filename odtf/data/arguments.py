@@ -49,9 +49,12 @@ def channel_values(name, value, channels, positive=False):
 
 def image_size(value):
     """Returns `value` (an int, or height and width) as a pair of ints, or None."""
-    if value is None:
-        return None
+    return None if value is None else sides("image_size", value)
+
+
+def sides(name, value):
+    """Returns `value` (an int, or height and width) as a pair of ints."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2:
-        raise UserError(f"image_size must be one integer, or height and width. Received: image_size={value!r}.")
-    return tuple(integer("image_size", side, 1) for side in pair)
+        raise UserError(f"{name} must be one integer, or height and width. Received: {name}={value!r}.")
+    return tuple(integer(name, side, 1) for side in pair)

@@ -32,6 +32,9 @@ class Augmentation:
         scale: (least, most), a random size of the image relative to its own, of which a random part of the image's size
             is seen; what lies outside is black, and of no class in a mask.
         rotate: degrees by which an image is turned at most, to either side.
+        load_size: int, or (height, width), to which an image is enlarged, bicubically, before a random part of its own
+            size is taken, as pix2pix and CycleGAN do: 286 for 256, of files of 256x256 (larger ones are reduced to the
+            image's size first). None for none. It goes without `pad`.
         color: in [0, 1), by how much brightness, contrast and saturation change at most, each by a factor of its own.
 
     Reference:
@@ -46,6 +49,7 @@ class Augmentation:
     scale: tuple = (1.0, 1.0)
     rotate: float = 0.0
     color: float = 0.0
+    load_size: int | tuple | None = None
 
     @classmethod
     def from_config(cls, config, image_shape=None):
@@ -81,11 +85,25 @@ class Augmentation:
             raise UserError(f"augment.scale must be (least, most), in this order. Received: scale={self.scale!r}.")
         if self.also is not None:
             own_augmentation.find(self.also)
-        return self
+        return dataclasses.replace(self, load_size=self._checked_load_size(image_shape))
+
+    def _checked_load_size(self, image_shape):
+        """(height, width), or None."""
+        if self.load_size is None:
+            return None
+        size = arguments.sides("augment.load_size", self.load_size)
+        if self.pad:
+            raise UserError(f"augment.load_size and pad are two ways to crop: one is used. Received: pad={self.pad}.")
+        if image_shape and any(side < own for side, own in zip(size, image_shape, strict=False)):
+            raise UserError(
+                "augment.load_size must not be smaller than the images, which data.image_size says. "
+                f"Received: load_size={self.load_size!r} for {tuple(image_shape[:2])}."
+            )
+        return size
 
     @property
     def random(self):
-        return bool(self.pad or self.flip or self.cutout)
+        return bool(self.pad or self.flip or self.cutout or self.load_size)
 
     @property
     def warps(self):
@@ -193,6 +211,20 @@ def normalize(images, mean, std):
     return tf.reshape(rows * scale - shift, tf.shape(images))
 
 
+def crop_and_flip(images, draws, spec, spatial=None):
+    """The first part of `augment`: the uint8 images, and the tensors of `spatial`, cropped and flipped alike.
+
+    Args:
+        images, draws, spec, spatial: as for `augment`.
+    """
+    moved = {name: values for name, (values, _) in (spatial or {}).items()}
+    if spec.pad or spec.flip:
+        source, outside = _source_pixels(images.shape, draws, spec)
+        images = _move(images, source, 0 if outside else None)
+        moved = {name: _move(moved[name], source, spatial[name][1] if outside else None) for name in moved}
+    return images, moved
+
+
 def augment(images, draws, spec, mean, std, spatial=None, own_draws=None):
     """Augments and normalises images, and moves with each what belongs to its pixels.
 
@@ -213,11 +245,7 @@ def augment(images, draws, spec, mean, std, spatial=None, own_draws=None):
         images are and otherwise unchanged.
     """
     height, width = images.shape[1:3]
-    moved = {name: values for name, (values, _) in (spatial or {}).items()}
-    if spec.pad or spec.flip:
-        source, outside = _source_pixels(images.shape, draws, spec)
-        images = _move(images, source, 0 if outside else None)
-        moved = {name: _move(moved[name], source, spatial[name][1] if outside else None) for name in moved}
+    images, moved = crop_and_flip(images, draws, spec, spatial)
     if spec.also is not None:
         images = own_augmentation.apply(own_augmentation.find(spec.also), images, own_draws)
     images = normalize(images, mean, std)

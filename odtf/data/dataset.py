@@ -7,6 +7,7 @@ import numpy as np
 from odtf.data import arguments
 from odtf.data import splits as splitting
 from odtf.data.samples import as_batch
+from odtf.errors import UserError
 
 # Images a streamed training split is normalised from: the error of a mean over these is far below one grey level.
 _STATISTICS_SAMPLE = 10_000
@@ -66,6 +67,47 @@ class Split:
         if size is None or size >= len(self):
             return self
         return Split(self.store, self.rows[splitting.subset(len(self), size, seed)])
+
+    def divided(self, fraction, seed, names=()):
+        """Returns what is left without a seeded share of the rows, and that share: two splits.
+
+        Args:
+            fraction: float in (0, 1), the share.
+            seed: int.
+            names: of the classes. Where the one target is an integer that stands for one of them, and is known without
+                reading the images, the share is stratified.
+
+        Raises:
+            UserError: if there is too little to divide, or a label is none.
+        """
+        labels = _labels(self, names)
+        if labels is not None:
+            rest, taken = splitting.stratified(labels, fraction, seed, names)
+        else:
+            rest, taken = splitting.uniform(len(self), fraction, seed)
+        return Split(self.store, self.rows[rest]), Split(self.store, self.rows[taken])
+
+    @property
+    def num_files(self):
+        """How many images, or files, it is made of: its length, unless it has two sets."""
+        return len(self)
+
+    def readable(self):
+        """Returns those of its rows that decode, as a split; itself where nothing is decoded."""
+        return Split(self.store, self.store.readable(self.rows)) if self.store.streaming else self
+
+
+def _labels(split, names):
+    """The class of each image, an array `[n]`; None where there is no such thing, or only the files know it."""
+    targets = list(split.store.targets.values())
+    one = len(targets) == 1 and targets[0].shape == () and targets[0].dtype != "float32" and targets[0].ignore is None
+    if not names or not one or not split.store.known:
+        return None
+    labels = split.targets
+    strange = labels[(labels < 0) | (labels >= len(names))]
+    if len(strange):
+        raise UserError(f"Labels must be positions in the {len(names)} names, from 0. Received: {strange[0]}.")
+    return labels
 
 
 @dataclasses.dataclass(frozen=True)

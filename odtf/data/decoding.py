@@ -12,17 +12,19 @@ from odtf.errors import UserError
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 
 
-def decode(data, size=None, channels=3, name="image"):
+def decode(data, size=None, channels=3, name="image", how="bilinear"):
     """Decodes one PNG, JPEG, BMP or GIF (first frame) image.
 
     Grey and palette images become RGB, transparency is dropped, 16-bit images keep their upper 8 bits. Another size is
-    reached by antialiased bilinear resizing of the whole image, aspect ratio not kept: what MediaPipe does on a phone.
+    reached by antialiased resizing of the whole image, aspect ratio not kept: bilinear, as MediaPipe does it on a
+    phone, if not told otherwise.
 
     Args:
         data: bytes of the file.
         size: (height, width), or None for the image's own.
         channels: 1 or 3.
         name: what an error calls the image.
+        how: "bilinear" or "bicubic".
 
     Returns:
         uint8 array `[height, width, channels]`.
@@ -35,7 +37,7 @@ def decode(data, size=None, channels=3, name="image"):
     mode = "L" if channels == 1 else "RGB"
     with _naming(name):
         image = Image.open(io.BytesIO(data))
-        if size is not None:
+        if size is not None and how == "bilinear":
             # A JPEG file is decoded at a fraction of its size, no less than twice the wanted one, where that is enough.
             image.draft(None, (2 * max(size), 2 * max(size)))
         _upright(image)
@@ -46,7 +48,7 @@ def decode(data, size=None, channels=3, name="image"):
         if image.mode != mode:
             image = image.convert(mode)
         if size is not None and image.size != (size[1], size[0]):
-            image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+            image = image.resize((size[1], size[0]), Image.Resampling[how.upper()])
     return np.asarray(image).reshape(image.size[1], image.size[0], channels)
 
 
@@ -70,7 +72,7 @@ def decode_target(data, target, size=None, name="image"):
     """
     from PIL import Image
 
-    channels = (target.array_shape((0, 0))[2:] or (1,))[0]
+    channels = (target.array_shape((0, 0, 3))[2:] or (1,))[0]
     if channels == 3 and target.spatial == "bilinear":
         return fitted(name, pixels := decode(data, size, 3, name), target, pixels.shape)
     with _naming(name):

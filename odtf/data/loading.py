@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from odtf.data import arguments, sources, splits
+from odtf.data import arguments, sources
 from odtf.data.dataset import ImageDataset, Split, channel_statistics
 from odtf.data.samples import LABEL, check
 from odtf.errors import UserError
@@ -28,6 +28,7 @@ def load(
     mean=None,
     std=None,
     targets=None,
+    normalization=None,
 ):
     """Opens a data set and makes the splits that it lacks.
 
@@ -37,7 +38,7 @@ def load(
     Splits do not depend on the memory budget.
 
     Args:
-        name: "digits", "digit_scenes", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by
+        name: "digits", "digit_scenes", "digit_pictures", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by
             `name[/config][:version]`, what `odtf.data.from_arrays` returned, or a function of the user's own, itself
             (its name is then the set's) or by package.module:FUNCTION or FILE.py:FUNCTION; see `odtf.data.sources`.
         data_dir: where TFDS prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets. Nothing is downloaded;
@@ -53,6 +54,8 @@ def load(
         mean: floats per channel for pixels scaled to [0, 1]; None for those of the training split.
         std: likewise, all positive.
         targets: mapping from a name to `Target`, what a task learns from; None for classification's integer "label".
+        normalization: pair (mean, std) of numbers for all channels, in place of those of the training split, where
+            `mean` or `std` is None; a task may have one, as where networks take pixels from -1 to 1.
 
     Returns:
         `ImageDataset` with the splits "train", "validation", "test".
@@ -82,7 +85,8 @@ def load(
         found["train"] = found["train"].part(max_train_examples, seed)
     found = within(budget, found)
     if mean is None or std is None:
-        computed = channel_statistics(found["train"], seed)
+        fixed = normalization and [(float(value),) * image_shape[2] for value in normalization]
+        computed = fixed or channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in _PARTS}
     return ImageDataset(title, tuple(names), image_shape, mean, std, ordered, getattr(names, "colors", ()))
@@ -130,11 +134,9 @@ def _sample_bytes(store):
 def drop_corrupt(found):
     """Takes images that cannot be decoded out of splits, with a warning."""
     for part, split in found.items():
-        if split.store.streaming:
-            rows = split.store.readable(split.rows)
-            if len(rows) < len(split):
-                warnings.warn(f"{len(split) - len(rows)} corrupt images skipped in {part}.", stacklevel=3)
-            found[part] = Split(split.store, rows)
+        found[part] = split.readable()
+        if skipped := split.num_files - found[part].num_files:
+            warnings.warn(f"{skipped} corrupt images skipped in {part}.", stacklevel=3)
 
 
 def within(budget, found):
@@ -151,27 +153,7 @@ def _make_missing(found, names, validation_fraction, seed):
     ):
         if part in found:
             continue
-        train = found["train"]
-        labels = _classes(train, names)
-        if labels is not None:
-            rest, taken = splits.stratified(labels, fraction, part_seed, names)
-        else:
-            rest, taken = splits.uniform(len(train), fraction, part_seed)
-        found[part] = Split(train.store, train.rows[taken])
-        found["train"] = Split(train.store, train.rows[rest])
-
-
-def _classes(split, names):
-    """The class of each image, an array `[n]`; None where there is no such thing, or only the files know it."""
-    targets = list(split.store.targets.values())
-    one = len(targets) == 1 and targets[0].shape == () and targets[0].dtype != "float32" and targets[0].ignore is None
-    if not names or not one or not split.store.known:
-        return None
-    labels = split.targets
-    strange = labels[(labels < 0) | (labels >= len(names))]
-    if len(strange):
-        raise UserError(f"Labels must be positions in the {len(names)} names, from 0. Received: {strange[0]}.")
-    return labels
+        found["train"], found[part] = found["train"].divided(fraction, part_seed, names)
 
 
 def _in_memory(found):

@@ -20,7 +20,7 @@ def mask_of(targets):
         targets: mapping from a name to `Target`.
     """
     (name, target), *others = targets.items()
-    is_mask = target.spatial == "nearest" and target.dtype != "float32" and target.array_shape((0, 0)) == (0, 0)
+    is_mask = target.spatial == "nearest" and target.dtype != "float32" and target.array_shape((0, 0, 0)) == (0, 0)
     return (name, target) if is_mask and not others else None
 
 

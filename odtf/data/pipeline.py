@@ -6,8 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from odtf.data import arguments, own_augmentation, warp
-from odtf.data.augment import NUM_DRAWS, Augmentation, augment, normalize
+from odtf.data.augment import NUM_DRAWS, Augmentation, augment, crop_and_flip, normalize
 from odtf.data.draws import uniform
+from odtf.data.enlarging import random_part
 from odtf.data.graph_calls import user_error_from
 from odtf.data.pools import Pool
 from odtf.data.samples import as_batch
@@ -57,9 +58,16 @@ def _elements(count, start, replicas, make, streaming):
     return index.map(element, num_parallel_calls=parallel).prefetch(2 * width).with_options(options)
 
 
-def _gather(store, rows, count):
-    """Images and targets of `count` rows, of shapes that are known while a graph is built."""
-    images, values = store.gather(rows)
+def _gather(store, rows, count, others=None):
+    """Images and targets of `count` rows, of shapes that are known while a graph is built.
+
+    Args:
+        store: what has the rows.
+        rows: int64 tensor `[count]`.
+        count: int.
+        others: likewise, of what is apart from the images; None: the same, or there is nothing of the kind.
+    """
+    images, values = store.gather(rows) if others is None else store.gather(rows, others)
     shapes = {name: (count, *target.array_shape(store.image_shape)) for name, target in store.targets.items()}
     values = {name: tf.ensure_shape(values[name], shape) for name, shape in shapes.items()}
     return tf.ensure_shape(images, (count, *store.image_shape)), values
@@ -91,6 +99,8 @@ class TrainPipeline:
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.num_views = arguments.integer("num_views", num_views, 1)
         self._seed = arguments.seed(seed)
+        # That of what is apart from the images; hashed, for the shuffle of a small set heeds the lowest bits alone.
+        self._other_seed = int(np.random.SeedSequence([self._seed, 1]).generate_state(1)[0])
         self._augmentation = Augmentation.from_config(augment, dataset.image_shape)
         self.domains = tuple(domains)
         self._pool = Pool(split, self.domains, self.batch_size, self._seed)
@@ -101,6 +111,12 @@ class TrainPipeline:
                 f" Received: batch_size={batch_size}."
             )
         self._store = self._pool.store
+        self._apart = [name for name, target in self._store.targets.items() if target.apart]
+        if self._apart and self.domains:
+            raise UserError(
+                "Further domains join images that have their targets; two sets without pairs are one domain each. "
+                f"Received: domains with the target {self._apart[0]!r}."
+            )
         self._mean, self._std = dataset.mean, dataset.std
 
     def batch(self, step, replica=0, num_replicas=1):
@@ -143,39 +159,62 @@ class TrainPipeline:
 
     def _make(self, step, first, size):
         """Images and targets at positions `first` to `first + size` of a step's global batch."""
-        images, values = _gather(self._store, self._pool.rows(step, first, size), size)
-        draws = self._draws(step, first, size)
-        spatial = {name: (values[name], t.fill) for name, t in self._store.targets.items() if t.spatial}
-        if self.num_views > 1:
-            images = self._repeated(images)
-            spatial = {name: (self._repeated(value), fill) for name, (value, fill) in spatial.items()}
-        images, spatial = self._warped(images, spatial, step, first, size)
+        share, others = (step, first, size), None
+        if self._apart:
+            others = self._pool.rows(*share, self._other_seed)
+        images, values = _gather(self._store, self._pool.rows(*share), size, others)
+        targets = {name: target for name, target in self._store.targets.items() if target.spatial}
+        spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
+        images, spatial, draws = self._placed(images, spatial, share, self._seed, self._augmentation.color)
         own_draws = None
         if self._augmentation.also is not None:
-            views = self.num_views
-            own_draws = own_augmentation.draws(self._seed, step, first, size, self.batch_size, views)
+            own_draws = own_augmentation.draws(self._seed, *share, self.batch_size, self.num_views)
         images, moved = augment(images, draws, self._augmentation, self._mean, self._std, spatial, own_draws)
+        for name in self._apart:
+            pictures, _, draws = self._placed(values[name], {}, share, self._other_seed)
+            moved[name], _ = crop_and_flip(pictures, draws, self._augmentation)
         if self.num_views > 1:
             images = self._by_view(images)
             moved = {name: self._by_view(value) for name, value in moved.items()}
         return images, as_batch({**values, **moved})
 
-    def _warped(self, images, spatial, step, first, size):
-        """Images and spatial targets after what precedes crop and flip: colour, scale and rotation."""
-        spec = self._augmentation
-        if not spec.warps and not spec.color:
-            return images, spatial
-        numbers = warp.draws(self._seed, step, first, size, self.batch_size, self.num_views)
-        if spec.color:
-            images = warp.coloured(images, numbers, spec.color)
+    def _placed(self, images, spatial, share, seed, color=0.0):
+        """Images and spatial targets after what precedes crop and flip, and the numbers behind these.
+
+        Args:
+            images: uint8 tensor `[size, height, width, channels]`.
+            spatial: as for `augment`.
+            share: (step, first, size).
+            seed: int.
+            color: as of `Augmentation`.
+        """
+        spec, (_, _, size) = self._augmentation, share
+        if self.num_views > 1:
+            images = self._repeated(images)
+            spatial = {name: (self._repeated(value), fill) for name, (value, fill) in spatial.items()}
+        draws = tf.zeros((size * self.num_views, NUM_DRAWS))
+        if spec.random:
+            draws = self._uniform(share, seed)
+        how = {name: target.spatial for name, target in self._store.targets.items()}
+        if spec.load_size:
+            images = random_part(images, draws, spec.load_size, "bicubic")
+            spatial = {n: (random_part(v, draws, spec.load_size, how[n]), fill) for n, (v, fill) in spatial.items()}
+        if not spec.warps and not color:
+            return images, spatial, draws
+        numbers = warp.draws(seed, *share, self.batch_size, self.num_views)
+        if color:
+            images = warp.coloured(images, numbers, color)
         if spec.warps:
             where = warp.transforms(numbers, *images.shape[1:3], spec.scale, spec.rotate)
             images = warp.warped(images, where, 0, "bilinear")
-            how = {name: target.spatial for name, target in self._store.targets.items()}
-            spatial = {
-                name: (warp.warped(value, where, fill, how[name]), fill) for name, (value, fill) in spatial.items()
-            }
-        return images, spatial
+            spatial = {n: (warp.warped(v, where, fill, how[n]), fill) for n, (v, fill) in spatial.items()}
+        return images, spatial, draws
+
+    def _uniform(self, share, seed):
+        """float32 `[size * num_views, NUM_DRAWS]`."""
+        step, first, size = share
+        seeds = tf.stack([tf.constant(seed, tf.int64), step])
+        return uniform(seeds, first, size, self.batch_size, self.num_views, NUM_DRAWS)
 
     def _repeated(self, values):
         repeated = tf.repeat(values, self.num_views, axis=0)
@@ -184,13 +223,6 @@ class TrainPipeline:
 
     def _by_view(self, values):
         return tf.reshape(values, (-1, self.num_views, *values.shape[1:]))
-
-    def _draws(self, step, first, size):
-        """float32 `[size * num_views, NUM_DRAWS]`."""
-        if not self._augmentation.random:
-            return tf.zeros((size * self.num_views, NUM_DRAWS))
-        seed = tf.stack([self._seed, step])
-        return uniform(seed, first, size, self.batch_size, self.num_views, NUM_DRAWS)
 
 
 def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):

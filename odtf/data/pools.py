@@ -46,13 +46,20 @@ class Pool:
             self._offsets = tf.constant(np.cumsum([0, *counts[:-1]]), tf.int64)
             self._changes = tf.constant(changes, tf.int64)
 
-    def rows(self, step, first, size):
-        """Rows of the store at the positions `first` to `first + size` of a step's global batch; int64 `[size]`."""
+    def rows(self, step, first, size, seed=None):
+        """Rows of the store at the positions `first` to `first + size` of a step's global batch; int64 `[size]`.
+
+        Args:
+            step: int64 scalar tensor.
+            first: position in the global batch.
+            size: int.
+            seed: int, of another shuffle of the same images; None: that of the pool.
+        """
         stage = tf.searchsorted(self._changes, [step // self.steps_per_epoch], side="right")[0] - 1
         count, change = self._counts[stage], self._changes[stage]
         step, batches = step - change * self.steps_per_epoch, count // self._batch_size
         positions = step % batches * self._batch_size + first + tf.range(size, dtype=tf.int64)
         # Passes are numbered as epochs are, so that images alone come in the order that they have in a run alone.
-        seed = tf.stack([tf.constant(self._seed, tf.int64), change + step // batches])
+        seed = tf.stack([tf.constant(self._seed if seed is None else seed, tf.int64), change + step // batches])
         shuffled = tf.random.experimental.index_shuffle(positions, tf.cast(seed, tf.uint32), count - 1)
         return tf.gather(self._rows, self._offsets[stage] + shuffled)

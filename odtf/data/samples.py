@@ -15,11 +15,14 @@ class Target:
 
     Attributes:
         shape: of one example's value: () for a number, (k,) for k numbers. A spatial target is as high and wide as the
-            image: None for `[height, width]`, (None, None, 3) for `[height, width, 3]`.
+            image: None for `[height, width]`, (None, None, 3) for `[height, width, 3]`, (None, None, None) for as many
+            channels as the image has.
         dtype: "int32", "uint8" or "float32".
         spatial: effect of geometry: None for none; "nearest" or "bilinear" if it is moved as the image is, the word
             being how it is resized. Crops and flips only move values, and mix none.
         ignore: value that counts for nothing, and that padding gets; None: padding gets 0.
+        apart: whether it is another picture than the image's own, as where two sets of pictures have no pairs: in
+            training it is drawn by a shuffle of its own, and moved by draws of its own.
 
     Raises:
         ValueError: if these do not go together.
@@ -29,6 +32,7 @@ class Target:
     dtype: str = "int32"
     spatial: str | None = None
     ignore: int | None = None
+    apart: bool = False
 
     def __post_init__(self):
         if self.dtype not in ("int32", "uint8", "float32"):
@@ -36,12 +40,14 @@ class Target:
         if self.spatial not in _SPATIAL:
             raise ValueError(f"spatial must be None, 'nearest' or 'bilinear'. Received: spatial={self.spatial!r}.")
         sides = (None, None) if self.shape is None else tuple(self.shape)
-        wanted = sides[:2] == (None, None) and None not in sides[2:] if self.spatial else None not in sides
+        wanted = sides[:2] == (None, None) and None not in sides[3:] if self.spatial else None not in sides
         if not wanted:
             raise ValueError(
                 "The height and width of a spatial target are None, those of the image, and no other target has such."
                 f" Received: shape={self.shape!r}, spatial={self.spatial!r}."
             )
+        if self.apart and not self.spatial:
+            raise ValueError(f"What is apart from the image is a spatial target. Received: spatial={self.spatial!r}.")
         if self.ignore is not None and self.dtype != "float32":
             limits = np.iinfo(self.dtype)
             if not limits.min <= self.ignore <= limits.max:
@@ -49,12 +55,15 @@ class Target:
 
     def __str__(self):
         sides = (None, None) if self.shape is None else self.shape
-        words = ["height", "width", *map(str, sides[2:])] if self.spatial else map(str, sides)
+        channels = ("channels" if side is None else str(side) for side in sides[2:])
+        words = ["height", "width", *channels] if self.spatial else map(str, sides)
         parts = [f"{self.dtype} [{', '.join(words)}]"]
         if self.spatial:
             parts.append(self.spatial)
         if self.ignore is not None:
             parts.append(f"{self.ignore} ignored")
+        if self.apart:
+            parts.append("of another picture")
         return ", ".join(parts)
 
     @property
@@ -66,7 +75,7 @@ class Target:
         """Shape of one example's value beside an image of (height, width, channels)."""
         if not self.spatial:
             return tuple(self.shape)
-        return (*image_shape[:2], *(self.shape or ())[2:])
+        return (*image_shape[:2], *(image_shape[2] if side is None else side for side in (self.shape or ())[2:]))
 
 
 # What classification learns from.

@@ -11,7 +11,7 @@ from odtf.errors import UserError
 from odtf.files import disk_errors
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
-from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, take_uint8
+from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, give_quantized, take_uint8
 from odtf.tflite.shores import remove_shores
 from odtf.tflite.weight_scales import join_scales
 
@@ -123,6 +123,8 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
     converted = unmarked(content, per_channel)
     if not native:
         take_uint8(converted)
+    if answer.quantization is not None:
+        give_quantized(converted, answer.dtype or output_type, answer.quantization)
     flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)
     return flatbuffer.pack(converted)
 

@@ -55,22 +55,23 @@ def kernels(content, circumstances):
     Integer kernels round in other places than XNNPACK's, by one step in each layer, so that scores may differ; what
     must stand is the accuracy.
     """
-    task = circumstances.task
+    task, info = circumstances.task, circumstances.dataset.info
     images, targets = circumstances.examples(_KERNEL_EXAMPLES)
     runners = Runner(content), Runner(content, xnnpack=False)
     with_it, without = (runner.predict(images) for runner in runners)
     # Metrics that are computed against another split are left out.
     metrics = {name: metric for name, metric in task.metrics.items() if metric.reference is None}
     found, other = ({}, {})
+    answers = [task.comparable(y, info, circumstances.target) for y in (with_it, without)]
     if metrics:
-        found, other = (evaluate(lambda _, y=y: y, [(images, targets)], metrics) for y in (with_it, without))
+        found, other = (evaluate(lambda _, y=y: y, [(images, targets)], metrics) for y in answers)
     if task.choice in metrics:
         _check_kernels(task, found[task.choice], other[task.choice], len(images), circumstances.max_drop)
     difference = float(np.max(np.abs(with_it - without)))
     scale = runners[0].output["quantization"][0]
     figures = {"passed": True, "examples": len(images)}
     if task.agreement is not None:
-        figures |= evaluate(lambda _: without, [(images, with_it)], {"agreement": task.agreement})
+        figures |= evaluate(lambda _: answers[1], [(images, answers[0])], {"agreement": task.agreement})
     figures |= {
         "equal_scores": float(np.mean(with_it == without)),
         "max_difference": difference,

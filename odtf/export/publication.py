@@ -141,7 +141,7 @@ def _picture(content, network, dataset, task, target, split):
     images, targets = examples.take(np.arange(min(_SHOWN, len(examples))))
     predict = student_of(network, dataset, task.output)
     answers = {"student": task.folded(predict(images), target), "file": Runner(content).predict(images)}
-    answers = {name: task.comparable(one, dataset.info) for name, one in answers.items()}
+    answers = {name: task.comparable(one, dataset.info, target) for name, one in answers.items()}
     try:
         return pictures.rendered(task.draw, dataset.info, images, targets, answers)
     except ImportError:

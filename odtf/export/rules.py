@@ -85,6 +85,11 @@ def check_interface(runner, info, task, target, quantization):
             raise VerificationError(
                 f"A {target.name} {quantization} file has a tensor {name}, {kind} {shape}. Received: {found}"
             )
+    if answer.quantization not in (None, runner.output["quantization"]):
+        raise VerificationError(
+            f"The output {answer.name} holds values with (scale, zero point) {answer.quantization}. "
+            f"Received: {runner.output['quantization']}"
+        )
     scale, zero_point = runner.input["quantization"]
     if (scale, zero_point) != INPUT_QUANTIZATION[input_type]:
         raise VerificationError(

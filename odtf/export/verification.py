@@ -106,6 +106,11 @@ def is_worse(task, value, reference, allowed):
     return not task.is_better(value, limit)
 
 
+def is_enough(agreement, value, least):
+    """Whether a value of a metric of agreement is as good as the least that is wanted, or better."""
+    return agreement.better(value, least) == value
+
+
 def _compare(runner, network, dataset, task, target, split, count):
     """The metrics of a file and of its student, computed from the same pixels, and how far their answers differ."""
     study, predict = Study(task, dataset.info), student_of(network, dataset, task.output)
@@ -126,14 +131,15 @@ def _compare(runner, network, dataset, task, target, split, count):
             difference = np.mean(given != expected) if counted else np.max(np.abs(given - expected))
             worst = max(worst, float(difference))
             largest = max(largest, 0.0 if counted else float(np.max(np.abs(expected))))
-            take(targets, *(task.comparable(answers, dataset.info) for answers in (given, expected)))
+            take(targets, *(task.comparable(answers, dataset.info, target) for answers in (given, expected)))
     found = study.result()
     student = found.pop("against")
     return {
         "count": count,
         "agreement": student.pop("agreement", None),
         "max_error": worst,
-        "relative_error": worst / (1.0 + largest),
+        # What is stored as whole steps may be off by one where a value lies in the middle.
+        "relative_error": max(0.0, worst - runner.output["quantization"][0]) / (1.0 + largest),
         "metrics": found,
         "student_metrics": student,
     }
@@ -147,6 +153,12 @@ def _check_answers(figures, task, quantization, max_drop):
         raise VerificationError(
             f"The {quantization} file answers worse than its student, whose {metric.title} is {expected:.4f}, by more "
             f"than {allowed:.4f}. Received: {value:.4f}"
+        )
+    least = task.least_agreement(quantization)
+    if least is not None and not is_enough(task.agreement, figures["agreement"], least):
+        raise VerificationError(
+            f"The {quantization} file does not answer as its student: {task.agreement.title} is "
+            f"{task.agreement.text(figures['agreement'])}; at least {task.agreement.text(least)} was expected."
         )
     if quantization == "float32" and figures["relative_error"] > _FLOAT_TOLERANCE:
         allowed = _FLOAT_TOLERANCE * figures["max_error"] / figures["relative_error"]

@@ -72,9 +72,9 @@ def figures(row, task, dataset, folder):
 
     parts = dataset.parts(metrics.references_of(task.metrics))
     references = {name: examples(part) for name, part in parts.items()}
-    runner = export.Runner(content)
+    runner, target = export.Runner(content), export.find_target(row["target"], row["quantization"])
     found = metrics.evaluate(
-        lambda images: task.comparable(runner.predict(images), dataset.info),
+        lambda images: task.comparable(runner.predict(images), dataset.info, target),
         examples(dataset.splits["validation"]),
         task.metrics,
         references,

@@ -73,6 +73,12 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
                 f"{type(self).__name__} has no meaning outside {', '.join(self.only)}; choose another method. "
                 f"Received: task={self.task.name!r}."
             )
+        others = self.task.methods
+        if others and type(self).__name__ not in others and type(self).__module__.startswith("odtf.methods."):
+            raise ValueError(
+                f"{type(self).__name__} has no meaning in {self.task.name}; choose one of {', '.join(others)}. "
+                f"Received: task={self.task.name!r}."
+            )
         self.seed = int(seed)
         self.synchronized = bool(synchronized)
         self.peers = {}

@@ -89,6 +89,28 @@ class Pixels:
         return {self.tap: enlarged(x, pieces.image_size, name=self.tap)}
 
 
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """A picture as large as the image: a 1x1 convolution of the last stage, enlarged to its size, and tanh.
+
+    Its one tap is the answer `[batch, height, width, channels]`, float32, in [-1, 1].
+
+    Attributes:
+        channels: of the picture.
+        tap: name of the answer.
+    """
+
+    channels: int
+    tap: str = "image"
+
+    def __call__(self, pieces, stages, embedding=None):
+        seeds = pieces.next_seed(), pieces.next_seed()
+        x = pixelwise(stages[-1], self.channels, seeds, name=f"{self.tap}_small")
+        x = enlarged(x, pieces.image_size, name=f"{self.tap}_large")
+        # The network's input has the name "image" already.
+        return {self.tap: keras.layers.Activation("tanh", dtype="float32", name=f"{self.tap}_tanh")(x)}
+
+
 def pixelwise(x, units, seeds, *, name):
     """A linear layer on every position of a map, in float32, with the initialisation of PyTorch's.
 

@@ -17,11 +17,13 @@ MICRO = PORTABLE | {
 }
 ETHOS_U = PORTABLE | {"EXPAND_DIMS", "MIRROR_PAD", "PACK", "SLICE", "SPLIT_V", "UNPACK"}
 
-# What XNNPACK runs in addition; CAST is how pixels enter a network that does not compute in int8.
+# What XNNPACK runs in addition; CAST is how pixels enter a network that does not compute in int8. Mirrored margins are
+# left to LiteRT's own kernel, as ARG_MAX is.
 PHONE = PORTABLE | {
-    *("CAST", "DEQUANTIZE", "DIV", "ELU", "GELU", "NEG", "PRELU", "RSQRT", "SLICE", "SQRT", "SQUARED_DIFFERENCE"),
+    *("CAST", "DEQUANTIZE", "DIV", "ELU", "GELU", "MIRROR_PAD", "NEG", "PRELU", "RSQRT", "SLICE", "SQRT"),
+    "SQUARED_DIFFERENCE",
 }
 
 # What the GPU delegate parses between float tensors (tensorflow/lite/delegates/gpu/common/model_builder.cc). DEQUANTIZE
 # is how float16 weights are stored; the delegate reads through it.
-PHONE_GPU = (PHONE | {"EXP", "SPLIT_V"}) - {"ARG_MAX", "CAST", "GELU", "QUANTIZE", "SPLIT"}
+PHONE_GPU = (PHONE | {"EXP", "SPLIT_V"}) - {"ARG_MAX", "CAST", "GELU", "MIRROR_PAD", "QUANTIZE", "SPLIT"}

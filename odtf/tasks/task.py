@@ -15,11 +15,14 @@ class Answer:
         name: of the output tensor.
         shape: of the output, with the batch of 1; None for a size that is the network's own.
         dtype: type of its values; None: the target's.
+        quantization: (scale, zero point) by which stored values are read, such as (1.0, 0) for "uint8" pixels; a float
+            that the network computes is rounded to them. None: as calibrated, or floats.
     """
 
     name: str
     shape: tuple
     dtype: str | None = None
+    quantization: tuple | None = None
 
 
 class Task:
@@ -57,6 +60,9 @@ class Task:
             student by the first.
         targets: mapping from a name to `odtf.data.Target`, what a sample has beside its image. Where there is one,
             batches have it as it is; where there are several, as a dict.
+        normalization: (mean, std) of pixels scaled to [0, 1], a number each for all channels, by which networks get
+            their images where the config gives none; None: those of the training split.
+        methods: names of those of odtf's methods that have a meaning in the task; empty: all that say nothing else.
         relational: whether `distil` compares how the answers of a batch lie to each other, and not answer with answer:
             teacher and student may then answer in different shapes.
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
@@ -75,6 +81,8 @@ class Task:
     output = "output"
     metrics: typing.ClassVar[dict] = {}
     targets: typing.ClassVar[dict] = {}
+    normalization = None
+    methods: typing.ClassVar[tuple] = ()
     relational = False
     agreement = None
     client = None
@@ -186,12 +194,13 @@ class Task:
         """Returns what `fold` makes of a network's answers, numpy arrays `[batch, ...]`."""
         return output
 
-    def comparable(self, answers, info):
+    def comparable(self, answers, info, target):
         """Returns the answers of a file, or what `folded` gives, in the form that metrics take: as they are.
 
         Args:
             answers: array `[n, ...]`, as real numbers.
             info: `odtf.data.Info` of the data.
+            target: `odtf.targets.Target` of the file.
         """
         return answers
 
@@ -225,6 +234,14 @@ class Task:
             max_drop: the price of quantisation, in units of the metric.
         """
         return max_drop + count**-0.5
+
+    def least_agreement(self, quantization):
+        """Returns how far a file must agree with its network, in units of `agreement`; None: the metrics are enough.
+
+        Args:
+            quantization: how the file computes.
+        """
+        return None
 
     def labels(self, info):
         """Returns the names that go with a file's outputs, a tuple of str; empty where outputs have none."""
@@ -288,6 +305,11 @@ class Task:
     def choice(self):
         """The name of the metric by which validation chooses."""
         return next(iter(self.metrics))
+
+    @property
+    def choices(self):
+        """Names of metrics, `choice` first: an epoch in which any of them is the best so far is kept."""
+        return (self.choice,)
 
     def is_better(self, value, other):
         """Whether a value of the metric that chooses is better than another, or equal to it."""

@@ -1,4 +1,4 @@
-"""Raw pixels 0..255 as a file takes them, whatever the type of its input."""
+"""Raw pixels 0..255 as a file takes and gives them, whatever it computes in."""
 
 from ai_edge_litert import schema_py_generated as schema
 
@@ -38,3 +38,48 @@ def take_uint8(model):
     graph.inputs = [outer]
     for signature in model.signatureDefs or ():
         signature.inputs[0].tensorIndex = outer
+
+
+def give_quantized(model, kind, quantization):
+    """Makes the values of a model's output stored integers of a known scale.
+
+    An integer output must come from a QUANTIZE, which then rounds to that scale; a float32 output gets one.
+
+    Args:
+        model: `schema.ModelT`.
+        kind: type of the stored values, "uint8" or "int8".
+        quantization: (scale, zero point).
+
+    Raises:
+        ValueError: if an integer output comes from another operator, whose scale is its own.
+    """
+    graph = model.subgraphs[0]
+    inner = int(graph.outputs[0])
+    wanted = {"uint8": schema.TensorType.UINT8, "int8": schema.TensorType.INT8}[kind]
+    parameters = schema.QuantizationParametersT()
+    parameters.scale, parameters.zeroPoint = [quantization[0]], [quantization[1]]
+    if graph.tensors[inner].type == wanted:
+        (maker,) = (op for op in graph.operators if inner in op.outputs)
+        if model.operatorCodes[maker.opcodeIndex].builtinCode != schema.BuiltinOperator.QUANTIZE:
+            raise ValueError(f"The output of a file must come from a QUANTIZE to be given a scale. Received: {kind}.")
+        graph.tensors[inner].quantization = parameters
+        return
+    stored = schema.TensorT()
+    stored.name, stored.shape = graph.tensors[inner].name, graph.tensors[inner].shape
+    stored.type, stored.buffer, stored.hasRank = wanted, 0, graph.tensors[inner].hasRank
+    stored.quantization = parameters
+    graph.tensors[inner].name = "values"
+    graph.tensors.append(stored)
+    outer = len(graph.tensors) - 1
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
+    code.version = 1
+    model.operatorCodes.append(code)
+    quantize = schema.OperatorT()
+    quantize.opcodeIndex, quantize.inputs, quantize.outputs = len(model.operatorCodes) - 1, [inner], [outer]
+    quantize.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
+    quantize.builtinOptions = schema.QuantizeOptionsT()
+    graph.operators.append(quantize)
+    graph.outputs = [outer]
+    for signature in model.signatureDefs or ():
+        signature.outputs[0].tensorIndex = outer

@@ -63,7 +63,9 @@ def load_dataset(config):
     """
     others = ("name", "augment", "num_views", "domains")
     options = {key: value for key, value in config.data.items() if key not in others}
-    return data.load(config.data.name, seed=config.seed, targets=make_task(config).targets, **options)
+    task = make_task(config)
+    options |= {"targets": task.targets, "normalization": task.normalization}
+    return data.load(config.data.name, seed=config.seed, **options)
 
 
 def load_domains(config, dataset):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from odtf import data, metrics, quantization
 from odtf.data import splits
 from odtf.errors import UserError
-from odtf.training import cohorts, config_checks, own_losses
+from odtf.training import choosing, cohorts, config_checks, own_losses
 from odtf.training import config as config_lib
 from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
@@ -200,16 +200,11 @@ class Experiment:
         values = self._evaluate("validation")
         self.method.after_validation(values)
         self.log.values(step, "validation", {"epoch": epoch, **values})
-        metric = self.method.selection
-        better = getattr(self.method.task.metrics.get(metric), "better", max)
-        peer = better(self.method.students, key=lambda name: values[f"{name}/{metric}"])
-        best = values[f"{peer}/{metric}"]
         self.log.line(f"epoch {epoch}/{self.config.epochs}  validation {self._shown(values)}")
         if self.method.quantization is not None and not self.method.quantization.quantizes:
             return  # What is exported has been trained as int8: float weights would be better here and worse there.
-        # Later wins a tie: between two that validate alike, the longer trained one.
-        if progress["chosen"] is None or better(best, progress["chosen"]["value"]) == best:
-            progress["chosen"] = {"step": step, "epoch": epoch, "peer": peer, "metric": metric, "value": best}
+        if found := choosing.improved(self.method, values, progress):
+            progress["chosen"] = {"step": step, "epoch": epoch, **found}
             self.checkpoints.save_chosen(step)
 
     def _shown(self, values):

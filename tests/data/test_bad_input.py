@@ -8,9 +8,9 @@ from odtf.errors import UserError
 from tests.data.conftest import make_dataset, write_images
 
 LOADING = [
-    ({"name": ""}, "A data set is 'digit_scenes', 'digits'"),
-    ({"name": None}, "A data set is 'digit_scenes', 'digits'"),
-    ({"name": "folder:"}, "A data set is 'digit_scenes', 'digits'"),
+    ({"name": ""}, "A data set is 'digit_pictures', .*'digit_scenes', 'digits'"),
+    ({"name": None}, "A data set is 'digit_pictures', .*'digit_scenes', 'digits'"),
+    ({"name": "folder:"}, "A data set is 'digit_pictures', .*'digit_scenes', 'digits'"),
     ({"name": "../digits"}, "TFDS name such as"),
     (
         {"name": "cifar10", "data_dir": "/nonexistent"},
@@ -53,7 +53,7 @@ PIPELINE = [
     ({"seed": "0"}, "seed"),
     (
         {"augment": {"shear": 3}},
-        "known ones are pad, pad_mode, flip, cutout, also, scale, rotate, color. Received: shear",
+        "known ones are pad, pad_mode, flip, cutout, also, scale, rotate, color, load_size. Received: shear",
     ),
     ({"augment": {"pad": -1}}, "augment.pad must be an integer from 0 to 4.*=-1"),
     ({"augment": {"pad": 5, "pad_mode": "reflect"}}, "augment.pad must be an integer from 0 to 4.*=5"),

@@ -33,7 +33,7 @@ def test_shapes_and_words(target, shape, text):
         ({"spatial": "cubic", "shape": None}, "'nearest' or 'bilinear'"),
         ({"shape": None}, "height and width of a spatial target"),
         ({"shape": (6, 5), "spatial": "nearest"}, "height and width of a spatial target"),
-        ({"shape": (None, None, None), "spatial": "nearest"}, "height and width of a spatial target"),
+        ({"shape": (None, None, 3, None), "spatial": "nearest"}, "height and width of a spatial target"),
         ({"dtype": "uint8", "ignore": -1}, "a value of uint8.*ignore=-1"),
     ],
 )

@@ -21,7 +21,7 @@ def prices(argument, *, data_dir, image_size, targets):
 
 
 def test_a_source_is_a_file():
-    assert sources.names() == ["digit_scenes", "digits", "folder", "memory", "tfds"]
+    assert sources.names() == ["digit_pictures", "digit_scenes", "digits", "folder", "memory", "reversed", "tfds"]
     for name, argument, module in [
         ("digits", "", "digits"),
         ("folder:a:b", "a:b", "folder"),
@@ -29,6 +29,7 @@ def test_a_source_is_a_file():
         ("cifar10", "cifar10", "tfds"),
         ("svhn_cropped:3.1.0", "svhn_cropped:3.1.0", "tfds"),
         ("tfds:digits", "digits", "tfds"),
+        ("reversed:folder:a", "folder:a", "reversed"),
     ]:
         open_source, got = sources.find(name)
         assert (open_source.__module__, got) == (f"odtf.data.sources.{module}", argument)
@@ -91,8 +92,8 @@ def wrong(names=("a",), part="train", values=(0, 0, 0), shape=(4, 4)):
         ("cifar10", {"targets": NUMBER}, "cifar10 with label"),
         (prices, {}, r"prices with price \(float32 \[\]\); wanted: label"),
         ("digits:8", {}, "nothing after a colon.*'digits:8'"),
-        ("folder", {}, "A data set is 'digit_scenes', 'digits', 'folder:PATH', 'memory:NAME' .* or a TFDS name"),
-        (3, {}, "A data set is 'digit_scenes', 'digits', 'folder:PATH', 'memory:NAME' .* or a TFDS name.*Received: 3"),
+        ("folder", {}, "A data set is 'digit_pictures', .*'folder:PATH', 'memory:NAME' .* or a TFDS name"),
+        (3, {}, "A data set is 'digit_pictures', .*'folder:PATH', 'memory:NAME' .* or a TFDS name.*Received: 3"),
         (wrong(part="training"), {}, "gives 'train'.*made: .*training"),
         (wrong(values=(0, 1, 0)), {}, "positions in the 1 names, from 0. Received: 1"),
         (wrong(), {"image_size": 5}, r"resize images as asked, to \(5, 5\).*\(4, 4, 1\)"),

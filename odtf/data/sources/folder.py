@@ -1,4 +1,4 @@
-"""A folder of images: one sub-folder per class, or a mask beside each."""
+"""A folder of images: one sub-folder per class, a mask beside each, or pictures to translate."""
 
 import os
 import pathlib
@@ -7,6 +7,8 @@ from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, common_size, decode, read
 from odtf.data.mask_folders import SPLIT_NAMES, open_masks
 from odtf.data.masks import mask_of
+from odtf.data.picture_folders import open_pictures
+from odtf.data.picture_pairs import picture_of
 from odtf.data.samples import LABEL, check
 from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
@@ -24,13 +26,13 @@ def open_source(argument, *, data_dir, image_size, targets):
     `PATH/<class>/<image>` is split by the caller; `PATH/train/<class>/<image>`, with `val` (or `validation`) and `test`
     beside `train` as far as they exist, is split already. Class names are the sub-folders' names, sorted; names that
     begin with a dot, and files that are no PNG, JPEG, BMP or GIF, are passed over. Where a task learns from masks, the
-    folder is what `odtf.data.mask_folders.open_masks` says.
+    folder is what `odtf.data.mask_folders.open_masks` says; where from pictures, `odtf.data.picture_folders`.
 
     Args:
         argument: PATH, the folder.
         data_dir: of no meaning here.
         image_size: (height, width) to resize to; None where all images have one size.
-        targets: an integer "label", or a mask.
+        targets: an integer "label", a mask, or a picture.
 
     Returns:
         Names of the classes, splits by name.
@@ -44,6 +46,8 @@ def open_source(argument, *, data_dir, image_size, targets):
     root = pathlib.Path(argument).expanduser()
     if (mask := mask_of(targets)) is not None:
         return open_masks(root, image_size, *mask)
+    if (picture := picture_of(targets)) is not None:
+        return open_pictures(root, image_size, *picture, targets)
     check(f"folder:{argument}", LABEL, targets)
     names = _subfolders(root)
     given = "train" in names and set(names) <= set(SPLIT_NAMES) and _subfolders(root / "train")

@@ -1,4 +1,4 @@
-"""Sets of images, each with a class or a mask, that TensorFlow Datasets has prepared in a folder, read offline.
+"""Sets of images, with a class, mask or picture each, that TensorFlow Datasets has prepared in a folder; read offline.
 
 The folder is found by looking, not by asking TFDS, which may import the set's own code and reach for the network. That
 is done where a download is asked for.
@@ -11,10 +11,11 @@ import sys
 
 import numpy as np
 
-from odtf.data import tfds_masks
+from odtf.data import tfds_masks, tfds_pictures
 from odtf.data.dataset import Split
 from odtf.data.decoding import decode
 from odtf.data.masks import mask_of
+from odtf.data.picture_pairs import picture_of
 from odtf.data.samples import LABEL, check
 from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
@@ -33,7 +34,7 @@ def open_source(argument, *, data_dir, image_size, targets):
         argument: `name`, `name/config` or either with `:version`; without a version the newest one there is read.
         data_dir: folder given to TFDS when it prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets.
         image_size: (height, width) to resize to; needed where the set's images differ in size.
-        targets: an integer "label", or a mask.
+        targets: an integer "label", a mask, or a picture.
 
     Returns:
         Names of the classes, splits by name: "train", "test" and "validation" as far as the set has them. A set with a
@@ -44,8 +45,8 @@ def open_source(argument, *, data_dir, image_size, targets):
     """
     import tensorflow_datasets
 
-    mask = mask_of(targets)
-    if mask is None:
+    mask, picture = mask_of(targets), picture_of(targets)
+    if mask is None and picture is None:
         check(argument, LABEL, targets)
     folder = _find(argument, data_dir)
     try:
@@ -56,6 +57,8 @@ def open_source(argument, *, data_dir, image_size, targets):
         raise UserError(
             f"The TFDS set cannot be opened: prepare it again. Received: {folder} ({type(error).__name__}: {reason})."
         ) from error
+    if picture is not None:
+        return tfds_pictures.open_pictures(builder, image_size, picture[1], targets)
     image_key, label_key = _keys(argument, builder.info) if mask is None else tfds_masks.keys(argument, features)
     shape = _image_shape(argument, features[image_key], image_size)
     if "train" not in splits:

@@ -142,7 +142,7 @@ class Segmentation(Task):
             return output
         return classes.softmax(output)
 
-    def comparable(self, answers, info):
+    def comparable(self, answers, info, target=None):
         """Returns answers as scores; of classes, 1 for the class of a pixel and 0 for all others."""
         answers = np.asarray(answers)
         if answers.ndim == 4:

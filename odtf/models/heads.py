@@ -89,6 +89,30 @@ class Pixels:
         return {self.tap: enlarged(x, pieces.image_size, name=self.tap)}
 
 
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """An image of the picture's size, its values in [-1, 1].
+
+    A generator ends in a layer of its own, such as a transposed convolution; behind any other network stands the
+    enlarged 1x1 convolution of `Pixels`. Its one tap is the answer `[batch, height, width, channels]`, float32.
+
+    Attributes:
+        channels: of the image: 3 for RGB.
+        tap: name of the answer.
+    """
+
+    channels: int = 3
+    tap: str = "image"
+
+    def __call__(self, pieces, stages, embedding=None):
+        name = f"{self.tap}_values"
+        if pieces.to_image is not None:
+            x = pieces.to_image(stages[-1], self.channels, name=name)
+        else:
+            x = Pixels(self.channels, name)(pieces, stages)[name]
+        return {self.tap: keras.layers.Activation("tanh", dtype="float32", name=f"{self.tap}_tanh")(x)}
+
+
 def pixelwise(x, units, seeds, *, name):
     """A linear layer on every position of a map, in float32, with the initialisation of PyTorch's.
 

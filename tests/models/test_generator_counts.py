@@ -83,7 +83,7 @@ def test_generators(name, width, deep, millions, billions):
 
 
 def test_the_full_network_that_compression_is_counted_from():
-    """The published 82.5 times fewer parameters are 11.3 M over 0.137 M, the 40 times fewer MACs 56.8 G over 1.408 G."""
+    """82.5 times fewer parameters are 11.3 M over 0.137 M, and 40 times fewer operations 56.8 G over 1.408 G."""
     spec = {"name": "resnet_generator", "width": 64, "conv": "standard"}
     network = models.build(spec, (256, 256, 3), heads.Image(), seed=0)
     assert parameters(network) == 11_378_179

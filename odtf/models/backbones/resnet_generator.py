@@ -73,10 +73,9 @@ def resnet_generator(
     options = {"norm": norm, "separable_norm": separable_norm, "padding": padding}
     pieces = GeneratorPieces(conv, groups=groups, seed=seed, synchronized=synchronized, **options)
 
-    x = pieces.normalized(pieces.margined(inputs, width, 7, name="stem"), name="stem")
-    stages = [x]
+    stages = [pieces.normalized(pieces.margined(inputs, width, 7, name="stem"), name="stem")]
     for index in (1, 2):
-        x = pieces.standard(x, width * 2**index, 3, 2, name=f"down{index}", use_bias=pieces.use_bias)
+        x = pieces.standard(stages[-1], width * 2**index, 3, 2, name=f"down{index}", use_bias=pieces.use_bias)
         x = pieces.normalized(x, name=f"down{index}")
         stages.append(_deepened(pieces, x, name=f"down{index}") if deep else x)
     stages += _thirds(pieces, stages[-1], blocks, deep)

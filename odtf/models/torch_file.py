@@ -33,6 +33,10 @@ _VALUES = {
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _MARK = object()
+_UNREADABLE = (
+    *(OSError, EOFError, KeyError, IndexError, TypeError, ValueError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 class _Refused(ValueError):
@@ -62,7 +66,7 @@ def read_state_dict(path):
     try:
         tensors, storages = _of_archive(path) if zipfile.is_zipfile(path) else _of_pickles(path)
         return {name: tensor.array(storages) for name, tensor in tensors.items()}
-    except (OSError, EOFError, KeyError, IndexError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         words = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             "A file of PyTorch weights holds a dict of tensors, as torch.save(model.state_dict(), FILE) writes it. "
@@ -92,7 +96,7 @@ def _of_pickles(path):
     with path.open("rb") as stream:
         if _interpreted(stream) != _MAGIC or _interpreted(stream) != _PROTOCOL:
             raise _Refused("another kind of file")
-        if _interpreted(stream).get("little_endian") is not True:
+        if _of_kind(_interpreted(stream), dict).get("little_endian") is not True:
             raise _Refused("numbers of another byte order")
         tensors = _state_dict(_interpreted(stream))
         known = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
@@ -163,7 +167,7 @@ def _step(opcode, argument, stack, memo):
 
 def _popped(stack, count=None):
     """Takes so many values from a stack, or those above the last mark and the mark; returns them in their order."""
-    start = len(stack) - count if count is not None else max(i for i, value in enumerate(stack) if value is _MARK)
+    start = len(stack) - count if count is not None else max((i for i, v in enumerate(stack) if v is _MARK), default=-1)
     if start < 0:
         raise _Refused("a pickle that takes what it has not")
     values = stack[start:]

@@ -28,7 +28,7 @@ def convert(state_dict, features):
     Raises:
         UserError: if either is another kind of file.
     """
-    from odtf.models.perceptual_features import torchvision_vgg16
+    from odtf.models.perception import torchvision_vgg16
 
     if pathlib.Path(features).suffix != ".keras":
         raise UserError(f"The features become a .keras file. Received: {features}.")

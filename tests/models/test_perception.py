@@ -10,7 +10,7 @@ import pytest
 
 from odtf import models
 from odtf.errors import UserError
-from odtf.models import perceptual_features as perceptual
+from odtf.models import perception
 from odtf.models import torch_file
 from tests.layers import oracles
 from tests.models import torch_writer
@@ -70,7 +70,7 @@ def test_torchvisions_network_and_the_file_that_the_tool_makes(narrow, tmp_path,
     tool["convert"](path, made)
     assert "relu4_3" in capsys.readouterr().out
     for source in (path, str(made)):
-        for found, expected in zip(perceptual.perceptual_features(source)(images()), want, strict=True):
+        for found, expected in zip(perception.perceptual_features(source)(images()), want, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
             assert np.abs(expected).max() > 0.01
     with pytest.raises(UserError, match=r"become a .keras file"):
@@ -80,9 +80,9 @@ def test_torchvisions_network_and_the_file_that_the_tool_makes(narrow, tmp_path,
 def test_the_shapes_of_the_true_network(monkeypatch):
     """Those that Keras' VGG16 has, too."""
     monkeypatch.setattr(torch_file, "read_state_dict", lambda path: state(1, lambda shape: np.zeros(shape, "float32")))
-    network = perceptual.torchvision_vgg16("vgg16.pth")
+    network = perception.torchvision_vgg16("vgg16.pth")
     kernels = [tuple(v.shape) for v in network.weights if v.name == "kernel"]
-    theirs = [v for v in perceptual.keras_vgg16(None).weights if v.name == "kernel"]
+    theirs = [v for v in perception.keras_vgg16(None).weights if v.name == "kernel"]
     assert kernels == [tuple(v.shape) for v in theirs[: len(kernels)]] and len(kernels) == 10
     assert not network.trainable_variables
     assert [x.shape[-1] for x in network.output] == [64, 128, 256, 512]
@@ -93,10 +93,10 @@ def test_another_networks_weights_are_refused(narrow, monkeypatch):
     monkeypatch.setattr(torch_file, "read_state_dict", lambda path: arrays)
     arrays["features.5.weight"] = arrays["features.5.weight"][:, :1]
     with pytest.raises(UserError, match=r"with features.5.weight of \(4, 1, 3, 3\) for 2 channels"):
-        perceptual.torchvision_vgg16(path)
+        perception.torchvision_vgg16(path)
     del arrays["features.2.bias"]
     with pytest.raises(UserError, match=r"without features.2.bias"):
-        perceptual.torchvision_vgg16(path)
+        perception.torchvision_vgg16(path)
 
 
 def test_keras_network_has_its_own_preprocessing(tmp_path):
@@ -105,7 +105,7 @@ def test_keras_network_has_its_own_preprocessing(tmp_path):
     theirs.save_weights(path)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        found = perceptual.perceptual_features(perceptual.keras_vgg16(path))(images())
+        found = perception.perceptual_features(perception.keras_vgg16(path))(images())
     finally:
         keras.config.set_dtype_policy("float32")
     pixels = keras.applications.vgg16.preprocess_input((images() + 1) * 127.5)
@@ -114,33 +114,33 @@ def test_keras_network_has_its_own_preprocessing(tmp_path):
     for mine, expected in zip(found, want, strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
     with pytest.raises(UserError, match=r"never fetched. Received: 'imagenet'"):
-        perceptual.keras_vgg16("imagenet")
+        perception.keras_vgg16("imagenet")
 
 
 def test_any_classifier(tmp_path):
     network = randomized(models.build({"name": "resnet8", "width": (4, 6, 8)}, (16, 16, 3), 5, seed=0))
     mean, std = (0.4, 0.5, 0.3), (0.2, 0.25, 0.3)
     want = network(((images() + 1) / 2 - mean) / std, training=False)
-    features = perceptual.perceptual_features(network, pixels=(mean, std))
+    features = perception.perceptual_features(network, pixels=(mean, std))
     assert len(features(images())) == 3
     for index, found in enumerate(features(images()), start=1):
         np.testing.assert_allclose(found, want[f"stage{index}"], rtol=1e-4, atol=1e-4)
     assert network.trainable_variables
-    (chosen,) = perceptual.perceptual_features(network, taps=["stage2"], pixels=(mean, std))(images())
+    (chosen,) = perception.perceptual_features(network, taps=["stage2"], pixels=(mean, std))(images())
     np.testing.assert_allclose(chosen, want["stage2"], rtol=1e-4, atol=1e-4)
     models.deploy(network).save(tmp_path / "student.keras")
-    by_layer = perceptual.perceptual_features(tmp_path / "student.keras", taps=["stage2_relu"], pixels=(mean, std))
+    by_layer = perception.perceptual_features(tmp_path / "student.keras", taps=["stage2_relu"], pixels=(mean, std))
     np.testing.assert_allclose(by_layer(images())[0], want["stage2"], rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="Which pixels the network takes must be said"):
-        perceptual.perceptual_features(network)
+        perception.perceptual_features(network)
     with pytest.raises(ValueError, match="Received: stage7"):
-        perceptual.perceptual_features(network, taps=["stage7"], pixels=(mean, std))
+        perception.perceptual_features(network, taps=["stage7"], pixels=(mean, std))
 
 
 def test_a_callable_is_taken_as_it_is():
     def features(x):
         return [x]
 
-    assert perceptual.perceptual_features(features) is features
+    assert perception.perceptual_features(features) is features
     with pytest.raises(ValueError, match="Received: 7"):
-        perceptual.perceptual_features(7)
+        perception.perceptual_features(7)

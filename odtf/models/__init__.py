@@ -8,8 +8,8 @@ are in `odtf.models.heads`. A network of one's own from layers of Keras ends in
 `odtf.models.convolution.Pieces("standard", seed=seed).network(inputs, stages, head, name=name)`, `stages` being its
 list of maps, which puts the head on. Generators of images are networks with the head `heads.Image()`; what trains them
 beside is not deployed: `patch_discriminator`, `channel_adapter`, and the `perceptual_features` of a network that the
-user brings. `from_keras` makes such a network of any Keras model; `cheapen` and `narrow` make
-a cheap or a narrow network of another, or of any functional model.
+user brings. `from_keras` makes such a network of any Keras model; `cheapen` and `narrow` make a cheap or a narrow
+network of another, or of any functional model.
 """
 
 from odtf.models import heads, specification

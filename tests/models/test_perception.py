@@ -10,8 +10,7 @@ import pytest
 
 from odtf import models
 from odtf.errors import UserError
-from odtf.models import perception
-from odtf.models import torch_file
+from odtf.models import perception, torch_file
 from tests.layers import oracles
 from tests.models import torch_writer
 from tests.models.test_networks import randomized

@@ -10,7 +10,8 @@ from odtf.models.generator_pieces import kernel_normal, scale_normal
 def channel_adapter(student, teacher, *, seed=0, name="adapter", synchronized=False):
     """Builds a 1x1 convolution from the student's channels to the teacher's, without bias, then batch norm and ReLU.
 
-    It is trained with the student, and normalises by the statistics of the batch always: it is never deployed.
+    It is trained with the student and never deployed. A method calls it with `training=True` in evaluation too: the
+    released code leaves its normalisation at the statistics of the batch.
 
     Args:
         student, teacher: KerasTensors `[batch, height, width, channels]`, of one height and width.

@@ -108,7 +108,8 @@ def keras_vgg16(weights):
     precision = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        network = keras.applications.VGG16(include_top=False, weights=weights, input_shape=(None, None, 3))
+        source = None if weights is None else str(weights)
+        network = keras.applications.VGG16(include_top=False, weights=source, input_shape=(None, None, 3))
     finally:
         keras.config.set_dtype_policy(precision)
     # RGB instead of BGR: the first kernel's inputs the other way round.
@@ -142,8 +143,9 @@ def _of_network(network, taps, pixels):
     copied = keras.models.clone_model(inner)
     copied.set_weights(inner.get_weights())
     if pixels is None:
-        pixels = GIVEN if isinstance(network.output, list) else find_pixels(network)
-        if pixels == GIVEN and not isinstance(network.output, list):
+        several = isinstance(network.output, (list, tuple))
+        pixels = GIVEN if several else find_pixels(network)
+        if pixels == GIVEN and not several:
             raise ValueError(
                 "Which pixels the network takes must be said, for images come in [-1, 1]: pixels=(mean, std) of its "
                 f"training, or {GIVEN!r} if it takes them so. Received: pixels=None of {network.name!r}"
@@ -158,12 +160,12 @@ def _outputs(network, taps):
     if taps is None:
         if isinstance(found, dict):
             found = [tensor for name, tensor in found.items() if name.startswith("stage")]
-        if not isinstance(found, list) or not found:
+        if not isinstance(found, (list, tuple)) or not found:
             raise ValueError(
                 "The maps of a network with one output must be named: taps=[LAYER, ...]. "
                 f"Received: taps=None of {network.name!r}"
             )
-        return found
+        return list(found)
     named = found if isinstance(found, dict) else {layer.name: layer.output for layer in network.layers}
     if unknown := [tap for tap in taps if tap not in named]:
         raise ValueError(f"The network has the taps {', '.join(named)}. Received: {', '.join(map(str, unknown))}")

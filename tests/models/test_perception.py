@@ -36,12 +36,13 @@ def images(size=16):
 @pytest.fixture
 def narrow(tmp_path, monkeypatch):
     """A file of VGG16's layers with a 32th of its channels, and its arrays."""
-    for name, module in torch_writer.fake_torch().items():
-        monkeypatch.setitem(sys.modules, name, module)
     random = np.random.default_rng(1)
     arrays = state(32, lambda shape: random.normal(0, 0.4, shape).astype("float32"))
     arrays["classifier.0.weight"] = np.zeros((2, 2), "float32")  # What else the network has is not needed.
-    torch_writer.write_archive(tmp_path / "vgg16.pth", *torch_writer.tensors(arrays))
+    with monkeypatch.context() as only_here:
+        for name, module in torch_writer.fake_torch().items():
+            only_here.setitem(sys.modules, name, module)
+        torch_writer.write_archive(tmp_path / "vgg16.pth", *torch_writer.tensors(arrays))
     return tmp_path / "vgg16.pth", arrays
 
 

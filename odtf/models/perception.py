@@ -3,7 +3,6 @@
 Nothing is ever fetched: weights come from a file that the user has.
 """
 
-import functools
 import pathlib
 
 import keras
@@ -53,7 +52,12 @@ def perceptual_features(source, *, taps=None, pixels=None):
         if not callable(source):
             raise ValueError(f"Features come from a network, a path or a callable. Received: {source!r}")
         return source
-    return functools.partial(_of_network(source, taps, pixels), training=False)
+    network = _of_network(source, taps, pixels)
+
+    def features(images):
+        return keras.tree.flatten(network(images, training=False))
+
+    return features
 
 
 def torchvision_vgg16(path):

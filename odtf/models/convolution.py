@@ -40,6 +40,8 @@ class Pieces:
 
     Attributes:
         image_size: (height, width) of the image, for a head that answers for every pixel.
+        to_image: function `to_image(x, channels, *, name)` that a network has in place of the last layer of
+            `heads.Image`; None for that head's own.
 
     Raises:
         ValueError: if `conv` is unknown, or `groups` is missing or out of place.
@@ -55,6 +57,7 @@ class Pieces:
         self.synchronized = synchronized
         self.dilation = 1
         self.image_size = None
+        self.to_image = None
         self._random = np.random.default_rng(seed)
 
     def using(self, conv):
@@ -79,7 +82,27 @@ class Pieces:
     def next_seed(self):
         return int(self._random.integers(2**31))
 
-    def standard(self, x, filters, kernel_size, strides=1, *, name, use_bias=False, padding="symmetric", dilation=1):
+    def kernel_initializer(self):
+        """What the next kernel of a convolution starts from."""
+        return kaiming_normal(self.next_seed())
+
+    def depthwise_initializer(self):
+        """What the next 3x3 depthwise kernel starts from."""
+        return depthwise_kaiming_normal(3, self.next_seed())
+
+    def standard(
+        self,
+        x,
+        filters,
+        kernel_size,
+        strides=1,
+        *,
+        name,
+        use_bias=False,
+        padding="symmetric",
+        dilation=1,
+        dtype=None,
+    ):
         """Standard convolution, symmetrically padded unless said otherwise."""
         return Conv2D(
             filters,
@@ -87,8 +110,9 @@ class Pieces:
             strides,
             padding=padding,
             dilation_rate=dilation,
-            kernel_initializer=kaiming_normal(self.next_seed()),
+            kernel_initializer=self.kernel_initializer(),
             use_bias=use_bias,
+            dtype=dtype,
             name=name,
         )(x)
 
@@ -107,7 +131,7 @@ class Pieces:
         """3x3 operation on the channels as they are: depthwise, grouped, or a shift (which has no stride)."""
         channels = x.shape[-1]
         if self.conv == "depthwise":
-            initializer = depthwise_kaiming_normal(3, self.next_seed())
+            initializer = self.depthwise_initializer()
             rate = self.dilation
             return DepthwiseConv2D(3, strides, dilation_rate=rate, depthwise_initializer=initializer, name=name)(x)
         if self.conv == "group":
@@ -119,7 +143,7 @@ class Pieces:
         if self.conv == "standard":
             return self.standard(x, filters, 3, strides, name=name, use_bias=use_bias, dilation=self.dilation)
         if self.conv == "line":
-            options = {"kernel_initializer": kaiming_normal(self.next_seed()), "dilation_rate": self.dilation}
+            options = {"kernel_initializer": self.kernel_initializer(), "dilation_rate": self.dilation}
             return LineConv2D(filters, 3, strides, use_bias=use_bias, name=name, **options)(x)
         if self.conv == "group":
             return self._grouped(x, filters, strides, name=name, use_bias=use_bias)
@@ -160,7 +184,7 @@ class Pieces:
             name=name,
         )(x)
 
-    def network(self, inputs, stages, head, *, name, embedding=None, hidden=()):
+    def network(self, inputs, stages, head, *, name, embedding=None, hidden=(), taps=None):
         """The network with all its taps, once its stages stand.
 
         Args:
@@ -170,14 +194,15 @@ class Pieces:
             name: name of the network.
             embedding: KerasTensor that the head takes, or None for the last stage after global average pooling.
             hidden: widths of dense layers with ReLU before the logits, where `head` is a number of classes.
+            taps: dict of further named taps.
 
         Returns:
-            Functional `keras.Model` from `inputs` to the stages and the head's taps.
+            Functional `keras.Model` from `inputs` to the stages, the further taps and those of the head.
 
         Raises:
             ValueError: if `head` is no head, or has a tap of a stage's name.
         """
-        taps = {f"stage{i + 1}": stage for i, stage in enumerate(stages)}
+        taps = {**{f"stage{i + 1}": stage for i, stage in enumerate(stages)}, **(taps or {})}
         self.image_size = tuple(inputs.shape[1:3])
         answers = heads.find(head, hidden)(self, stages, embedding)
         if not isinstance(answers, dict):
@@ -187,7 +212,7 @@ class Pieces:
         return keras.Model(inputs, {**taps, **answers}, name=name)
 
     def _grouped(self, x, filters, strides, *, name, use_bias=False):
-        options = {"kernel_initializer": kaiming_normal(self.next_seed()), "dilation_rate": self.dilation}
+        options = {"kernel_initializer": self.kernel_initializer(), "dilation_rate": self.dilation}
         return GroupConv2D(filters, 3, self.groups, strides, use_bias=use_bias, name=name, **options)(x)
 
     def _ghost(self, x, filters, strides, activation, *, name):
@@ -201,8 +226,8 @@ class Pieces:
             momentum=MOMENTUM,
             epsilon=EPSILON,
             synchronized=self.synchronized,
-            kernel_initializer=kaiming_normal(self.next_seed()),
-            depthwise_initializer=depthwise_kaiming_normal(3, self.next_seed()),
+            kernel_initializer=self.kernel_initializer(),
+            depthwise_initializer=self.depthwise_initializer(),
             name=name,
         )(x)
 

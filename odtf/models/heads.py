@@ -91,23 +91,25 @@ class Pixels:
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A picture as large as the image: a 1x1 convolution of the last stage, enlarged to its size, and tanh.
+    """An image of the picture's size, its values in [-1, 1].
 
-    Its one tap is the answer `[batch, height, width, channels]`, float32, in [-1, 1].
+    A generator ends in a layer of its own, such as a transposed convolution; behind any other network stands the
+    enlarged 1x1 convolution of `Pixels`. Its one tap is the answer `[batch, height, width, channels]`, float32.
 
     Attributes:
-        channels: of the picture.
+        channels: of the image: 3 for RGB.
         tap: name of the answer.
     """
 
-    channels: int
+    channels: int = 3
     tap: str = "image"
 
     def __call__(self, pieces, stages, embedding=None):
-        seeds = pieces.next_seed(), pieces.next_seed()
-        x = pixelwise(stages[-1], self.channels, seeds, name=f"{self.tap}_small")
-        x = enlarged(x, pieces.image_size, name=f"{self.tap}_large")
-        # The network's input has the name "image" already.
+        name = f"{self.tap}_values"
+        if pieces.to_image is not None:
+            x = pieces.to_image(stages[-1], self.channels, name=name)
+        else:
+            x = Pixels(self.channels, name)(pieces, stages)[name]
         return {self.tap: keras.layers.Activation("tanh", dtype="float32", name=f"{self.tap}_tanh")(x)}
 
 

@@ -135,4 +135,16 @@ CASES = [
         (7, 6, 4),
         _norm_oracle,
     ),
+    Case(
+        "InstanceNormalization",
+        lambda **k: layers.InstanceNormalization(name="layer", **k),
+        (7, 6, 4),
+        lambda x, w: (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5),
+    ),
+    Case(
+        "ReflectionPadding2D",
+        lambda **k: layers.ReflectionPadding2D(3, name="layer", **k),
+        (7, 6, 4),
+        lambda x, w: np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect"),
+    ),
 ]

@@ -24,6 +24,7 @@ SMALL = {
     "wide_resnet": {"depth": 10, "widen": 1, "widths": (4, 8, 8), "stem_width": 4},
 }
 ON_TOP = ("encoder_decoder", "deeplab_v3")
+GENERATORS = ("unet_generator", "resnet_generator")  # Which have tests of their own.
 CONVS = [{"conv": conv, "groups": 2 if conv in GROUPED else None} for conv in CONVOLUTIONS]
 
 
@@ -32,7 +33,7 @@ def build(name, shape=(32, 48, 3), seed=0, classes=5, **options):
 
 
 def test_every_backbone_is_here():
-    assert sorted((*SMALL, *ON_TOP)) == list(models.specification.names())
+    assert sorted((*SMALL, *ON_TOP, *GENERATORS)) == list(models.specification.names())
 
 
 @pytest.mark.parametrize(

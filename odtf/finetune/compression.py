@@ -10,6 +10,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from odtf import export
+from odtf.export.conversion import save
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
 
@@ -108,12 +109,8 @@ def _obstacle(model):
 
 
 def _float_file(model, optimizations):
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
-    archive.add_endpoint("serve", lambda image: {"logits": model(image, training=False)}, input_signature=[signature])
     with tempfile.TemporaryDirectory(prefix="odtf-") as folder, quiet():
-        archive.write_out(folder, verbose=False)
+        save(model, "logits", folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
         converter.optimizations = optimizations
         return converter.convert()

@@ -61,13 +61,17 @@ def normalized(images, dataset):
 
 
 def fit(network, dataset):
-    """Moving statistics from a few forward passes and the last layer by least squares: no minutes of training."""
+    """Moving statistics of one forward pass and the last layer by least squares: no minutes of training."""
     images, labels = dataset.splits["train"].take(np.arange(1024))
-    batches = np.split(normalized(images, dataset), 4)
-    for _ in range(6):
-        for batch in batches:
-            network(batch, training=True)
-    features = np.concatenate([network(batch, training=False)["embedding"] for batch in batches])
+    images = normalized(images, dataset)
+    norms = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    network(images, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    features = np.asarray(network(images, training=False)["embedding"])
     features = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     wanted = 10.0 * np.eye(10)[labels] - 1.0
     weights = np.linalg.solve(features.T @ features + 0.1 * np.eye(features.shape[1]), features.T @ wanted)

@@ -1,5 +1,6 @@
 """Parameters and operations of the published networks, exactly."""
 
+import functools
 import math
 
 import pytest
@@ -8,7 +9,7 @@ from odtf import models
 
 OD, RESNET = {"name": "od_cheap_resnet"}, {"name": "cifar_resnet"}
 WIDE, DENSE = {"name": "wide_resnet"}, {"name": "densenet"}
-OD56, BOTTLENECK = {**OD, "depth": 56}, {**RESNET, "block": "bottleneck"}
+BOTTLENECK = {**RESNET, "block": "bottleneck"}
 
 
 def built(spec, num_classes=10, shape=(32, 32, 3)):
@@ -19,43 +20,32 @@ def group(groups):
     return {"conv": "group", "groups": groups}
 
 
+def counted(network):
+    """The trainable parameters, of which nothing has to be deployed."""
+    return sum(math.prod(v.shape) for v in network.trainable_variables)
+
+
+@functools.cache
+def cost_at(depth, **spec):
+    """The (parameters, MACs) of a network of 10 classes."""
+    cost = models.cost(built({**spec, "depth": depth}))
+    return cost.params, cost.macs
+
+
+def rounded(macs, like):
+    return f"{macs / 1e6:.{len(like.partition('.')[2])}f}"
+
+
 @pytest.mark.parametrize(
     ("spec", "num_classes", "params", "mega_macs"),
     [
-        # Students of online distillation, "ResNet-56", on CIFAR-10 and -100.
-        ({**OD56, "conv": "shift"}, 10, 102_106, "15.39"),
-        ({**OD56, "conv": "depthwise"}, 10, 119_818, "20.47"),
-        ({**OD56, **group(16)}, 10, 154_378, "24.23"),
-        ({**OD56, **group(8)}, 10, 206_650, "33.08"),
-        ({**OD56, **group(4)}, 10, 311_194, "50.77"),
-        ({**OD56, **group(2)}, 10, 520_282, "86.16"),
-        ({**OD56, "conv": "shift"}, 100, 107_956, None),
-        ({**OD56, "conv": "depthwise"}, 100, 125_668, None),
-        ({**OD56, **group(16)}, 100, 160_228, None),
-        ({**OD56, **group(8)}, 100, 212_500, None),
-        ({**OD56, **group(4)}, 100, 317_044, None),
-        ({**OD56, **group(2)}, 100, 526_132, None),
-        # The same blocks, "ResNet-20".
-        ({**OD, **group(2)}, 10, 162_778, None),
-        ({**OD, **group(4)}, 10, 98_842, None),
-        ({**OD, **group(8)}, 10, 66_874, None),
-        ({**OD, **group(16)}, 10, 50_890, None),
-        ({**OD, "depth": 8}, 10, 14_090, "3.76"),
-        ({**OD, "depth": 14}, 10, 27_306, "5.85"),
-        ({**OD, "depth": 20}, 10, 40_522, "7.94"),
+        # A student of online distillation; `DEEPER` has the others.
+        ({**OD, "conv": "depthwise", "depth": 20}, 10, 40_522, "7.94"),
         # ShiftResNet, whose block has one shift.
-        ({**OD, "conv": "shift"}, 10, 34_906, None),
         ({**OD, "conv": "shift", "block": "single"}, 10, 34_906, None),
         ({**OD, "conv": "shift", "block": "single", "expansion": 3}, 10, 95_642, None),
         # What is called ResNet in one paper and another.
-        ({**RESNET, "depth": 20}, 10, 272_474, None),
-        ({**RESNET, "depth": 32}, 10, 466_906, "69.12"),
-        ({**RESNET, "depth": 56}, 10, 855_770, "125.7"),
         ({**RESNET, "depth": 32}, 100, 472_756, "69.1"),
-        ({**RESNET, "depth": 56}, 100, 861_620, "125.8"),
-        ({**RESNET, "depth": 110}, 100, 1_736_564, "253.2"),
-        ({**BOTTLENECK, "depth": 164}, 100, 1_727_284, "247.7"),
-        ({**BOTTLENECK, "depth": 110}, 100, 1_170_868, "167.5"),
         ({**BOTTLENECK, "depth": 20, "inner_width": 8}, 100, 6_871_220, "1023"),
         # MLPerf Tiny's shape with cheap convolutions.
         ({"name": "resnet8"}, 10, 77_946, "12.5"),
@@ -73,10 +63,101 @@ def group(groups):
 def test_published_counts(spec, num_classes, params, mega_macs):
     network = built(spec, num_classes)
     if mega_macs is None:
-        assert sum(math.prod(v.shape) for v in network.trainable_variables) == params
+        assert counted(network) == params
         return
-    cost, decimals = models.cost(network), len(mega_macs.partition(".")[2])
-    assert (cost.params, f"{cost.macs / 1e6:.{decimals}f}") == (params, mega_macs)
+    cost = models.cost(network)
+    assert (cost.params, rounded(cost.macs, mega_macs)) == (params, mega_macs)
+
+
+# Network, two depths that are built, and {(depth, classes): (parameters, millions of MACs)} of the publications.
+DEEPER = [
+    (
+        {**OD, "conv": "shift"},
+        (8, 14),
+        {(20, 10): (34_906, None), (56, 10): (102_106, "15.39"), (56, 100): (107_956, None)},
+    ),
+    (
+        {**OD, "conv": "depthwise"},
+        (8, 14),
+        {
+            (8, 10): (14_090, "3.76"),
+            (14, 10): (27_306, "5.85"),
+            (20, 10): (40_522, "7.94"),
+            (56, 10): (119_818, "20.47"),
+            (56, 100): (125_668, None),
+        },
+    ),
+    (
+        {**OD, **group(16)},
+        (8, 14),
+        {(20, 10): (50_890, None), (56, 10): (154_378, "24.23"), (56, 100): (160_228, None)},
+    ),
+    (
+        {**OD, **group(8)},
+        (8, 14),
+        {(20, 10): (66_874, None), (56, 10): (206_650, "33.08"), (56, 100): (212_500, None)},
+    ),
+    (
+        {**OD, **group(4)},
+        (8, 14),
+        {(20, 10): (98_842, None), (56, 10): (311_194, "50.77"), (56, 100): (317_044, None)},
+    ),
+    (
+        {**OD, **group(2)},
+        (8, 14),
+        {(20, 10): (162_778, None), (56, 10): (520_282, "86.16"), (56, 100): (526_132, None)},
+    ),
+    (
+        RESNET,
+        (8, 20),
+        {
+            (20, 10): (272_474, None),
+            (32, 10): (466_906, "69.12"),
+            (32, 100): (472_756, "69.1"),
+            (56, 10): (855_770, "125.7"),
+            (56, 100): (861_620, "125.8"),
+            (110, 100): (1_736_564, "253.2"),
+        },
+    ),
+    (BOTTLENECK, (11, 20), {(110, 100): (1_170_868, "167.5"), (164, 100): (1_727_284, "247.7")}),
+]
+
+
+@pytest.mark.parametrize(("spec", "depths", "published"), DEEPER, ids=str)
+def test_published_counts_of_deeper_networks(spec, depths, published):
+    """A block adds what it adds at any depth, so that two depths tell all others, as the next test shows."""
+    near, far = depths
+    at_near, at_far = (cost_at(depth, **spec) for depth in depths)
+    # A class more is a row of the classifier, and its bias.
+    width = 256 if spec is BOTTLENECK else 64
+    for (depth, num_classes), (params, mega_macs) in published.items():
+        rows = num_classes - 10
+        found_params, found_macs = (
+            one + (depth - near) * (other - one) // (far - near) for one, other in zip(at_near, at_far, strict=True)
+        )
+        assert found_params + rows * (width + 1) == params
+        if mega_macs is not None:
+            assert rounded(found_macs + rows * width, mega_macs) == mega_macs
+
+
+@pytest.mark.parametrize(
+    ("spec", "depths"),
+    [({**OD, "conv": "depthwise"}, (8, 14, 20)), (RESNET, (8, 20, 32)), (BOTTLENECK, (11, 20, 29))],
+    ids=str,
+)
+def test_a_block_adds_the_same_at_any_depth(spec, depths):
+    one, two, three = (cost_at(depth, **spec) for depth in depths)
+    assert all(b - a == c - b > 0 for a, b, c in zip(one, two, three, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("spec", "width"),
+    [({**OD, "conv": "shift", "depth": 8}, 64), ({**RESNET, "depth": 8}, 64), ({**BOTTLENECK, "depth": 11}, 256)],
+    ids=str,
+)
+def test_more_classes_are_more_rows_of_the_classifier(spec, width):
+    few, many = (models.cost(built(spec, num_classes)) for num_classes in (10, 100))
+    assert (many.params - few.params, many.macs - few.macs) == (90 * (width + 1), 90 * width)
 
 
 LINE = {"conv": "line", "stem_conv": "line"}
@@ -132,7 +213,7 @@ def test_half_way_between_wide_networks_of_two_convolutions():
 @pytest.mark.parametrize(("depth", "params"), [(18, 11_689_512), (50, 25_557_032)])
 def test_counts_on_imagenet(depth, params):
     network = built({"name": "resnet", "depth": depth}, 1000, (224, 224, 3))
-    assert sum(math.prod(v.shape) for v in network.trainable_variables) == params
+    assert counted(network) == params
     shapes = [tuple(network.output[f"stage{i}"].shape[1:]) for i in (1, 2, 3, 4)]
     factor = 4 if depth == 50 else 1
     assert shapes == [(224 // 2**i, 224 // 2**i, factor * 16 * 2**i) for i in (2, 3, 4, 5)]
@@ -148,8 +229,8 @@ def test_taps_of_feature_fusion():
 
 
 def test_parameter_free_shortcuts_give_the_figures_of_the_literature():
-    cost = models.cost(built({**RESNET, "depth": 56, "shortcut": "identity"}))
-    assert (cost.params, cost.macs) == (853_018, 125_485_696)
+    at_8, at_14 = (cost_at(depth, **RESNET, shortcut="identity") for depth in (8, 14))
+    assert tuple(a + 8 * (b - a) for a, b in zip(at_8, at_14, strict=True)) == (853_018, 125_485_696)
 
 
 def test_a_ghost_network_counts_as_its_formula():
@@ -162,12 +243,12 @@ def test_a_ghost_network_counts_as_its_formula():
 
 
 def test_deploying_shifts_costs_what_depthwise_convolutions_do():
-    shift, depthwise = (built({**OD, "conv": conv}) for conv in ("shift", "depthwise"))
-    assert models.cost(shift).macs < models.cost(shift, deployed=True).macs
-    assert models.cost(shift, deployed=True).macs == models.cost(depthwise).macs
+    shift, depthwise = (built({**OD, "conv": conv, "depth": 14}) for conv in ("shift", "depthwise"))
+    trained, deployed = models.cost(shift).macs, models.cost(shift, deployed=True).macs
+    assert trained < deployed == models.cost(depthwise).macs
     # The first block of a stage still works at the resolution of the one before.
-    spatial = 9 * ((6 * 16 + 16 + 32) * 1024 + (4 * 32 + 32 + 64) * 256 + 4 * 64 * 64)
-    assert models.cost(shift, deployed=True).macs - models.cost(shift).macs == spatial
+    spatial = 9 * ((4 * 16 + 16 + 32) * 1024 + (2 * 32 + 32 + 64) * 256 + 2 * 64 * 64)
+    assert deployed - trained == spatial
 
 
 def test_deployed_parameters_have_batch_normalisation_folded():

@@ -28,8 +28,10 @@ def small(seed=0):
     return keras.Model(image, layers.Dense(2, activation="softmax")(layers.Dropout(0.1)(x)))
 
 
-def compiled(model):
-    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy", metrics=["accuracy"])
+def compiled(model, **options):
+    """A compiled model; `run_eagerly` where a few steps are not worth a trace."""
+    optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
     return model
 
 
@@ -70,7 +72,7 @@ def test_the_file_answers_as_the_model(trained):
 def test_the_model_that_was_given_is_left_as_it_was():
     plain = small()
     before = plain.get_weights()
-    fit(compiled(quantization.quantization_aware(plain)), epochs=1)
+    fit(compiled(quantization.quantization_aware(plain), run_eagerly=True), epochs=1)
     for one, other in zip(before, plain.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -94,7 +96,7 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path):
                 raise KeyboardInterrupt
 
     def run(folder, *callbacks):
-        model = compiled(quantization.quantization_aware(small()))
+        model = compiled(quantization.quantization_aware(small()), run_eagerly=True)
         keras.utils.set_random_seed(3)
         schedule = quantization.ScheduleCallback(epochs=3, delay_epochs=1, freeze_batch_norm_epochs=0)
         backup = keras.callbacks.BackupAndRestore(str(tmp_path / folder))

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from odtf.export.conversion import save_function
 from odtf.layers import ChannelShuffle, Conv2D, DepthwiseConv2D, GhostModule, GroupConv2D, LineConv2D, Shift2D
 from odtf.quantization import lower
 from odtf.quiet import quiet
@@ -63,16 +64,11 @@ def network(shape):
 def converted(models, shape):
     """An interpreter of one file with all the models, each an output of its name."""
     with tempfile.TemporaryDirectory() as folder, quiet():
-        archive = keras.export.ExportArchive()
-        for model in models.values():
-            archive.track(model)
-        signature = tf.TensorSpec((1, *shape), tf.float32, name="image")
 
         def serve(image):
             return {name: model(image, training=False) for name, model in models.items()}
 
-        archive.add_endpoint("serve", serve, input_signature=[signature])
-        archive.write_out(folder, verbose=False)
+        save_function(serve, shape, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True

@@ -13,8 +13,9 @@ from odtf import metrics
 from odtf.losses import check_temperature, kl_divergence
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, several
-from odtf.methods.shared.players import Player, with_rate
+from odtf.methods.shared.players import Player
 from odtf.methods.shared.ramps import sigmoid_ramp
+from odtf.methods.shared.rates import with_rate
 
 
 class CollaborativeCrossArchitecture(Method):

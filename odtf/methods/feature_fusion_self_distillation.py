@@ -12,8 +12,9 @@ from odtf.methods.base import Method
 from odtf.methods.shared import self_distillation as sd
 from odtf.methods.shared.fusion import expansion_head, fusion_module
 from odtf.methods.shared.peers import last_map, peer_seed
-from odtf.methods.shared.players import ONE_LOSS_SCALE, Player, Scaled
+from odtf.methods.shared.players import Player
 from odtf.methods.shared.ramps import sigmoid_ramp
+from odtf.methods.shared.rates import ONE_LOSS_SCALE, Scaled
 
 
 class FeatureFusionSelfDistillation(Method):

@@ -10,7 +10,8 @@ from keras import ops
 from odtf.losses import check_temperature, squared_difference
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.peers import peer_seed, stages_of
-from odtf.methods.shared.players import Player, with_rate
+from odtf.methods.shared.players import Player
+from odtf.methods.shared.rates import with_rate
 from odtf.models.pairs import Pairs
 
 

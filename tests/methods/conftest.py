@@ -31,6 +31,11 @@ def make_method(name, network=NETWORK, synchronized=False, **options):
     return getattr(methods, name)(network, synchronized=synchronized, **options)
 
 
+def meaningful(task="classification"):
+    """Returns the names of the methods that have a meaning in a task."""
+    return [name for name in methods.available() if task in (getattr(methods, name).only or (task,))]
+
+
 def few_peers(name):
     """Options that give a method two peers, where it says how many: a leader has two beside it."""
     parameters = inspect.signature(getattr(methods, name)).parameters

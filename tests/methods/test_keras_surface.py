@@ -7,7 +7,7 @@ import tensorflow as tf
 import odtf
 from odtf import methods
 from tests.methods import keras_rows
-from tests.methods.conftest import few_peers, make_method
+from tests.methods.conftest import few_peers, make_method, meaningful
 from tests.methods.keras_rows import ROWS, VX, VY, W, X, Y, small
 
 
@@ -70,7 +70,7 @@ def test_a_weight_is_of_an_example():
         keras_rows.cohort().fit(X, Y, sample_weight=np.ones((12, 3), "float32"), verbose=0)
 
 
-@pytest.mark.parametrize("name", methods.available())
+@pytest.mark.parametrize("name", meaningful())
 def test_every_method_has_a_loss_on_held_out_examples_that_counts_weights(name, batch, sgd):
     method = make_method(name, **few_peers(name))
     method.compile(sgd, steps_per_epoch=1, run_eagerly=True)

@@ -14,10 +14,10 @@ from odtf import methods
 from odtf.data import Target
 from odtf.metrics import MeanAbsoluteError, Metric
 from odtf.tasks import Task
-from tests.methods.conftest import few_peers, make_method
+from tests.methods.conftest import few_peers, make_method, meaningful
 
 GENERIC = [name for name in methods.available() if not getattr(methods, name).only]
-ABOUT_CLASSES = [name for name in methods.available() if name not in GENERIC]
+ABOUT_CLASSES = [name for name in meaningful() if name not in GENERIC]
 
 
 class Depth(Task):

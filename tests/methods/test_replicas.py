@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import methods
 from odtf.methods.base import Method
 from tests import variable_order
-from tests.methods.conftest import few_peers, make_method
+from tests.methods.conftest import few_peers, make_method, meaningful
 from tests.methods.tiny import least
 
 # Two stages: a step is made at once, layer by layer, on three replicas in all.
@@ -48,7 +47,7 @@ def train(name, batch, strategy):
 
 
 # What compares the examples of a batch has another batch on two replicas: tests/methods/test_pkt.py.
-@pytest.mark.parametrize("name", [name for name in methods.available() if name != "PKT"])
+@pytest.mark.parametrize("name", [name for name in meaningful() if name != "PKT"])
 def test_one_replica_is_two(name, batch, mirrored):
     one_logs, one, one_unordered = train(name, batch, tf.distribute.get_strategy())
     two_logs, two, two_unordered = train(name, batch, mirrored)

@@ -11,9 +11,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-ONE_LOSS_SCALE = (
-    "mixed_float16 is not supported with several optimizers; use float32 or mixed_bfloat16. Received: mixed_float16."
-)
+from odtf.methods.shared.rates import ONE_LOSS_SCALE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,52 +53,6 @@ class Player:
     def pauses(self):
         """Whether there may be steps in which it does not step."""
         return self.every > 1 or self.when is not None
-
-
-@keras.saving.register_keras_serializable("odtf")
-class Scaled(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate times a factor.
-
-    Args:
-        rate: `LearningRateSchedule` or float.
-        factor: float.
-    """
-
-    def __init__(self, rate, factor):
-        self.rate = rate
-        self.factor = float(factor)
-
-    def __call__(self, step):
-        rate = self.rate(step) if callable(self.rate) else self.rate
-        return ops.cast(rate, "float32") * self.factor
-
-    def get_config(self):
-        return {"rate": keras.saving.serialize_keras_object(self.rate), "factor": self.factor}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["rate"]), config["factor"])
-
-
-def with_rate(optimizer, factor):
-    """Returns a new optimizer like another one, its learning rate or schedule multiplied.
-
-    Args:
-        optimizer: Keras optimizer; not one that scales the loss.
-        factor: float.
-
-    Raises:
-        ValueError: if the optimizer scales the loss.
-    """
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError(ONE_LOSS_SCALE)
-    config = optimizer.get_config()
-    rate = config["learning_rate"]
-    if isinstance(rate, dict):
-        config["learning_rate"] = Scaled(keras.saving.deserialize_keras_object(rate), factor)
-    else:
-        config["learning_rate"] = factor * rate
-    return type(optimizer).from_config(config)
 
 
 class Update:

@@ -21,7 +21,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from odtf.methods.shared.players import Player, with_rate
+from odtf.methods.shared.players import Player
+from odtf.methods.shared.rates import with_rate
 
 
 class WarmStart:

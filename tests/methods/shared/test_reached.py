@@ -5,12 +5,11 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from odtf import methods
 from odtf.errors import UserError
 from odtf.methods import Method
 from odtf.training import experiment
 from odtf.training.config import free
-from tests.methods.conftest import few_peers, make_batch, make_method
+from tests.methods.conftest import few_peers, make_batch, make_method, meaningful
 from tests.methods.tiny import least
 from tests.training.test_experiment import small, train
 from tests.training.test_phases import _stopping
@@ -27,7 +26,7 @@ def run_phases(method, epochs):
         method.check_reached(epoch, epochs)
 
 
-@pytest.mark.parametrize("name", methods.available())
+@pytest.mark.parametrize("name", meaningful())
 def test_every_method_reaches_its_students(name):
     """Averages of networks that learn, and networks made of several, among them."""
     options = {"InDistill": {"layer_epochs": (1, 1, 1)}, "FitNets": {"hint_epochs": 1}}

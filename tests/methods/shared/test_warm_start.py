@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import methods, models
+from odtf import models
 from odtf.methods.base import Method
 from odtf.methods.shared.warm_start import WarmStart, body, marked, twins
-from tests.methods.conftest import few_peers, make_batch, make_method
+from tests.methods.conftest import few_peers, make_batch, make_method, meaningful
 from tests.methods.tiny import least
 
 pytestmark = pytest.mark.usefixtures("eagerly")  # A step or two of each network.
-NAMES = methods.available()
+NAMES = meaningful()
 
 
 @functools.cache

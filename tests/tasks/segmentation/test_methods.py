@@ -11,13 +11,11 @@ import tensorflow as tf
 from odtf import losses, methods
 from odtf.models import heads
 from odtf.tasks.segmentation import VOID, Segmentation
-from tests.methods.conftest import few_peers, make_method
+from tests.methods.conftest import few_peers, make_method, meaningful
 from tests.methods.tiny import least
 
-ABOUT_CLASSES = [
-    name for name in methods.available() if "segmentation" not in (getattr(methods, name).only or ("segmentation",))
-]
-GENERIC = [name for name in methods.available() if name not in ABOUT_CLASSES]
+GENERIC = meaningful("segmentation")
+ABOUT_CLASSES = [name for name in meaningful() if name not in GENERIC]
 # The class of a pixel follows from its brightness: what a network of two stages learns in some steps.
 SHAPE, CLASSES = (10, 14, 1), 3
 # One stage keeps the size of the picture, the other has half of it.

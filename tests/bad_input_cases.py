@@ -203,7 +203,7 @@ CONFIG = [
     changed({"data.augment.pad": -1}, "augment.pad must be an integer of at least 0", "-1"),
     changed({"data.augment.pad_mode": "edge"}, "augment.pad_mode must be 'zero' or 'reflect'", "'edge'"),
     changed({"data.augment.flip": 1}, "augment.flip must be True or False", "1"),
-    changed({"schedule.name": "linear"}, "config.schedule.name must be constant, piecewise or cosine", "'linear'"),
+    changed({"schedule.name": "step"}, "config.schedule.name must be constant, piecewise, cosine or linear", "'step'"),
     changed({"schedule.learning_rate": 0}, "config.schedule.learning_rate must be a positive number", r"0\.0"),
     changed({"schedule.warmup_epochs": -1}, "config.schedule.warmup_epochs must be a number, 0 or more", r"-1\.0"),
     changed({"schedule.milestones": [3, 2]}, "config.schedule.milestones must be .* rising epochs", r"\(3, 2\)"),

@@ -162,6 +162,15 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         """
         return 0
 
+    def before_training(self, batch):
+        """Runs once before the first step of a run, in odtf's loop: what a method fits to the data.
+
+        What it changes must be variables of the model, so that checkpoints hold it.
+
+        Args:
+            batch: callable from the number of a step, from 0, to its images and targets.
+        """
+
     def enter_phase(self, phase):
         """Runs once when training crosses into a phase, outside the step; not when a run resumes within it.
 

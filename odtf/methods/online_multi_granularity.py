@@ -4,6 +4,9 @@ Ren, Wu, Xiao, Yang, "Online Multi-Granularity Distillation for GAN Compression"
 code: bytedance/OMGD, which was read. Where it and the paper differ, as in the sum over the taps, the code holds.
 """
 
+import keras
+
+from odtf.losses import fitted_weights
 from odtf.methods.base import Method
 from odtf.methods.shared.image_imitation import (
     ImageImitation,
@@ -20,6 +23,7 @@ from odtf.methods.shared.rates import with_rate
 STUDENT, WIDE, DEEP = "peer_0", "wide", "deep"
 ONLINE, TEACHERS, IMITATION = 0, 1, 2
 _INPUT = "input"
+_FITTED_BATCHES = 8
 
 
 class OnlineMultiGranularity(Method):
@@ -54,6 +58,10 @@ class OnlineMultiGranularity(Method):
         teachers_every: int, n_dis: 3 for Cityscapes, 1 for edges2shoes.
         reconstruction_weight, adversarial_weight: floats, w_r and w_a.
         structure_weight, style_weight, feature_weight, variation_weight: floats, of the student's terms.
+        reference_means: dict of "style" and "feature": what `odtf.losses.mean_terms` gives of torchvision's VGG16 on
+            images as of these networks at their start. With it, style_weight and feature_weight are what they are for
+            that network, and are fitted to the features in use before the first step, see
+            `odtf.losses.fitted_weights`: a DESIGN CHOICE, not the paper's.
         discriminator_width: int, channels of its first block: 128, or 96 beside smaller teachers.
         discriminator_norm: "batch" for U-Nets, "instance" for ResNets.
         shared_blocks: int, how many of the discriminator's five blocks both teachers share.
@@ -86,6 +94,7 @@ class OnlineMultiGranularity(Method):
         structure_weight=10.0,
         style_weight=1e4,
         feature_weight=10.0,
+        reference_means=None,
         variation_weight=1e-5,
         discriminator_width=128,
         discriminator_norm="batch",
@@ -95,6 +104,10 @@ class OnlineMultiGranularity(Method):
         **common,
     ):
         super().__init__(**common)
+        if not getattr(self.task, "paired", True):
+            raise ValueError(
+                "The method takes images with their pairs: the task's paired=True. Received: paired=False."
+            )
         makers = {STUDENT: several(networks, least=1, most=1)[0], WIDE: wide_network, DEEP: deep_network}
         makers = {name: make for name, make in makers.items() if make is not None}
         _check_form(makers, alone, teachers_every, teacher_epochs)
@@ -136,7 +149,42 @@ class OnlineMultiGranularity(Method):
                     "feature_weight be 0. Received: features=None."
                 )
             found = find_features(features, feature_taps, feature_pixels) if compared else None
+            if found is not None and reference_means is not None:
+                weights |= {name: self._fitted(name, weights[name]) for name in ("style", "feature")}
             self.imitation = ImageImitation(found, **weights)
+        self.reference_means = None if reference_means is None else dict(reference_means)
+
+    def _fitted(self, name, value):
+        options = {"initializer": keras.initializers.Constant(value), "trainable": False, "autocast": False}
+        return self.add_weight(shape=(), dtype="float32", name=f"{name}_weight", **options)
+
+    def before_training(self, batch):
+        if self.reference_means is not None and self.imitation is not None:
+            self.fit_weights([batch(step)[0] for step in range(_FITTED_BATCHES)])
+
+    def fit_weights(self, batches):
+        """Fits the weights of style and features to `reference_means`, with the networks as they are.
+
+        odtf's loop does so before its first step; before a `fit` of Keras it is called by hand.
+
+        Args:
+            batches: list of images `[batch, height, width, channels]`.
+
+        Raises:
+            ValueError: if a mean is not a positive number.
+        """
+        statistics = [(v, v.numpy()) for network in self.peers.values() for v in network.non_trainable_variables]
+        pairs = []
+        for images in batches:
+            made = {name: self.answer(network(images, training=True)) for name, network in self.peers.items()}
+            pairs += [(made[name], made[STUDENT]) for name in self.judged]
+        for variable, value in statistics:
+            variable.assign(value)
+        weights = self.imitation.weights
+        published = {"style": float(weights["style"]), "feature": float(weights["features"])}
+        found = fitted_weights(self.imitation.maps_of, self.reference_means, pairs, published)
+        weights["style"].assign(found["style"])
+        weights["features"].assign(found["feature"])
 
     # Who learns when ------------------------------------------------------------------------------------------------
 

@@ -75,10 +75,11 @@ def default_config():
 
     config.optimizer = ml_collections.ConfigDict({"name": "sgd", "momentum": 0.9, "nesterov": False})
     config.schedule = ml_collections.ConfigDict()
-    config.schedule.name = "constant"  # "constant", "piecewise" or "cosine".
+    config.schedule.name = "constant"  # "constant", "piecewise", "cosine" or "linear".
     config.schedule.learning_rate = 0.1
     config.schedule.warmup_epochs = 0.0  # Linear, from 0.
     config.schedule.milestones = ()  # piecewise: epochs, 0-based, at whose start the rate is multiplied by `factor`.
+    # linear: the one before which the rate is constant, or none; it then falls by epoch, and is above 0 in the last.
     config.schedule.factor = 0.1
     config.schedule.final_fraction = 0.0  # cosine: the last rate as a share of the first.
     config.schedule.restarts = ()  # Epochs at whose start all of the above begins anew, for training in stages.

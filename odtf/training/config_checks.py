@@ -77,7 +77,10 @@ _RULES = {
         "a number between 0 and 1, both excluded",
         lambda v: is_number(v) and 0 < v < 1,
     ),
-    "schedule.name": ("constant, piecewise or cosine", lambda v: v in ("constant", "piecewise", "cosine")),
+    "schedule.name": (
+        "constant, piecewise, cosine or linear",
+        lambda v: v in ("constant", "piecewise", "cosine", "linear"),
+    ),
     **dict.fromkeys(
         ("schedule.milestones", "schedule.restarts"),
         (

@@ -163,6 +163,8 @@ class Experiment:
         steps_per_epoch = self.pipeline.steps_per_epoch
         every = self.config.checkpoint.every_steps or steps_per_epoch
         first = progress["step"]
+        if not first:
+            self.method.before_training(self.pipeline.batch)
         self.method.begin_epoch(first // steps_per_epoch, resumed=first % steps_per_epoch > 0)
         iterator = iter(
             self.placement.distribute(

@@ -64,12 +64,39 @@ class Restarts(keras.optimizers.schedules.LearningRateSchedule):
         return cls([keras.saving.deserialize_keras_object(s) for s in config["schedules"]], config["starts"])
 
 
+@keras.saving.register_keras_serializable("odtf")
+class LinearByEpoch(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that is constant, then falls by the same step from epoch to epoch, as if to 0 in the one after the last.
+
+    In epoch e, from 0, it is `rate * (1 - max(0, e + 1 - constant) / (epochs - constant + 1))`, as in pix2pix and
+    CycleGAN.
+
+    Args:
+        rate: float.
+        steps_per_epoch: int.
+        constant: number of the epochs before it falls.
+        epochs: int, all epochs.
+    """
+
+    def __init__(self, rate, steps_per_epoch, constant, epochs):
+        self.rate, self.steps_per_epoch = float(rate), int(steps_per_epoch)
+        self.constant, self.epochs = float(constant), int(epochs)
+
+    def __call__(self, step):
+        epoch = ops.cast(ops.cast(step, "int64") // self.steps_per_epoch, "float32")
+        fallen = ops.maximum(0.0, epoch + 1.0 - self.constant) / (max(0.0, self.epochs - self.constant) + 1.0)
+        return self.rate * ops.maximum(0.0, 1.0 - fallen)
+
+    def get_config(self):
+        return {name: getattr(self, name) for name in ("rate", "steps_per_epoch", "constant", "epochs")}
+
+
 def make_schedule(config, steps_per_epoch, epochs):
     """Returns the learning-rate schedule of a config, in steps.
 
     Args:
-        config: mapping with name ("constant", "piecewise", "cosine"), learning_rate, warmup_epochs, milestones,
-            factor, final_fraction and restarts, as in `odtf.training.config`.
+        config: mapping with name ("constant", "piecewise", "cosine", "linear"), learning_rate, warmup_epochs,
+            milestones, factor, final_fraction and restarts, as in `odtf.training.config`.
         steps_per_epoch: int.
         epochs: int, the length of the whole run; the cosine ends with it, or with the next restart.
 
@@ -87,6 +114,8 @@ def _make_schedule(config, steps_per_epoch, epochs):
     rate, total = float(config["learning_rate"]), steps_per_epoch * epochs
     if config["name"] == "cosine":
         schedule = schedules.CosineDecay(rate, max(1, total), alpha=float(config["final_fraction"]))
+    elif config["name"] == "linear":
+        schedule = LinearByEpoch(rate, steps_per_epoch, next(iter(config["milestones"]), 0), epochs)
     else:
         milestones = config["milestones"] if config["name"] == "piecewise" else ()
         # Keras keeps the old rate up to and including the boundary; ours drops at the first step of the epoch.

@@ -370,3 +370,24 @@ def _is_metric(name):
 def test_what_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         make(compiled=False, **options)
+
+
+def test_weights_are_fitted_to_the_features_in_use_before_the_first_step():
+    """The weighted terms at the start are those of the reference: here the same maps, ten times as large."""
+    images, _ = batches()
+    plain = make("batch", deep_network=None, compiled=False)
+    made = [plain.answer(taps) for taps in plain(images[0], training=True).values() if "image" in taps]
+    reference = {
+        "style": 100 * float(sum(mean_distance(gram(a), gram(b)) for a, b in zip(*map(few_maps, made), strict=True))),
+        "feature": 10 * float(mean_distance(*(few_maps(each)[1] for each in made))),
+    }
+    method = make("batch", deep_network=None, reference_means=reference)
+    before = [v.numpy() for peer in method.peers.values() for v in peer.variables]
+    method.before_training(lambda step: (images[0], None))
+    for v, value in zip([v for peer in method.peers.values() for v in peer.variables], before, strict=True):
+        np.testing.assert_array_equal(v.numpy(), value)
+    weights = {v.name: float(v) for v in method.variables if v.name.endswith("_weight")}
+    assert weights == pytest.approx({"style_weight": 100 * 300.0, "feature_weight": 10 * 10.0}, rel=1e-3)
+    log = train(method, 0, 1)[0]
+    assert log["peer_0/wide_style"] == pytest.approx(300.0 * reference["style"], rel=1e-3)
+    assert log["peer_0/wide_features"] == pytest.approx(10.0 * reference["feature"], rel=1e-3)

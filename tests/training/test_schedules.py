@@ -30,7 +30,17 @@ def test_cosine():
         assert rate(step) == pytest.approx(0.2 * (0.9 * cosine + 0.1), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["constant", "piecewise", "cosine"])
+def test_linear_falls_by_epoch_and_never_to_zero():
+    """300 constant epochs and 450 that fall: the last one has 1/451 of the rate."""
+    rate = schedule(steps_per_epoch=7, epochs=750, name="linear", milestones=(300,), learning_rate=2e-4)
+    for epoch in (0, 299, 300, 301, 748, 749):
+        expected = 2e-4 * (1 - max(0, epoch + 1 - 300) / 451)
+        assert [rate(7 * epoch + step) for step in (0, 6)] == pytest.approx([expected] * 2, rel=1e-4), epoch
+    assert rate(7 * 750 - 1) == pytest.approx(2e-4 / 451, rel=1e-3)
+    assert schedule(epochs=4, name="linear", learning_rate=1.0)(0) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("name", ["constant", "piecewise", "cosine", "linear"])
 def test_warm_up_is_linear_and_then_gives_way(name):
     plain, warm = schedule(name=name, milestones=(4,)), schedule(name=name, milestones=(4,), warmup_epochs=2.0)
     for step in (0, 5, 10, 19):
@@ -47,7 +57,7 @@ def test_warm_up_is_serializable():
     assert float(again(5)) == float(made(5)) == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("name", ["constant", "piecewise", "cosine"])
+@pytest.mark.parametrize("name", ["constant", "piecewise", "cosine", "linear"])
 def test_restarts_begin_everything_anew(name):
     """Stages of 3, 2 and 3 epochs: each as if it were a run of its own."""
     options = {"name": name, "milestones": (1,), "warmup_epochs": 0.5}

@@ -1,6 +1,7 @@
 """Online multi-granularity distillation: its steps against a loop written by hand, with losses of its own."""
 
 import functools
+import inspect
 
 import keras
 import numpy as np
@@ -351,6 +352,49 @@ def test_held_out_examples_have_a_loss():
     found = method.test_on_batch(images, pictures, return_dict=True)
     assert found["loss"] == pytest.approx(sum(v for k, v in found.items() if k.count("/") and not _is_metric(k)))
     assert method.predict_on_batch(images).shape == images.shape
+
+
+def test_in_bfloat16_a_step_stays_close():
+    logs = []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            method = make("instance", deep_network=None, teachers_every=1)
+            logs.append(train(method, 0, 1)[0])
+        finally:
+            keras.config.set_dtype_policy("float32")
+        assert all(v.dtype == "float32" for v in method.variables if v.name != "seed_generator_state")
+    assert logs[0] == pytest.approx(logs[1], rel=0.1, abs=0.1)
+
+
+def test_a_cohort_in_a_file_goes_on_the_same(tmp_path):
+    image = heads.Image(3)
+    network = functools.partial(unet_generator, (SIZE, SIZE, 3), image, levels=3, width=2)
+    method = OnlineMultiGranularity(
+        network,
+        wide_network=functools.partial(network, width=4),
+        style_weight=0.0,
+        feature_weight=0.0,
+        channel_weight=1.0,
+        discriminator_width=2,
+        task=Translation(),
+    )
+    method.compile(keras.optimizers.Adam(RATE, *BETAS), run_eagerly=True)
+    images, pictures = (part[0] for part in batches())
+    method.train_on_batch(images, pictures)
+    method.save(tmp_path / "cohort.keras")
+    loaded = keras.models.load_model(tmp_path / "cohort.keras")
+    before, after = (each.train_on_batch(images, pictures, return_dict=True) for each in (method, loaded))
+    assert before == pytest.approx(after, rel=1e-6)
+    for a, b in zip(method.variables, loaded.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+def test_weights_are_those_of_the_released_scripts():
+    parameters = inspect.signature(OnlineMultiGranularity).parameters
+    released = {"reconstruction": 100.0, "adversarial": 1.0, "structure": 10.0, "style": 1e4, "feature": 10.0}
+    released |= {"variation": 1e-5, "channel": 0.0}
+    assert {name: parameters[f"{name}_weight"].default for name in released} == released
 
 
 def _is_metric(name):

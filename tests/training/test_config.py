@@ -61,3 +61,36 @@ def test_command_lines_do_not_import_what_takes_seconds(module):
         "sys.exit(str([m for m in heavy if m in sys.modules] or '') or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("network", ["unet", "resnet"])
+@pytest.mark.parametrize("task", ["edges2shoes", "cityscapes"])
+@pytest.mark.parametrize("size", ["1.0", "0.75", "0.5"])
+def test_the_paired_scripts_of_multi_granularity(size, task, network):
+    """Each with its own widths, shared blocks and lengths, by the table of the specification."""
+    config = config_lib.load_config("configs/omgd.py", f"task={task},network={network},size={size}")
+    config_checks.check(config)
+    method, row = config.method, ["1.0", "0.75", "0.5"].index(size)
+    widths = method.wide_network.width, method.deep_network.width, config.network.width, method.discriminator_width
+    assert widths == [(64, 16, 16, 128), (48, 12, 12, 96), (48, 12, 8, 96)][row]
+    shared, channels = {
+        ("unet", "cityscapes"): ((5, 5, 3), (50, 50, 50)),
+        ("unet", "edges2shoes"): ((5, 5, 5), (10, 10, 10)),
+        ("resnet", "cityscapes"): ((4, 3, 3), (0, 0, 0)),
+        ("resnet", "edges2shoes"): ((3, 3, 3), (100, 1000, 1000)),
+    }[network, task]
+    assert (method.shared_blocks, method.channel_weight) == (shared[row], channels[row])
+    lengths = config.epochs, *config.schedule.milestones, method.teachers_every
+    assert lengths == ((750, 300, 3) if task == "cityscapes" else (200, 100, 1))
+    assert config.batch_size == (1 if (network, task) == ("resnet", "cityscapes") else 4)
+    assert method.wide_network.get("deep", False) is False and method.deep_network.deep is True
+
+
+@pytest.mark.parametrize("ablation", ["wide", "deep", "channels", "stages", "alone"])
+def test_ablations_of_multi_granularity(ablation):
+    whole, config = (
+        config_lib.load_config("configs/omgd.py", f"smoke{text}") for text in ("", f",ablation={ablation}")
+    )
+    config_checks.check(config)
+    changed = {line.split(":")[0] for line in config_lib.differences(*map(config_lib.to_json, (whole, config)))}
+    assert changed and all(key.startswith("method.") for key in changed)

@@ -24,6 +24,7 @@ STUDENT, WIDE, DEEP = "peer_0", "wide", "deep"
 ONLINE, TEACHERS, IMITATION = 0, 1, 2
 _INPUT = "input"
 _FITTED_BATCHES = 8
+_MEANS = ("style", "feature")
 
 
 class OnlineMultiGranularity(Method):
@@ -120,46 +121,49 @@ class OnlineMultiGranularity(Method):
         # In two stages, a step of the first is the teachers' alone.
         self.teachers_every = 1 if alone or teacher_epochs else int(teachers_every)
         self.peers = {
-            name: make(seed=peer_seed(self.seed, index), name=name) for index, (name, make) in enumerate(makers.items())
+            # A network starts the same whether or not another is there.
+            name: makers[name](seed=peer_seed(self.seed, index), name=name)
+            for index, name in enumerate((STUDENT, WIDE, DEEP))
+            if name in makers
         }
         check_answers(self.peers, self.task)
         self.phase = self.phase_at(0)
-        student = self.peers[STUDENT]
         self.judged = (STUDENT,) if alone else tuple(name for name in self.peers if name != STUDENT)
-        self.pairs = PairDiscriminator(
-            student.input,
-            student.output[self.task.output],
-            self.judged,
-            shared=shared_blocks,
-            width=discriminator_width,
-            norm=discriminator_norm,
-            seed=peer_seed(self.seed, 3),
-            synchronized=self.synchronized,
-        )
-        self.discriminator = self.pairs.network
+        options = {"shared": shared_blocks, "width": discriminator_width, "norm": discriminator_norm}
+        self._make_discriminator(options)
         self.adapters = {}
         if WIDE in self.peers and channel_weight:
-            self.adapters = channel_adapters(student, self.peers[WIDE], peer_seed(self.seed, 4), self.synchronized)
+            networks = self.peers[STUDENT], self.peers[WIDE]
+            self.adapters = channel_adapters(*networks, peer_seed(self.seed, 4), self.synchronized)
         self.imitation = None
+        self.reference_means = _checked_means(reference_means)
         if not alone:
-            compared = style_weight or feature_weight
-            if compared and features is None:
-                raise ValueError(
-                    "Images are compared by the maps of a network: features must name one, or style_weight and "
-                    "feature_weight be 0. Received: features=None."
-                )
-            found = find_features(features, feature_taps, feature_pixels) if compared else None
-            if found is not None and reference_means is not None:
-                weights |= {name: self._fitted(name, weights[name]) for name in ("style", "feature")}
-            self.imitation = ImageImitation(found, **weights)
-        self.reference_means = None if reference_means is None else dict(reference_means)
+            self._make_imitation(weights, (features, feature_taps, feature_pixels))
+
+    def _make_discriminator(self, options):
+        student = self.peers[STUDENT]
+        options |= {"seed": peer_seed(self.seed, 3), "synchronized": self.synchronized}
+        self.pairs = PairDiscriminator(student.input, student.output[self.task.output], self.judged, **options)
+        self.discriminator = self.pairs.network
+
+    def _make_imitation(self, weights, features):
+        compared = weights["style"] or weights["feature"]
+        if compared and features[0] is None:
+            raise ValueError(
+                "Images are compared by the maps of a network: features must name one, or style_weight and "
+                "feature_weight be 0. Received: features=None."
+            )
+        found = find_features(*features) if compared else None
+        if found is not None and self.reference_means is not None:
+            weights |= {name: self._fitted(name, weights[name]) for name in _MEANS}
+        self.imitation = ImageImitation(found, **weights)
 
     def _fitted(self, name, value):
         options = {"initializer": keras.initializers.Constant(value), "trainable": False, "autocast": False}
         return self.add_weight(shape=(), dtype="float32", name=f"{name}_weight", **options)
 
     def before_training(self, batch):
-        if self.reference_means is not None and self.imitation is not None:
+        if self.reference_means is not None and self.imitation is not None and self.imitation.features is not None:
             self.fit_weights([batch(step)[0] for step in range(_FITTED_BATCHES)])
 
     def fit_weights(self, batches):
@@ -263,6 +267,21 @@ class OnlineMultiGranularity(Method):
             channels = channel_term(self.adapters, outputs[WIDE], taps)
             terms[f"{STUDENT}/{WIDE}_channels"] = self.own_weights["channel"] * channels
         return terms
+
+
+def _checked_means(means):
+    """Returns the means of a reference as a dict, or None where there are none.
+
+    Raises:
+        ValueError: if they are not those of style and feature.
+    """
+    if means is None:
+        return None
+    if set(means) != set(_MEANS):
+        raise ValueError(
+            f"reference_means has the keys {' and '.join(_MEANS)}. Received: {', '.join(means) or 'none'}."
+        )
+    return {name: float(means[name]) for name in _MEANS}
 
 
 def _check_form(makers, alone, teachers_every, teacher_epochs):

@@ -12,7 +12,7 @@ from odtf.models.graphless import copy_of
 from odtf.models.taps import ONLY_IN_TRAINING
 
 # Layers whose kernel a converter scales by the batch normalisation after them.
-_FOLDING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+_FOLDING = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
 
 def deploy(model, output=None, grouped="native"):

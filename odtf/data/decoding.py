@@ -135,6 +135,29 @@ def header_size(path):
     return (width, height) if quarter_turned else (height, width)
 
 
+def check_sizes(image, other, image_name, other_name, word):
+    """Refuses what belongs to an image, and is not of its size.
+
+    Args:
+        image: bytes of a file.
+        other: bytes of a file, such as a mask.
+        image_name: what an error calls it.
+        other_name: likewise.
+        word: the kind of the other, as in "mask".
+
+    Raises:
+        UserError: naming both.
+    """
+    sizes = header_size(io.BytesIO(image)), header_size(io.BytesIO(other))
+    # What has no header to read is refused where it is decoded.
+    if None not in sizes and sizes[0] != sizes[1]:
+        (height, width), (high, wide) = sizes
+        raise UserError(
+            f"A {word} has the size of its image. Received: {other_name} of {high}x{wide} beside {image_name} of "
+            f"{height}x{width}."
+        )
+
+
 def common_size(files):
     """Returns the (height, width) that images have in common.
 

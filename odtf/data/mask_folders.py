@@ -5,8 +5,8 @@ import pathlib
 
 from odtf.data import class_tables
 from odtf.data.dataset import Split
-from odtf.data.decoding import EXTENSIONS, common_size, decode, read
-from odtf.data.masks import check_sizes, decode_mask, highest_value
+from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, read
+from odtf.data.masks import decode_mask, highest_value
 from odtf.data.stores import FileStore
 from odtf.errors import UserError
 
@@ -144,7 +144,7 @@ def _store(pairs, size, table, name, target):
     def read_one(row):
         image, mask = pairs[row]
         data, values = read(image), read(mask)
-        check_sizes(data, values, image, mask)
+        check_sizes(data, values, image, mask, "mask")
         return decode(data, size, name=image), {name: decode_mask(values, table, target, size, mask)}
 
     def read_targets(row):

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from odtf.data.decoding import decode_target, header_size
+from odtf.data.decoding import decode_target
 from odtf.data.samples import Target
 from odtf.errors import UserError
 
@@ -22,28 +22,6 @@ def mask_of(targets):
     (name, target), *others = targets.items()
     is_mask = target.spatial == "nearest" and target.dtype != "float32" and target.array_shape((0, 0, 0)) == (0, 0)
     return (name, target) if is_mask and not others else None
-
-
-def check_sizes(image, mask, image_name, mask_name):
-    """Refuses a mask that is not of the size of its image.
-
-    Args:
-        image: bytes of a file.
-        mask: bytes of a file.
-        image_name: what an error calls it.
-        mask_name: likewise.
-
-    Raises:
-        UserError: naming both.
-    """
-    sizes = header_size(io.BytesIO(image)), header_size(io.BytesIO(mask))
-    # What has no header to read is refused where it is decoded.
-    if None not in sizes and sizes[0] != sizes[1]:
-        (height, width), (high, wide) = sizes
-        raise UserError(
-            f"A mask has the size of its image. Received: {mask_name} of {high}x{wide} beside {image_name} of "
-            f"{height}x{width}."
-        )
 
 
 def decode_mask(data, table, target, size=None, name="mask"):

@@ -7,9 +7,9 @@ import pathlib
 
 from odtf.data import class_tables
 from odtf.data.dataset import Split
-from odtf.data.decoding import EXTENSIONS, common_size, decode, read
+from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, read
 from odtf.data.masks import decode_mask
-from odtf.data.picture_pairs import LABELS, channels_of, check_sizes, decode_joined, joined_size, labels_of
+from odtf.data.picture_pairs import LABELS, channels_of, decode_joined, joined_size, labels_of
 from odtf.data.stores import FileStore
 from odtf.data.unpaired import Unpaired
 from odtf.errors import UserError
@@ -155,7 +155,7 @@ def _with_pairs(files, size, name, target, targets, read_labels):
     def read_one(row):
         paths = images[row], pictures[row]
         one, other = map(read, paths)
-        check_sizes(one, other, *paths)
+        check_sizes(one, other, *paths, "picture")
         picture = decode(other, size, channels_of(target), name=paths[1], how="bicubic")
         values = {name: picture, **(read_labels(shown[row]) if read_labels else {})}
         return decode(one, size, name=paths[0], how="bicubic"), values

@@ -41,26 +41,6 @@ def channels_of(target, channels=3):
     return target.array_shape((0, 0, channels))[2]
 
 
-def check_sizes(image, picture, image_name, picture_name):
-    """Refuses a picture that is not of the size of its image.
-
-    Args:
-        image, picture: bytes of files.
-        image_name, picture_name: what an error calls them.
-
-    Raises:
-        UserError: naming both.
-    """
-    sizes = header_size(io.BytesIO(image)), header_size(io.BytesIO(picture))
-    # What has no header to read is refused where it is decoded.
-    if None not in sizes and sizes[0] != sizes[1]:
-        (height, width), (high, wide) = sizes
-        raise UserError(
-            f"A picture has the size of its image. Received: {picture_name} of {high}x{wide} beside {image_name} of "
-            f"{height}x{width}."
-        )
-
-
 def decode_joined(data, size, channels, name):
     """Decodes a file that holds an image and its picture, side by side.
 

@@ -2,8 +2,8 @@
 
 from odtf.data import class_tables
 from odtf.data.dataset import Split
-from odtf.data.decoding import decode
-from odtf.data.masks import check_sizes, decode_mask, highest_value
+from odtf.data.decoding import check_sizes, decode
+from odtf.data.masks import decode_mask, highest_value
 from odtf.data.stores import FileStore
 from odtf.data.tfds_records import example_reader
 from odtf.errors import UserError
@@ -64,7 +64,7 @@ def open_masks(builder, wanted, feature_keys, shape, name, target):
 
         def read_one(row):
             image, mask = readers[part](row)
-            check_sizes(image, mask, f"the image of {title(row)}", "the mask")
+            check_sizes(image, mask, f"the image of {title(row)}", "the mask", "mask")
             values = {name: decode_mask(mask, table, target, shape[:2], title(row))}
             return decode(image, shape[:2], 3, title(row)), values
 

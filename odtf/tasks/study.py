@@ -1,8 +1,13 @@
 """Judging a file by its task: from its raw answers to outputs, and from outputs to figures, a table and files."""
 
+import pathlib
+
 import numpy as np
 
+from odtf import pictures
 from odtf.metrics import joined_of, merged, references_of, referring_to, results, sums_of
+
+_SHOWN = 6
 
 
 class Reader:
@@ -135,3 +140,42 @@ class Study:
 
     def _total(self, role, metrics):
         return merged(self._sums.get(role, ()), joined_of(metrics))
+
+
+class PictureStudy(Study):
+    """A study that shows the first images with what `task.draw` makes of them, where matplotlib is installed.
+
+    Args:
+        task: `Task` that draws.
+        info: `odtf.data.Info` of the data.
+    """
+
+    def __init__(self, task, info):
+        super().__init__(task, info)
+        self._task, self._first = task, []
+
+    def truth(self, targets):
+        """Returns what the picture shows beside an image: its targets, or a part of them."""
+        return targets
+
+    def add(self, targets, outputs, other=None):
+        super().add(targets, outputs, other)
+        if not self._first:
+            given = (self.truth(targets), outputs, *(() if other is None else (other,)))
+            self._first = [np.array(part[:_SHOWN]) for part in given]
+
+    def write(self, result, path):
+        """Writes the picture, if the images can be had again."""
+        if self.pictures is None:
+            return []
+        truth, outputs, *others = self._first
+        answers = {_name_of(result["against"]): one for one in others}
+        answers[_name_of(result)] = outputs
+        images = self.pictures(None, np.arange(len(outputs)))
+        path = path.with_suffix(".png")
+        return pictures.save(path, self._task.draw, self.info, images, truth, answers, word="picture")
+
+
+def _name_of(result):
+    """The folder of the file that was judged, which is named after its target, and its name."""
+    return "/".join(pathlib.Path(result["file"]["path"]).parts[-2:])

@@ -70,6 +70,25 @@ def operator_name(model, op):
     return flatbuffer_utils.opcode_to_name(model, op.opcodeIndex) or f"UNKNOWN:{number}"
 
 
+def last_operator(content, passing):
+    """Returns the name of the operator that makes a file's first output, as in `operators`; None if none does.
+
+    Args:
+        content: bytes of a TFLite file.
+        passing: names of operators to look behind, which move or store values alone.
+    """
+    model = unpack(content)
+    graph = model.subgraphs[0]
+    made_by = {int(output): op for op in graph.operators for output in op.outputs}
+    tensor, name = int(graph.outputs[0]), None
+    while tensor in made_by:
+        name = operator_name(model, made_by[tensor])
+        if name not in passing:
+            break
+        tensor = int(made_by[tensor].inputs[0])
+    return name
+
+
 def interface(content):
     """Describes a file's input and output.
 

@@ -14,23 +14,10 @@ def take_uint8(model):
     """
     graph = model.subgraphs[0]
     inner = graph.inputs[0]
-    pixels = schema.TensorT()
-    pixels.name, pixels.shape = graph.tensors[inner].name, graph.tensors[inner].shape
-    # Buffer 0 is the empty one, by convention. The scale says nothing new, but tools look for it in integer tensors.
-    pixels.type, pixels.buffer, pixels.hasRank = schema.TensorType.UINT8, 0, graph.tensors[inner].hasRank
-    pixels.quantization = schema.QuantizationParametersT()
-    scale, zero_point = INPUT_QUANTIZATION["uint8"]
-    pixels.quantization.scale, pixels.quantization.zeroPoint = [scale], [zero_point]
+    # The scale says nothing new, but tools look for it in integer tensors.
+    outer = _stored_as(graph, inner, schema.TensorType.UINT8, _parameters(INPUT_QUANTIZATION["uint8"]))
     graph.tensors[inner].name = "pixels"
-    graph.tensors.append(pixels)
-    outer = len(graph.tensors) - 1
-
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CAST
-    code.version = 1
-    model.operatorCodes.append(code)
-    cast = schema.OperatorT()
-    cast.opcodeIndex, cast.inputs, cast.outputs = len(model.operatorCodes) - 1, [outer], [inner]
+    cast = _operator(model, schema.BuiltinOperator.CAST, outer, inner)
     cast.builtinOptionsType, cast.builtinOptions = schema.BuiltinOptions.CastOptions, schema.CastOptionsT()
     cast.builtinOptions.inDataType, cast.builtinOptions.outDataType = schema.TensorType.UINT8, schema.TensorType.FLOAT32
     graph.operators.insert(0, cast)
@@ -56,30 +43,46 @@ def give_quantized(model, kind, quantization):
     graph = model.subgraphs[0]
     inner = int(graph.outputs[0])
     wanted = {"uint8": schema.TensorType.UINT8, "int8": schema.TensorType.INT8}[kind]
-    parameters = schema.QuantizationParametersT()
-    parameters.scale, parameters.zeroPoint = [quantization[0]], [quantization[1]]
+    parameters = _parameters(quantization)
     if graph.tensors[inner].type == wanted:
         (maker,) = (op for op in graph.operators if inner in op.outputs)
         if model.operatorCodes[maker.opcodeIndex].builtinCode != schema.BuiltinOperator.QUANTIZE:
             raise ValueError(f"The output of a file must come from a QUANTIZE to be given a scale. Received: {kind}.")
         graph.tensors[inner].quantization = parameters
         return
-    stored = schema.TensorT()
-    stored.name, stored.shape = graph.tensors[inner].name, graph.tensors[inner].shape
-    stored.type, stored.buffer, stored.hasRank = wanted, 0, graph.tensors[inner].hasRank
-    stored.quantization = parameters
+    outer = _stored_as(graph, inner, wanted, parameters)
     graph.tensors[inner].name = "values"
-    graph.tensors.append(stored)
-    outer = len(graph.tensors) - 1
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
-    code.version = 1
-    model.operatorCodes.append(code)
-    quantize = schema.OperatorT()
-    quantize.opcodeIndex, quantize.inputs, quantize.outputs = len(model.operatorCodes) - 1, [inner], [outer]
+    quantize = _operator(model, schema.BuiltinOperator.QUANTIZE, inner, outer)
     quantize.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
     quantize.builtinOptions = schema.QuantizeOptionsT()
     graph.operators.append(quantize)
     graph.outputs = [outer]
     for signature in model.signatureDefs or ():
         signature.outputs[0].tensorIndex = outer
+
+
+def _parameters(quantization):
+    parameters = schema.QuantizationParametersT()
+    parameters.scale, parameters.zeroPoint = ([value] for value in quantization)
+    return parameters
+
+
+def _stored_as(graph, index, kind, parameters):
+    """Adds a tensor of another type that has the name and the shape of one; returns its index."""
+    like, tensor = graph.tensors[index], schema.TensorT()
+    tensor.name, tensor.shape, tensor.hasRank = like.name, like.shape, like.hasRank
+    # Buffer 0 is the empty one, by convention.
+    tensor.type, tensor.buffer, tensor.quantization = kind, 0, parameters
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _operator(model, builtin, source, result):
+    """Returns an operator from one tensor to another, whose code is new in the model."""
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    code.version = 1
+    model.operatorCodes.append(code)
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = len(model.operatorCodes) - 1, [source], [result]
+    return operator

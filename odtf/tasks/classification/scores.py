@@ -78,15 +78,5 @@ def _columns(file, num_outputs, names, label_offset):
 
 def _kind_of_scores(content):
     """ "probabilities" where a softmax or a sigmoid makes the output, else "logits"."""
-    model = flatbuffer.unpack(content)
-    graph = model.subgraphs[0]
-    made_by = {int(output): op for op in graph.operators for output in op.outputs}
-    tensor = int(graph.outputs[0])
-    while tensor in made_by:
-        name = flatbuffer.operator_name(model, made_by[tensor])
-        if name in ("SOFTMAX", "LOGISTIC"):
-            return "probabilities"
-        if name not in _PASSING:
-            break
-        tensor = int(made_by[tensor].inputs[0])
-    return "logits"
+    maker = flatbuffer.last_operator(content, _PASSING)
+    return "probabilities" if maker in ("SOFTMAX", "LOGISTIC") else "logits"

@@ -1,17 +1,12 @@
 """Judging a segmenter: the overlap of each class, and which class is taken for which."""
 
-import pathlib
-
 import numpy as np
 
-from odtf import pictures
 from odtf.errors import UserError
 from odtf.tables import table
 from odtf.tasks import classes
 from odtf.tasks.segmentation.overlap import class_overlap
-from odtf.tasks.study import Reader, Study
-
-_SHOWN = 6
+from odtf.tasks.study import PictureStudy, Reader
 
 
 class MaskReader(Reader):
@@ -41,7 +36,7 @@ class MaskReader(Reader):
         return self._task.comparable(answers, self._info)
 
 
-class MaskStudy(Study):
+class MaskStudy(PictureStudy):
     """The metrics of the task, and these keys, which are stable; keys may be added:
 
         classes      for each: name, pixels (of the truth), iou (null where the class is neither there nor answered),
@@ -52,16 +47,6 @@ class MaskStudy(Study):
         task: `Segmentation`.
         info: `odtf.data.Info`, whose names are the classes.
     """
-
-    def __init__(self, task, info):
-        super().__init__(task, info)
-        self._task, self._first = task, []
-
-    def add(self, targets, outputs, other=None):
-        super().add(targets, outputs, other)
-        if not self._first:
-            given = (targets, outputs) if other is None else (targets, outputs, other)
-            self._first = [np.array(part[:_SHOWN]) for part in given]
 
     def result(self):
         result = super().result()
@@ -99,18 +84,4 @@ class MaskStudy(Study):
         """Writes the confusion matrix, in pixels, as CSV and, where matplotlib is installed, a picture of masks."""
         names = [row["name"] for row in result["classes"]]
         matrix = classes.write_confusion(self.confusion(), names, path.with_suffix(".csv"))
-        return [matrix, *self._picture(result, path.with_suffix(".png"))]
-
-    def _picture(self, result, path):
-        if self.pictures is None:
-            return []
-        masks, scores, *other = self._first
-        answers = {_title(result["against"]["file"]["path"]): one for one in other}
-        answers[_title(result["file"]["path"])] = scores
-        images = self.pictures(None, np.arange(len(masks)))
-        return pictures.save(path, self._task.draw, self.info, images, masks, answers, word="picture")
-
-
-def _title(path):
-    """The folder of a file, which is named after its target, and its name."""
-    return "/".join(pathlib.Path(path).parts[-2:])
+        return [matrix, *super().write(result, path)]

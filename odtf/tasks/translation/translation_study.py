@@ -1,15 +1,11 @@
 """Judging a generator: its answers as images in [-1, 1], and pictures beside the figures."""
 
-import pathlib
-
 import numpy as np
 
-from odtf import pictures
 from odtf.errors import UserError
-from odtf.tasks.study import Reader, Study
+from odtf.tasks.study import PictureStudy, Reader
 from odtf.tflite import flatbuffer
 
-_SHOWN = 6
 # What may stand between the operator that makes the image and the output.
 _PASSING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "CAST")
 # By the operator that makes a float image, its (black, white); others end in pixels.
@@ -47,7 +43,9 @@ def _range_of(file):
     if not scale:
         kind = file.output["dtype"]
         return (
-            (0.0, 255.0) if np.issubdtype(kind, np.integer) else _ENDS.get(_last_operator(file.content), (0.0, 255.0))
+            (0.0, 255.0)
+            if np.issubdtype(kind, np.integer)
+            else _ENDS.get(flatbuffer.last_operator(file.content, _PASSING), (0.0, 255.0))
         )
     limits = np.iinfo(file.output["dtype"])
     low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
@@ -59,20 +57,7 @@ def _range_of(file):
     )
 
 
-def _last_operator(content):
-    model = flatbuffer.unpack(content)
-    graph = model.subgraphs[0]
-    made_by = {int(output): op for op in graph.operators for output in op.outputs}
-    tensor, name = int(graph.outputs[0]), None
-    while tensor in made_by:
-        name = flatbuffer.operator_name(model, made_by[tensor])
-        if name not in _PASSING:
-            break
-        tensor = int(made_by[tensor].inputs[0])
-    return name
-
-
-class TranslationStudy(Study):
+class TranslationStudy(PictureStudy):
     """The metrics of the task and, where matplotlib is installed, a picture beside the JSON.
 
     Args:
@@ -80,28 +65,5 @@ class TranslationStudy(Study):
         info: `odtf.data.Info` of the data.
     """
 
-    def __init__(self, task, info):
-        super().__init__(task, info)
-        self._task, self._first = task, []
-
-    def add(self, targets, outputs, other=None):
-        super().add(targets, outputs, other)
-        if not self._first:
-            given = (self._task.pictures(targets), outputs, *(() if other is None else (other,)))
-            self._first = [np.array(part[:_SHOWN]) for part in given]
-
-    def write(self, result, path):
-        """Writes a picture of some images, their pairs and what the files make of them."""
-        if self.pictures is None:
-            return []
-        targets, outputs, *others = self._first
-        answers = {_title(result["against"]["file"]["path"]): one for one in others}
-        answers[_title(result["file"]["path"])] = outputs
-        images = self.pictures(None, np.arange(len(outputs)))
-        path = path.with_suffix(".png")
-        return pictures.save(path, self._task.draw, self.info, images, targets, answers, word="picture")
-
-
-def _title(path):
-    """The folder of a file, which is named after its target, and its name."""
-    return "/".join(pathlib.Path(path).parts[-2:])
+    def truth(self, targets):
+        return self._task.pictures(targets)

@@ -144,6 +144,7 @@ class _Children:
         if pid == 0:
             _child(self._scripts[request["program"]], request, out, err)
         self._written[pid] = out, err
+        self._statuses.pop(pid, None)  # Of an earlier child: the system counts through its numbers and begins again.
         return pid
 
     def poll(self, pid, options=os.WNOHANG):

@@ -90,11 +90,23 @@ def _export(run, chosen, peer, folder=None):
         about=_about(run, name, network),
     )
     rows = [{**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(run.workdir))} for row in rows]
+    if run.data_changes:
+        changed = _changed(run)
+        print(f"note: {changed}")
+        rows = [{**row, "notes": [*row.get("notes", ()), changed]} for row in rows]
     if rows:
         if name == run.student:
             export.save_student(network, run.workdir / "student.keras", task=run.task, info=run.dataset.info)
         run.add_exports(rows, time.monotonic() - started)
     return run.report, refused
+
+
+def _changed(run):
+    return (
+        f"the images of {run.report['dataset']} that calibrate and judge the files are no longer those that the run in "
+        f"{run.workdir} learned from and was tested on, so that figures of both cannot be compared "
+        f"({'; '.join(run.data_changes)})"
+    )
 
 
 def _about(run, name, network):

@@ -15,7 +15,7 @@ from odtf import own_code
 from odtf.errors import UserError
 from odtf.files import check_directory, make_directory, write_json
 from odtf.training import config as config_lib
-from odtf.training import growth
+from odtf.training import data_record, growth
 
 
 class Run:
@@ -53,12 +53,40 @@ class Run:
 
         return make_task(self.config)
 
-    @functools.cached_property
+    @property
     def dataset(self):
-        """The `odtf.data.ImageDataset` that it was trained on, opened when it is first asked for."""
+        """The `odtf.data.ImageDataset` of its config, opened when it is first asked for; see `data_changes`.
+
+        Raises:
+            UserError: if it has other classes than the run learned, or has them in another order.
+        """
+        return self._opened[0]
+
+    @property
+    def data_changes(self):
+        """What the images of `dataset` differ in from those that it was trained on, a list of texts."""
+        return self._opened[1]
+
+    @property
+    def unchanged_dataset(self):
+        """`dataset`, for what goes on with its training.
+
+        Raises:
+            UserError: as `dataset`, and if its images are others.
+        """
+        data_record.check_same(self.workdir, self.data_changes)
+        return self.dataset
+
+    @functools.cached_property
+    def _opened(self):
         from odtf.training.cohorts import load_dataset
 
-        return load_dataset(self.config)
+        return data_record.opened(self.workdir, load_dataset(self.config), self.data_record, print)
+
+    @functools.cached_property
+    def data_record(self):
+        """What `odtf.training.data_record` has written of the data that it was trained on; None if it has not."""
+        return data_record.read(self.workdir)
 
     @property
     def peers(self):
@@ -197,7 +225,8 @@ def train(config, workdir, placement, allow_code=False, download=False):
         The report as a dict, also written to `workdir/report.json` by the chief.
 
     Raises:
-        UserError: on bad input, on another config's workdir, and if a loss stops being finite.
+        UserError: on bad input, on another config's workdir, on other data than those that it was begun with, and if
+            a loss stops being finite.
         odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
     """
     from odtf.training import experiment
@@ -215,6 +244,8 @@ def train(config, workdir, placement, allow_code=False, download=False):
     earlier = _earlier_report(workdir)
     if placement.is_chief:
         claim(workdir, config)
+        if not data_record.is_begun(workdir):
+            data_record.write(workdir, data_record.of(prepared.dataset, prepared.pipeline.domains))
     report = json.loads(json.dumps(prepared.run()))  # What is returned is what is read later.
     if placement.is_chief:
         report |= _made_of(earlier, report["student"])
@@ -243,7 +274,10 @@ def load_teacher(workdir, info=None, allow_code=False):
         return _load_teacher_file(workdir, info, allow_code)
     try:
         run = Run(workdir, allow_code)
-        return None if info is None else run.network(info=info)
+        if info is None:
+            return None
+        _check_answers(run, info)
+        return run.network(info=info)
     except UserError as error:
         if info is None:
             raise UserError(f"config.method.teacher_workdir: {error}") from error
@@ -252,6 +286,14 @@ def load_teacher(workdir, info=None, allow_code=False):
             f"config.method.teacher_workdir must hold a teacher of images {info.image_shape}{classes}, as the data "
             f"have them. {error}"
         ) from error
+
+
+def _check_answers(run, info):
+    """Shows that the answers of a run mean in other data what they meant in its own, where they have names."""
+    if run.data_record is None:
+        print(data_record.unknown(run.workdir))
+    elif run.task.labels(info):
+        data_record.check_names(run.workdir, run.data_record, info.names)
 
 
 def _load_teacher_file(said, info, allow_code):

@@ -6,8 +6,8 @@
 The config is a Python file; what follows the colon goes to its get_config, and --config.KEY=VALUE changes any key of
 what it returns. The same command on the same workdir goes on where it stopped.
 
-In the workdir: config.json, log.jsonl, tensorboard/, checkpoints/, chosen/ (the weights that validation chose),
-report.json, student.keras and export/.
+In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorboard/, checkpoints/, chosen/ (the weights
+that validation chose), report.json, student.keras and export/.
 """
 
 import os

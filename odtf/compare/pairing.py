@@ -7,8 +7,10 @@ import statistics
 
 from odtf.compare import baseline, child_runs
 from odtf.compare.plan import stretched
+from odtf.errors import UserError
 from odtf.files import make_directory
 from odtf.training import config as config_lib
+from odtf.training import data_record
 from odtf.training.report import metric_of, shown
 
 
@@ -33,6 +35,7 @@ def run(plan, workdir, *, peer=None, log=print, allow_code=False):
         UserError: if a run fails.
     """
     workdir = make_directory(workdir)
+    first = {}
     rows, metric, total = [], None, len(plan["entries"]) * len(plan["seeds"])
     for label, config in plan["entries"]:
         pairs = []
@@ -42,6 +45,8 @@ def run(plan, workdir, *, peer=None, log=print, allow_code=False):
             metric = metric_of(method.report)
             name = peer if peer in method.peers else method.student
             alone = _train_alone(config, method, name, plan["equal"], seed, workdir)
+            for one in (method, alone):
+                _check_same_data(first.setdefault(seed, method), one)
             pairs.append(_pair(method, name, alone, seed))
             log(f"    {_line(pairs[-1], metric)}")
         about = {"label": label, "method": config.method.name, "batch_size": config.batch_size}
@@ -58,6 +63,23 @@ def _with_seed(config, seed):
     copy = config_lib.from_json(config_lib.to_json(config))
     copy.seed = seed
     return copy
+
+
+def _check_same_data(first, run):
+    """Shows that two runs of a seed learned from the same images, of which domains are a method's own.
+
+    Raises:
+        UserError: if the data were others meanwhile.
+    """
+    if first.data_record is None or run.data_record is None:
+        return
+    data_record.check_names(first.workdir, first.data_record, run.data_record["names"])
+    records = ({**one.data_record, "domains": []} for one in (first, run))
+    if changes := data_record.changes(*records):
+        raise UserError(
+            "Runs are compared that learned from the same images; another workdir would begin all of them anew. "
+            f"Received: other images in {run.workdir} than in {first.workdir}: {'; '.join(changes)}."
+        )
 
 
 # The network alone --------------------------------------------------------------------------------------------------

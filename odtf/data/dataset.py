@@ -92,6 +92,15 @@ class Split:
         """How many images, or files, it is made of: its length, unless it has two sets."""
         return len(self)
 
+    def record(self):
+        """Returns what tells its images from others: how many they are, and what the store says of them.
+
+        Returns:
+            dict that JSON can hold; of a store of the user's own that has no `record(rows)`, their number alone.
+        """
+        say = getattr(self.store, "record", None)
+        return {"images": len(self), **(say(self.rows) if say else {})}
+
     def readable(self):
         """Returns those of its rows that decode, as a split; itself where nothing is decoded."""
         return Split(self.store, self.store.readable(self.rows)) if self.store.streaming else self
@@ -141,6 +150,7 @@ class ImageDataset:
         std: likewise, all above 0.
         splits: `Split` by name: "train", "validation", "test".
         colors: as in `Info`.
+        records: what `Split.record` says of each split as its source opened it; empty for a set made by hand.
     """
 
     name: str
@@ -150,6 +160,7 @@ class ImageDataset:
     std: tuple
     splits: dict
     colors: tuple = ()
+    records: dict = dataclasses.field(default_factory=dict)
 
     def parts(self, limits):
         """Returns seeded parts of some splits, see `Split.part`.

@@ -17,12 +17,14 @@ class Domain:
         split: `Split`, whose store has the targets of the data set that they join.
         epochs: (first, end), 0-based, the second excluded; end None: to the last.
         labels: whether their targets count.
+        record: what `Split.record` says of them, as their source opened them.
     """
 
     name: str
     split: Split
     epochs: tuple = (0, None)
     labels: bool = True
+    record: dict = dataclasses.field(default_factory=dict)
 
     def joins(self, epoch):
         """Whether the images are there in an epoch."""
@@ -90,7 +92,9 @@ def load_domain(
     found = {"train": found["train"]}
     if skip_corrupt:
         loading.drop_corrupt(found)
-    part = loading.within(budget, {"train": found["train"].part(images, seed)})["train"]
+    part = found["train"].part(images, seed)
+    record = part.record()
+    part = loading.within(budget, {"train": part})["train"]
     if not labels:
         part = Split(Unlabelled(part.store, targets), part.rows)
-    return Domain(title, part, span, labels)
+    return Domain(title, part, span, labels, record)

@@ -83,13 +83,14 @@ def load(
     _make_missing(found, names, fraction, seed)
     if max_train_examples is not None:
         found["train"] = found["train"].part(max_train_examples, seed)
+    records = {part: found[part].record() for part in _PARTS}  # In memory, images have lost their names.
     found = within(budget, found)
     if mean is None or std is None:
         fixed = normalization and [(float(value),) * image_shape[2] for value in normalization]
         computed = fixed or channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in _PARTS}
-    return ImageDataset(title, tuple(names), image_shape, mean, std, ordered, getattr(names, "colors", ()))
+    return ImageDataset(title, tuple(names), image_shape, mean, std, ordered, getattr(names, "colors", ()), records)
 
 
 def title_of(name):

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from odtf.data import class_tables
+from odtf.data import class_tables, records
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, read
 from odtf.data.masks import decode_mask, highest_value
@@ -42,7 +42,7 @@ def open_masks(root, size, name, target):
     """
     pairs, table = _pairs(root, target)
     size = size or common_size([image for split in pairs.values() for image, _ in split])
-    return table.names, {part: Split(_store(found, size, table, name, target)) for part, found in pairs.items()}
+    return table.names, {part: Split(_store(root, found, size, table, name, target)) for part, found in pairs.items()}
 
 
 def _pairs(root, target):
@@ -140,7 +140,7 @@ def _from_masks(masks, target, root):
     return class_tables.numbered(highest, colors, f"the masks of {root}, which has no classes.txt")
 
 
-def _store(pairs, size, table, name, target):
+def _store(root, pairs, size, table, name, target):
     def read_one(row):
         image, mask = pairs[row]
         data, values = read(image), read(mask)
@@ -150,4 +150,5 @@ def _store(pairs, size, table, name, target):
     def read_targets(row):
         return {name: decode_mask(read(pairs[row][1]), table, target, size, pairs[row][1])}
 
-    return FileStore(len(pairs), (*size, 3), read_one, {name: target}, read_targets=read_targets)
+    options = {"read_targets": read_targets, "record": records.of_files(pairs, root)}
+    return FileStore(len(pairs), (*size, 3), read_one, {name: target}, **options)

@@ -5,7 +5,7 @@ import itertools
 import os
 import pathlib
 
-from odtf.data import class_tables
+from odtf.data import class_tables, records
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, read
 from odtf.data.masks import decode_mask
@@ -54,7 +54,8 @@ def open_pictures(root, size, name, target, targets):
             raise UserError(f"{_LAYOUTS}. Received: {root}.")
         found = {part: [_files(folder) for folder in place] for part, place in places.items()}
         if len(places["train"]) == 1 and not target.apart and not labels:
-            return (), {part: Split(_joined(files, size, name, target)) for part, (files,) in _tested(found).items()}
+            joined = {part: _joined(root, files, size, name, target) for part, (files,) in _tested(found).items()}
+            return (), {part: Split(store) for part, store in joined.items()}
         if min(map(len, places.values())) < 2:
             raise UserError(
                 f"{_LAYOUTS}; without pairs, or with labels, the two folders. Received: {root} with images A|B."
@@ -65,9 +66,9 @@ def open_pictures(root, size, name, target, targets):
     size = size or common_size([file for each in found.values() for files in each[:2] for file in files])
     found = _tested(found)
     if target.apart:
-        return (), {part: _without_pairs(*files[:2], size, target, targets) for part, files in found.items()}
+        return (), {part: _without_pairs(root, *files[:2], size, target, targets) for part, files in found.items()}
     read_labels = labels and functools.partial(_read_labels, labels, table, size)
-    splits = {part: _with_pairs(files, size, name, target, targets, read_labels) for part, files in found.items()}
+    splits = {part: _with_pairs(root, files, size, name, target, targets, read_labels) for part, files in found.items()}
     return table.names if table else (), splits
 
 
@@ -148,7 +149,7 @@ def _cityscapes(root):
     return found
 
 
-def _with_pairs(files, size, name, target, targets, read_labels):
+def _with_pairs(root, files, size, name, target, targets, read_labels):
     """Pairs of one split, and, where `read_labels` is given, the labels in the last of the files."""
     images, pictures, shown = files[0], files[1], files[2] if len(files) > 2 else files[0]
 
@@ -160,20 +161,23 @@ def _with_pairs(files, size, name, target, targets, read_labels):
         values = {name: picture, **(read_labels(shown[row]) if read_labels else {})}
         return decode(one, size, name=paths[0], how="bicubic"), values
 
-    return Split(FileStore(len(images), (*size, 3), read_one, targets))
+    read_files = (images, pictures, *((shown,) if read_labels else ()))
+    record = records.of_files(list(zip(*read_files, strict=True)), root)
+    return Split(FileStore(len(images), (*size, 3), read_one, targets, record=record))
 
 
-def _without_pairs(images, pictures, size, target, targets):
+def _without_pairs(root, images, pictures, size, target, targets):
     def opened(files, channels):
         def read_one(row):
             return decode(read(files[row]), size, channels, name=files[row], how="bicubic"), {}
 
-        return Split(FileStore(len(files), (*size, channels), read_one, {}))
+        record = records.of_files(files, root)
+        return Split(FileStore(len(files), (*size, channels), read_one, {}, record=record))
 
     return Unpaired(opened(images, 3), opened(pictures, channels_of(target)), targets)
 
 
-def _joined(files, size, name, target):
+def _joined(root, files, size, name, target):
     if size is None:
         sizes = {joined_size(file, file): file for file in files}
         sizes.pop(None, None)
@@ -187,4 +191,4 @@ def _joined(files, size, name, target):
         image, picture = decode_joined(read(files[row]), size, channels, files[row])
         return image, {name: picture}
 
-    return FileStore(len(files), (*size, 3), read_one, {name: target})
+    return FileStore(len(files), (*size, 3), read_one, {name: target}, record=records.of_files(files, root))

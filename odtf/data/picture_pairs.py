@@ -135,6 +135,10 @@ class Exchanged:
         """The targets of `read` alone."""
         return {self._name: self._store.read(rows)[0]}
 
+    def record(self, rows):
+        """What tells `rows` from others."""
+        return self._store.record(rows)
+
     def readable(self, rows):
         """Those of `rows` that decode."""
         return self._store.readable(rows)

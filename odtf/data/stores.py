@@ -10,7 +10,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import graph_calls
+from odtf.data import graph_calls, records
 from odtf.data.samples import LABEL, fitted
 from odtf.errors import UserError
 
@@ -24,6 +24,7 @@ class MemoryStore:
         images: uint8 array `[n, height, width, channels]`; the store keeps its own copy and no reference to it.
         values: mapping from the name of a target to an array `[n, ...]`, likewise copied.
         targets: mapping from a name to `Target`; None for an integer "label".
+        record: function of rows, see `odtf.data.records`; None: rows are told by their numbers.
 
     Raises:
         UserError: if an array is not of its target's shape, or holds what its type cannot.
@@ -33,7 +34,8 @@ class MemoryStore:
     # All targets can be had without reading a file.
     known = True
 
-    def __init__(self, images, values, targets=None):
+    def __init__(self, images, values, targets=None, record=None):
+        self.record = record or records.of_rows
         self.targets = dict(LABEL if targets is None else targets)
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4:
@@ -92,6 +94,7 @@ class FileStore:
         targets: mapping from a name to `Target`; None for an integer "label".
         known: mapping from a name to an array `[n, ...]`, if all targets are known without reading the files.
         read_targets: function of a row that returns its targets alone, where that costs less than `read_one`.
+        record: function of rows, see `odtf.data.records`; None: rows are told by their numbers.
 
     Raises:
         UserError: if a value of a target is not what it should be; reading raises it as well.
@@ -99,7 +102,8 @@ class FileStore:
 
     streaming = True
 
-    def __init__(self, count, image_shape, read_one, targets=None, known=None, read_targets=None):
+    def __init__(self, count, image_shape, read_one, targets=None, known=None, read_targets=None, record=None):
+        self.record = record or records.of_rows
         self.image_shape = tuple(image_shape)
         self.targets = dict(LABEL if targets is None else targets)
         self._count = count

@@ -5,7 +5,7 @@ from odtf.data.dataset import Split
 from odtf.data.decoding import check_sizes, decode
 from odtf.data.masks import decode_mask, highest_value
 from odtf.data.stores import FileStore
-from odtf.data.tfds_records import example_reader
+from odtf.data.tfds_records import example_reader, record_of
 from odtf.errors import UserError
 
 # Sets whose values are not the classes 0, 1 and so on.
@@ -68,7 +68,8 @@ def open_masks(builder, wanted, feature_keys, shape, name, target):
             values = {name: decode_mask(mask, table, target, shape[:2], title(row))}
             return decode(image, shape[:2], 3, title(row)), values
 
-        return FileStore(counts[part], (*shape[:2], 3), read_one, {name: target})
+        record = record_of(builder, wanted[part])
+        return FileStore(counts[part], (*shape[:2], 3), read_one, {name: target}, record=record)
 
     return table.names, {part: Split(store(part)) for part in wanted}
 

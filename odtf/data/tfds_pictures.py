@@ -6,7 +6,7 @@ from odtf.data.dataset import Split
 from odtf.data.decoding import decode
 from odtf.data.picture_pairs import channels_of
 from odtf.data.stores import FileStore
-from odtf.data.tfds_records import example_reader
+from odtf.data.tfds_records import example_reader, record_of
 from odtf.data.unpaired import Unpaired
 from odtf.errors import UserError
 
@@ -53,7 +53,8 @@ def open_pictures(builder, size, target, targets):
         def read_one(row):
             return decode(example(row)[0], size, channels, f"{name}, {split} example {row}", "bicubic"), {}
 
-        return Split(FileStore(splits[split].num_examples, (*size, channels), read_one, {}))
+        count, record = splits[split].num_examples, record_of(builder, split)
+        return Split(FileStore(count, (*size, channels), read_one, {}, record=record))
 
     channels = 3, channels_of(target)
     return (), {part: Unpaired(*map(opened, pair, channels), targets) for part, pair in _PARTS.items()}

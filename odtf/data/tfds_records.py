@@ -4,6 +4,9 @@ TFRecord files are indexed once, by their record headers; after that any example
 streamed set can be read in any order, as one in memory. ArrayRecord files carry such an index.
 """
 
+import functools
+import hashlib
+import json
 import os
 import struct
 
@@ -11,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from odtf.data import records
 from odtf.errors import UserError
 
 
@@ -66,6 +70,21 @@ def example_reader(builder, split, image_key, label_key):
             ) from error
 
     return read
+
+
+def record_of(builder, split):
+    """Returns a function `record(rows)` for a store of a split: its rows, the version of the set and its digest.
+
+    The digest is that of what the set's description says of the split: how many examples each file has, and its bytes.
+
+    Args:
+        builder: read-only TFDS builder.
+        split: str, a split of the set.
+    """
+    info = builder.info.splits[split]
+    described = json.dumps([split, list(info.shard_lengths), info.num_bytes])
+    digest = hashlib.sha256(described.encode()).hexdigest()
+    return functools.partial(records.of_rows, version=str(builder.info.version), digest=digest)
 
 
 class RecordIndex:

@@ -49,6 +49,9 @@ class Unpaired(Split):
     def num_files(self):
         return len(self.images_of) + len(self.pictures_of)
 
+    def record(self):
+        return {"images": self.images_of.record(), "pictures": self.pictures_of.record()}
+
     def readable(self):
         return self._of(self.images_of.readable(), self.pictures_of.readable())
 

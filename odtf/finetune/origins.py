@@ -57,7 +57,7 @@ class PeerOfRun:
 
     @property
     def dataset(self):
-        return self._run.dataset
+        return self._run.unchanged_dataset
 
     @functools.cached_property
     def _method(self):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from odtf import data, metrics, quantization
 from odtf.data import splits
 from odtf.errors import UserError
-from odtf.training import choosing, cohorts, config_checks, own_losses
+from odtf.training import choosing, cohorts, config_checks, data_record, own_losses
 from odtf.training import config as config_lib
 from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
@@ -47,8 +47,8 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
     if download:
         for said in ({"name": config.data.name}, *config.data.domains):
             data.download(said["name"], config.data.data_dir)
-    dataset = cohorts.load_dataset(config)
-    pipeline = cohorts.make_pipeline(config, dataset, cohorts.load_domains(config, dataset))
+    dataset, domains = _load_data(config, workdir, placement)
+    pipeline = cohorts.make_pipeline(config, dataset, domains)
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
     with placement.strategy.scope():
         method = cohorts.make_method(
@@ -71,6 +71,19 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
         )
     own_losses.check(method, dataset.image_shape, config.data.num_views, config.epochs, placement.strategy)
     return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method)
+
+
+def _load_data(config, workdir, placement):
+    """Returns data set and domains: those that the run was begun with, where it was."""
+    dataset = cohorts.load_dataset(config)
+    if not data_record.is_begun(workdir):
+        return dataset, cohorts.load_domains(config, dataset)
+    record = data_record.read(workdir)
+    dataset, _ = data_record.opened(workdir, dataset, record, print if placement.is_chief else lambda line: None)
+    domains = cohorts.load_domains(config, dataset)
+    if record is not None:
+        data_record.check_same(workdir, data_record.changes(record, data_record.of(dataset, domains)))
+    return dataset, domains
 
 
 def _check_devices(config, placement):

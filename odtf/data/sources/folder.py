@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from odtf.data import records
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, common_size, decode, read
 from odtf.data.mask_folders import SPLIT_NAMES, open_masks
@@ -60,7 +61,8 @@ def open_source(argument, *, data_dir, image_size, targets):
         )
     listed = {name: _images(split_root, names) for name, split_root in roots.items()}
     size = image_size or common_size([file for files, _ in listed.values() for file in files])
-    return names, {name: Split(_store(files, labels, size, targets)) for name, (files, labels) in listed.items()}
+    splits = {name: Split(_store(root, files, labels, size, targets)) for name, (files, labels) in listed.items()}
+    return names, splits
 
 
 def open_images(argument, *, data_dir, image_size):
@@ -87,7 +89,7 @@ def open_images(argument, *, data_dir, image_size):
     files = _images_below(place)
     if not files:
         raise UserError(f"The folder has no images ({', '.join(e[1:] for e in EXTENSIONS)}). Received: {place}.")
-    return Split(_store(files, None, image_size, {}))
+    return Split(_store(root, files, None, image_size, {}))
 
 
 def _images_below(path):
@@ -130,10 +132,11 @@ def _images(root, names):
     return files, labels
 
 
-def _store(files, labels, size, targets):
+def _store(root, files, labels, size, targets):
     known = {} if labels is None else {"label": labels}
 
     def read_one(row):
         return decode(read(files[row]), size, name=files[row]), {name: values[row] for name, values in known.items()}
 
-    return FileStore(len(files), (*size, 3), read_one, targets, known=known)
+    record = records.of_files(files, root)
+    return FileStore(len(files), (*size, 3), read_one, targets, known=known, record=record)

@@ -1,10 +1,11 @@
 """Arrays of this process, and what tf.data gives: the data sets that `odtf.data.from_arrays` names."""
 
+import functools
 import hashlib
 
 import numpy as np
 
-from odtf.data import in_process
+from odtf.data import in_process, records
 from odtf.data.dataset import Split
 from odtf.data.stores import MemoryStore
 from odtf.errors import UserError
@@ -74,7 +75,8 @@ def open_source(argument, *, data_dir, image_size, targets):
         )
     names, splits = _SETS[argument]
     values = {part: in_process.values_of(split[1], targets) for part, split in splits.items()}
-    found = {part: Split(MemoryStore(split[0], values[part], targets)) for part, split in splits.items()}
+    record = functools.partial(records.of_rows, checksum=argument.rpartition("-")[2])
+    found = {part: Split(MemoryStore(split[0], values[part], targets, record)) for part, split in splits.items()}
     return in_process.names_of(values.values(), targets) if names is None else names, found
 
 

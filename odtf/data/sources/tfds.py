@@ -19,7 +19,7 @@ from odtf.data.picture_pairs import picture_of
 from odtf.data.samples import LABEL, check
 from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
-from odtf.data.tfds_records import example_reader
+from odtf.data.tfds_records import example_reader, record_of
 from odtf.errors import UserError
 
 FORM = "a TFDS name such as 'cifar10' or 'svhn_cropped:3.1.0'"
@@ -207,4 +207,5 @@ def _store(builder, split, image_key, label_key, shape, num_classes, targets):
         return decode(data, shape[:2], shape[2], f"{name}, {split} example {row}"), checked(row, label)
 
     count = builder.info.splits[split].num_examples
-    return FileStore(count, shape, read_one, targets, read_targets=read_targets)
+    options = {"read_targets": read_targets, "record": record_of(builder, split)}
+    return FileStore(count, shape, read_one, targets, **options)

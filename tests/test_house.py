@@ -16,9 +16,12 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
 LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "tables", "targets"}
+LEAVES |= {"atomic_files", "workdir_lock"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "workdir_lock": {"errors", "files"},
+    "atomic_files": {"errors", "files"},
     "quiet": {"errors"},
     "names": {"errors"},
     "own_code": {"errors", "names"},

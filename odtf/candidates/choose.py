@@ -4,13 +4,13 @@ import hashlib
 import json
 import pathlib
 
-from odtf import targets
+from odtf import targets, workdir_lock
 from odtf.candidates import budget, measurement, overview
 from odtf.candidates.pool import Pool
 from odtf.errors import UserError
 from odtf.export.card import REPORT
 from odtf.run_exports import export_workdir
-from odtf.runs import Run
+from odtf.runs import Run, read_report
 from odtf.tflite import vela
 
 
@@ -28,13 +28,19 @@ def export_within(workdir, target, limits, log=print, allow_code=False):
         The report of the run as a dict.
 
     Raises:
-        UserError: if no candidate fits, saying why, or the run or the target does not exist.
+        UserError: if no candidate fits, saying why, the run or the target does not exist, or another process writes to
+            the workdir.
     """
     workdir, described = pathlib.Path(workdir), targets.find(target)
-    target = described.name
     check(described, limits)
-    best = best_within(Pool.of(Run(workdir, allow_code)), described, limits, log)
-    report = Run(workdir, allow_code).report  # Measuring takes minutes, in which other commands may have added to it.
+    run = Run(workdir, allow_code)
+    with workdir_lock.writing(workdir):
+        return _export_best(run, described, limits, log, allow_code)
+
+
+def _export_best(run, described, limits, log, allow_code):
+    workdir, target = run.workdir, described.name
+    best, report = best_within(Pool.of(run), described, limits, log), read_report(run.workdir)
     if not any(_is_file_of(best, row, workdir) for row in report["exports"]):
         kind, peer = best["quantization"], best["peer"]
         report = export_workdir(workdir, described, kind, peer, folder=target, allow_code=allow_code)

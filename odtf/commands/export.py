@@ -25,7 +25,7 @@ refused.
 
 from absl import flags
 
-from odtf import runs
+from odtf import runs, workdir_lock
 from odtf.candidates import budget
 from odtf.commands import cli
 from odtf.commands.model_flags import ModelFlags
@@ -60,6 +60,7 @@ def _main(argv):
     workdir, limits = cli.required(_WORKDIR), _limits()
     # Before the seconds that importing TensorFlow takes.
     runs.Run(workdir, _ALLOW_CODE.value)
+    workdir_lock.check(workdir)
     import_tensorflow()
     from odtf.training.report import render
 

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 
 from absl import flags
 
-from odtf import names, runs
+from odtf import names, runs, workdir_lock
 from odtf.commands import cli
 from odtf.commands.model_flags import ModelFlags
 from odtf.errors import UserError
@@ -80,6 +80,7 @@ def _main(argv):
     settings_lib.check(settings)
     if not _OF_MODEL.are_given:
         runs.Run(_WORKDIR.value, _ALLOW_CODE.value).peer(settings.peer)
+        workdir_lock.check(_WORKDIR.value)
     for module in ("tensorflow_model_optimization", "tf_keras"):
         if find_spec(module) is None:
             raise UserError(f"TFMOT is needed: pip install odtf[finetune]. Received: no module {module}.")

@@ -6,7 +6,7 @@
 The config is a Python file; what follows the colon goes to its get_config, and --config.KEY=VALUE changes any key of
 what it returns. The same command on the same workdir goes on where it stopped.
 
-In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorboard/, checkpoints/, chosen/ (the weights
+In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorboard/, checkpoints/, chosen/ (weights
 that validation chose), report.json, student.keras and export/.
 """
 
@@ -14,7 +14,7 @@ import os
 
 from absl import flags
 
-from odtf import names, runs
+from odtf import names, runs, workdir_lock
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
@@ -42,6 +42,8 @@ def _main(argv):
             "All workers would download the data: prepare them by odtf.data.download. Received: --download."
         )
     runs.check_claim(workdir, config)
+    if _STRATEGY.value != "multiworker":  # Of workers the chief alone writes.
+        workdir_lock.check(workdir)
     import_tensorflow()
     from odtf.run_exports import check_exports, export_workdir
     from odtf.training import experiment, strategy

@@ -5,6 +5,7 @@ import json
 import re
 import statistics
 
+from odtf import workdir_lock
 from odtf.compare import baseline, child_runs
 from odtf.compare.plan import stretched
 from odtf.errors import UserError
@@ -32,9 +33,13 @@ def run(plan, workdir, *, peer=None, log=print, allow_code=False):
         student within it and the network alone: epochs, steps, images and seconds (the student's are not known).
 
     Raises:
-        UserError: if a run fails.
+        UserError: if a run fails, or another process writes to the workdir.
     """
-    workdir = make_directory(workdir)
+    with workdir_lock.writing(workdir):
+        return _run(plan, make_directory(workdir), peer, log, allow_code)
+
+
+def _run(plan, workdir, peer, log, allow_code):
     first = {}
     rows, metric, total = [], None, len(plan["entries"]) * len(plan["seeds"])
     for label, config in plan["entries"]:

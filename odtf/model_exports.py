@@ -2,7 +2,8 @@
 
 import pathlib
 
-from odtf import export, models
+from odtf import export, models, workdir_lock
+from odtf.atomic_files import AtomicFiles
 from odtf.candidates import budget as budget_lib
 from odtf.candidates.choose import best_within, check, not_measured
 from odtf.candidates.pool import Pool
@@ -69,39 +70,35 @@ def export_model(
 
     Raises:
         UserError: if the model cannot be exported, its pixels or classes are not known, the data do not fit, nothing
-            is within the budget, or the one target refuses the model. No file has changed then, but that what was
-            measured for a budget is kept in OUTPUT/candidates.json.
+            is within the budget, the one target refuses the model, or another process writes to the output. No file
+            has changed then, but that what was measured for a budget is kept in OUTPUT/candidates.json.
     """
     task, folder = task or Classification(), pathlib.Path(output)
     limits, chosen = _wanted(target, quantization, budget)
     check_directory(folder)
     options = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}
     foreign, network, dataset = export.read_model(model, data, task, labels=labels, pixels=pixels, **options)
-    best = None
-    if limits:
-        ((kind, _),) = chosen
-        pool = Pool(
-            names=(foreign.name,),
-            network=lambda name: network,
-            load=lambda: dataset,
-            task=task,
-            folder=folder,
-            digest=lambda: digest_of(network, dataset),
-            calibration_examples=calibration_examples,
-            seed=seed,
-        )
-        best = best_within(pool, kind, limits, log)
-        chosen = [(kind, best["quantization"])]
-    rows, refused = export.export_each(
-        network,
-        dataset,
-        chosen,
-        lambda described: folder / described.name,
-        task=task,
-        calibration_examples=calibration_examples,
-        seed=seed,
-        about=_about(foreign, network, dataset, task),
-    )
+    settings = {"task": task, "calibration_examples": calibration_examples, "seed": seed}
+    with workdir_lock.writing(folder):
+        best = None
+        if limits:
+            ((kind, _),) = chosen
+            pool = Pool(
+                names=(foreign.name,),
+                network=lambda name: network,
+                load=lambda: dataset,
+                folder=folder,
+                digest=lambda: digest_of(network, dataset),
+                **settings,
+            )
+            best = best_within(pool, kind, limits, log)
+            chosen = [(kind, best["quantization"])]
+        about = _about(foreign, network, dataset, task)
+        with AtomicFiles() as atomic:
+            settings |= {"about": about, "atomic": atomic}
+            rows, refused = export.export_each(
+                network, dataset, chosen, lambda described: folder / described.name, **settings
+            )
     if refused and target != "all":
         raise next(iter(refused.values()))
     if best and rows[0]["sha256"] != best["sha256"]:

@@ -3,7 +3,8 @@
 import pathlib
 import time
 
-from odtf import export, models
+from odtf import export, models, workdir_lock
+from odtf.atomic_files import AtomicFiles
 from odtf.errors import UserError
 from odtf.runs import Run
 
@@ -37,13 +38,14 @@ def export_workdir(workdir, target, quantization=None, peer=None, folder=None, a
 
     Raises:
         UserError: if the run, the peer or the combination of target and quantisation does not exist, or the target
-            cannot take the network.
+            cannot take the network; or if another process writes to the workdir.
     """
     run = Run(workdir, allow_code)
     quantization = quantization or run.config.export.quantization
     # Before the data are read, and before any file changes.
     target = export.find_target(target, quantization)
-    report, refused = _export(run, [(target, quantization)], peer, folder)
+    with workdir_lock.writing(workdir):
+        report, refused = _export(run, [(target, quantization)], peer, folder)
     if refused:
         raise refused[target.name]
     return report
@@ -63,15 +65,22 @@ def export_everywhere(workdir, quantization=None, peer=None, allow_code=False):
         the `UserError` that says why; what stood in its folder before stays.
 
     Raises:
-        UserError: if the run or the peer does not exist.
+        UserError: if the run or the peer does not exist, or another process writes to the workdir.
     """
     run = Run(workdir, allow_code)
     quantization = quantization or run.config.export.quantization
-    return _export(run, export.every_target(quantization), peer)
+    with workdir_lock.writing(workdir):
+        return _export(run, export.every_target(quantization), peer)
 
 
 def _export(run, chosen, peer, folder=None):
     """Exports for every target in `chosen`, a list of (`Target`, quantisation)."""
+    with AtomicFiles() as atomic:
+        return _export_with(atomic, run, chosen, peer, folder)
+
+
+def _export_with(atomic, run, chosen, peer, folder):
+    """`_export`, whose files appear with their rows in the report."""
     started = time.monotonic()
     name = run.peer(peer)["name"]
     network = run.network(name)
@@ -88,6 +97,7 @@ def _export(run, chosen, peer, folder=None):
         calibration_examples=run.config.export.calibration_examples,
         seed=run.config.seed,
         about=_about(run, name, network),
+        atomic=atomic,
     )
     rows = [{**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(run.workdir))} for row in rows]
     if run.data_changes:
@@ -96,8 +106,9 @@ def _export(run, chosen, peer, folder=None):
         rows = [{**row, "notes": [*row.get("notes", ()), changed]} for row in rows]
     if rows:
         if name == run.student:
-            export.save_student(network, run.workdir / "student.keras", task=run.task, info=run.dataset.info)
-        run.add_exports(rows, time.monotonic() - started)
+            options = {"task": run.task, "info": run.dataset.info, "atomic": atomic}
+            export.save_student(network, run.workdir / "student.keras", **options)
+        run.add_exports(rows, time.monotonic() - started, atomic)
     return run.report, refused
 
 

@@ -11,9 +11,10 @@ import hashlib
 import json
 import pathlib
 
-from odtf import own_code
+from odtf import own_code, workdir_lock
+from odtf.atomic_files import joined
 from odtf.errors import UserError
-from odtf.files import check_directory, make_directory, write_json
+from odtf.files import check_directory, json_text, make_directory, write_json
 from odtf.training import config as config_lib
 from odtf.training import data_record, growth
 
@@ -181,17 +182,23 @@ class Run:
 
     # Its report -----------------------------------------------------------------------------------------------------
 
-    def write(self, change):
+    def write(self, change, atomic=None):
         """Changes report.json, read again: other commands may have added to it meanwhile.
 
         Args:
             change: function that changes the report, a dict, in place.
-        """
-        self.report = read_report(self.workdir)
-        change(self.report)
-        write_json(self.workdir / "report.json", self.report)
+            atomic: `odtf.atomic_files.AtomicFiles` with which it appears; None: now.
 
-    def add_exports(self, rows, seconds):
+        Raises:
+            UserError: if another process writes to the workdir.
+        """
+        with workdir_lock.writing(self.workdir):
+            self.report = read_report(self.workdir)
+            change(self.report)
+            with joined(atomic) as together:
+                together.add(self.workdir, {"report.json": json_text(self.report).encode()})
+
+    def add_exports(self, rows, seconds, atomic=None):
         """Adds rows of exported files, in place of those of the same paths, and the seconds that they took."""
 
         def change(report):
@@ -199,16 +206,16 @@ class Run:
             report["exports"] = [old for old in report["exports"] if old["path"] not in paths] + list(rows)
             report["seconds"]["export"] = round(report["seconds"]["export"] + seconds, 1)
 
-        self.write(change)
+        self.write(change, atomic)
 
-    def add_finetuned(self, row):
+    def add_finetuned(self, row, atomic=None):
         """Adds the row of a fine-tuning, in place of the one whose file has the same path."""
 
         def change(report):
             others = [old for old in report.get("finetuned", []) if old["file"]["path"] != row["file"]["path"]]
             report["finetuned"] = [*others, row]
 
-        self.write(change)
+        self.write(change, atomic)
 
 
 def train(config, workdir, placement, allow_code=False, download=False):
@@ -226,15 +233,20 @@ def train(config, workdir, placement, allow_code=False, download=False):
 
     Raises:
         UserError: on bad input, on another config's workdir, on other data than those that it was begun with, and if
-            a loss stops being finite.
+            a loss stops being finite; or if another process writes to the workdir.
         odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
     """
-    from odtf.training import experiment
-
     if config.code_dir:
         own_code.add_folder(config.code_dir)
-    if placement.is_chief:
-        check_claim(workdir, config)
+    if not placement.is_chief:
+        return _train(config, workdir, placement, allow_code, download)
+    check_claim(workdir, config)
+    with workdir_lock.writing(workdir):
+        return _train(config, workdir, placement, allow_code, download)
+
+
+def _train(config, workdir, placement, allow_code, download):
+    from odtf.training import experiment
 
     def teacher(workdir, info=None):
         return load_teacher(workdir, info, allow_code or own_names(config))

@@ -90,19 +90,15 @@ def _main(argv):
             f"odtf-benchmark train, or odtf-benchmark edge FILE.tflite ...; --help explains. Received: {command}."
         )
     # Before the minutes that measuring takes.
-    path = None if _JSON.value is None else _check_file(_JSON.value)
+    path = _JSON.value
+    if path is not None:
+        files.check_file(path, "json")
+        if files.is_plain(path):
+            files.make_directory(pathlib.Path(path).parent)
     figures = commands[command](argv[2:])
     if path is not None:
         files.write_json(path, figures)
         print(f"\nAll of it: {path}")
-
-
-def _check_file(path):
-    """Returns the path of a file that can be written; its folder is made."""
-    if pathlib.Path(path).is_dir():
-        raise UserError(f"--json must name a file, not a directory. Received: {path!r}.")
-    files.make_directory(pathlib.Path(path).parent)
-    return path
 
 
 def main():

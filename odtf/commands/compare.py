@@ -15,7 +15,7 @@ that was trained in another run counts for nothing.
 
 from absl import flags
 
-from odtf import names
+from odtf import files, names
 from odtf.commands import cli
 from odtf.compare.plan import EQUAL
 from odtf.targets import TARGETS
@@ -48,6 +48,7 @@ _PEER = flags.DEFINE_string("peer", None, "The peer to compare where a method ha
 def _main(argv):
     cli.no_arguments(argv)
     paths, workdir, target = cli.required(_CONFIGS), cli.required(_WORKDIR), cli.required(_JSON)
+    files.check_file(target, "json")
     from odtf.compare import markdown, pairing, plan, ratios
 
     ratios.check(paths, _RATIO_TO.value)

@@ -77,9 +77,9 @@ def _main(argv):
         if not pathlib.Path(name).is_file():
             raise UserError(f"odtf-evaluate takes TFLite files. Received: {name}, which is no file.")
     if _JSON.value is not None:
-        if pathlib.Path(_JSON.value).is_dir() or pathlib.Path(_JSON.value).suffix in (".csv", ".png"):
-            raise UserError(f"--json must name a file, not a directory, .csv or .png. Received: {_JSON.value!r}.")
-        files.check_directory(pathlib.Path(_JSON.value).parent)
+        if pathlib.Path(_JSON.value).suffix in (".csv", ".png"):
+            raise UserError(f"--json must name a file that is no .csv or .png. Received: {_JSON.value!r}.")
+        files.check_file(_JSON.value, "json")
     from odtf import tasks
     from odtf.evaluation import pixels
 

@@ -6,7 +6,7 @@ import statistics
 from odtf import pictures
 from odtf.compare import gains_plot, ratios
 from odtf.compare.plan import EQUAL
-from odtf.files import make_directory, write_json, write_text
+from odtf.files import is_plain, make_directory, write_json, write_text
 
 _COLUMNS = ("alone", "student", "gain")
 
@@ -16,7 +16,7 @@ def write(result, path, ratio_to=(), at_end=False):
 
     Args:
         result: dict, what `odtf.compare.pairing.run` returned.
-        path: of the JSON file; the others go beside it.
+        path: of the JSON file; the others go beside it, unless it is no plain file.
         ratio_to: iterable of names of rows, for a table each of `odtf.compare.ratios`.
         at_end: bool, as for that table.
 
@@ -27,8 +27,11 @@ def write(result, path, ratio_to=(), at_end=False):
         UserError: if there is no such row.
     """
     path = pathlib.Path(path)
-    make_directory(path.parent)
     markdown = "\n".join([to_markdown(result), *(ratios.table(result, name, at_end) for name in ratio_to)])
+    if not is_plain(path):
+        write_json(path, result)
+        return f"\n{markdown}\n{path}"
+    make_directory(path.parent)
     write_json(path, result)
     write_text(path.with_suffix(".md"), markdown)
     plot = pictures.save(path.with_suffix(".png"), gains_plot.draw, result)

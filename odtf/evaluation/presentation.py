@@ -26,7 +26,7 @@ def render(result, study):
 
 
 def write(result, study, path):
-    """Writes the result as JSON, and beside it what the task has to show.
+    """Writes the result as JSON, and beside it what the task has to show; nothing is beside what is no plain file.
 
     Args:
         result, study: what `evaluate` returned.
@@ -36,6 +36,9 @@ def write(result, study, path):
         A line of text that names the files.
     """
     path = pathlib.Path(path)
+    if not files.is_plain(path):
+        files.write_json(path, result)
+        return f"All of it: {path}"
     files.make_directory(path.parent)
     files.write_json(path, result)
     return f"All of it: {', '.join([str(path), *study.write(result, path)])}"

@@ -1,26 +1,20 @@
 """Files of an export, which appear whole or not at all."""
 
-import contextlib
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
-from odtf.files import disk_errors
+from odtf.atomic_files import joined
 from odtf.models import deploy, file_record
 from odtf.quiet import quiet
 from odtf.tasks import Classification
 
 
-def publish(directory, files):
+def publish(directory, files, atomic=None):
     """Writes several files into a directory; if anything fails, the directory is as it was before.
-
-    Everything is written and synced beside its destination first; then each file replaces its predecessor in one
-    step, the last one of `files` last.
 
     Args:
         directory: path; made if it does not exist.
         files: dict from file name to bytes.
+        atomic: `odtf.atomic_files.AtomicFiles` with which they appear, the last one of `files` last; None: now.
 
     Returns:
         list of the paths, in the order of `files`.
@@ -28,25 +22,11 @@ def publish(directory, files):
     Raises:
         UserError: if the directory cannot be written to or the disk is full.
     """
-    directory = Path(directory)
-    made = [path for path in (directory, *directory.parents) if not path.exists()]
-    with disk_errors(directory):
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            # Inside the directory, because only there a rename is sure to stay on one file system.
-            with tempfile.TemporaryDirectory(prefix=".partial-", dir=directory) as staging:
-                for name, content in files.items():
-                    _write(Path(staging, name), content)
-                _replace_all(Path(staging), directory, list(files))
-        except BaseException:
-            for path in made:
-                with contextlib.suppress(OSError):
-                    path.rmdir()
-            raise
-    return [directory / name for name in files]
+    with joined(atomic) as together:
+        return together.add(directory, files)
 
 
-def save_student(network, path, *, task=None, info=None):
+def save_student(network, path, *, task=None, info=None, atomic=None):
     """Saves the deploy form of a student as a `.keras` file that loads without odtf.
 
     With the facts about its data the file records what it takes and answers, so that it can be exported by itself.
@@ -56,6 +36,7 @@ def save_student(network, path, *, task=None, info=None):
         path: destination, ending in `.keras`; replaced in one step.
         task: `odtf.tasks.Task`; None: classification.
         info: `odtf.data.Info` of the data; None: nothing is recorded.
+        atomic: as for `publish`.
 
     Returns:
         The path, a `pathlib.Path`.
@@ -73,48 +54,8 @@ def save_student(network, path, *, task=None, info=None):
                 "A student is saved as Keras' own layers, which a layer's deploy method names. "
                 f"Received: layer {layer.name!r} of type {type(layer).__name__}"
             )
-    # Keras wants the suffix; the name says whose remains it would be.
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    with disk_errors(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            student.save(temporary)
-            if info is not None:
-                file_record.write(temporary, task.labels(info), *info.normalization)
-            _sync(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with joined(atomic) as together, together.writing(path) as temporary:
+        student.save(temporary)
+        if info is not None:
+            file_record.write(temporary, task.labels(info), *info.normalization)
     return path
-
-
-def _replace_all(staging, directory, names):
-    kept = staging / "kept"
-    kept.mkdir()
-    for name in names:
-        if (directory / name).exists():
-            shutil.copy2(directory / name, kept / name)
-    done = []
-    try:
-        for name in names:
-            os.replace(staging / name, directory / name)
-            done.append(name)
-    except BaseException:
-        for name in done:
-            if (kept / name).exists():
-                os.replace(kept / name, directory / name)
-            else:
-                (directory / name).unlink()
-        raise
-
-
-def _write(path, content):
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path):
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())

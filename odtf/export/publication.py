@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from odtf import __version__, pictures
+from odtf.atomic_files import joined
 from odtf.export.c_array import c_array
 from odtf.export.card import documents
 from odtf.export.output import publish
 from odtf.export.proofs import PROOFS, Circumstances
 from odtf.export.verification import prefix_of, student_of, verify
-from odtf.files import disk_errors
 from odtf.targets import find_target
 from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
@@ -35,6 +35,7 @@ def publish_student(
     max_drop=0.02,
     about=None,
     memory=None,
+    atomic=None,
 ):
     """Verifies a converted file against its student and publishes it with what goes beside it.
 
@@ -46,6 +47,7 @@ def publish_student(
         about: mapping for the model card, see `odtf.export.card.documents`. With it the target's own tools prove the
             file, and beside it appear `MODEL_CARD.md`, `verification.json` and what Vela makes of it for an Ethos-U.
         memory: dict in which answers are kept for further targets of the same network.
+        atomic: `odtf.atomic_files.AtomicFiles` with which all files appear; None: by themselves.
 
     Returns:
         dict, a row of a report's `"exports"`, as `export_student`.
@@ -87,17 +89,13 @@ def publish_student(
     if target.c_array:
         files |= _sources(content, name, description, labels)
     files[f"{name}.tflite"] = content
-    publish(out_dir, files)
-    _remove_stale(Path(out_dir), f"{name}_vela.*", files)
-    return row
-
-
-def _remove_stale(folder, pattern, files):
-    """Removes what Vela made of an earlier file: it is not what it would make of this one."""
-    with disk_errors(folder):
-        for path in folder.glob(pattern):
+    with joined(atomic) as together:
+        publish(out_dir, files, together)
+        # What Vela made of an earlier file is not what it would make of this one.
+        for path in Path(out_dir).glob(f"{name}_vela.*"):
             if path.name not in files:
-                path.unlink()
+                together.remove(path)
+    return row
 
 
 def _sources(content, name, description, labels):

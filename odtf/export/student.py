@@ -32,6 +32,7 @@ def export_student(
     seed=0,
     about=None,
     memory=None,
+    atomic=None,
 ):
     """Exports a student as a TFLite file that takes raw pixels, and verifies it before it appears.
 
@@ -56,6 +57,7 @@ def export_student(
         about: mapping for the model card, as for `publish_student`; None for no card.
         memory: dict in which conversions and answers are kept for further targets of the same network; None to keep
             nothing.
+        atomic: as for `publish_student`.
 
     Returns:
         dict, one row of a report's `"exports"`: `"target"`, `"quantization"`, `"path"`, what `verify` returns, and
@@ -85,6 +87,7 @@ def export_student(
         max_drop=max_drop,
         about=about,
         memory=memory,
+        atomic=atomic,
     )
     return {**row, "calibration": "training" if is_aware(network) else "post-training"}
 

@@ -5,7 +5,8 @@ import time
 import keras
 import numpy as np
 
-from odtf import export, models
+from odtf import export, models, workdir_lock
+from odtf.atomic_files import AtomicFiles
 from odtf.data import calibration_images
 from odtf.errors import UserError
 from odtf.files import check_directory
@@ -41,12 +42,14 @@ def finetune(workdir, settings, allow_code=False):
 
     Raises:
         UserError: if the run, the peer or the target does not exist, TFMOT cannot take the network, or another
-            fine-tuning is in its place.
+            fine-tuning is in its place; or if another process writes to the workdir.
         odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
     """
     settings_lib.check(settings)
     target = export.find_target(settings.target, "int8")
-    return _finetune(PeerOfRun(workdir, settings.peer, allow_code), settings, target)
+    origin = PeerOfRun(workdir, settings.peer, allow_code)
+    with workdir_lock.writing(workdir):
+        return _finetune(origin, settings, target)
 
 
 def finetune_model(
@@ -93,7 +96,8 @@ def finetune_model(
     options = {"validation_fraction": validation_fraction, "calibration_examples": calibration_examples}
     given = {"labels": labels, "pixels": pixels, "data_dir": data_dir, "seed": seed, "batch_size": batch_size}
     origin = read_any_model(model, data, output, task or Classification(), **given, **options)
-    return _finetune(origin, settings, target)
+    with workdir_lock.writing(output):
+        return _finetune(origin, settings, target)
 
 
 def _finetune(origin, settings, target):
@@ -107,16 +111,17 @@ def _finetune(origin, settings, target):
     lesson, taught_by = _lesson(origin, settings)
     tuned = _Tuned(origin, network, target, settings, lesson)
     settings_lib.claim(directory, settings, base)
-    row = {
-        "mode": settings.mode,
-        "peer": origin.name,
-        "target": target.name,
-        "teacher": taught_by,
-        "float": origin.figures or tuned.float_quality(),
-        **tuned.run(directory),
-    }
-    row["seconds"] = round(time.monotonic() - started, 1)
-    origin.add(row)
+    with AtomicFiles() as atomic:
+        row = {
+            "mode": settings.mode,
+            "peer": origin.name,
+            "target": target.name,
+            "teacher": taught_by,
+            "float": origin.figures or tuned.float_quality(),
+            **tuned.run(directory, atomic),
+        }
+        row["seconds"] = round(time.monotonic() - started, 1)
+        origin.add(row, atomic)
     return row
 
 
@@ -169,8 +174,13 @@ class _Tuned:
         splits = zip(figure_names(self._task), ("validation", "test"), strict=True)
         return {key: measure(split) for key, split in splits}
 
-    def run(self, directory):
-        """Trains all stages, exports before and after, and returns what a row says of them."""
+    def run(self, directory, atomic):
+        """Trains all stages, exports before and after, and returns what a row says of them.
+
+        Args:
+            directory: of the mode.
+            atomic: `odtf.atomic_files.AtomicFiles` with which the exported files appear.
+        """
         stages, left_dense, before = [], [], None
         for name in settings_lib.MODES[self._settings.mode]:
             stage = self._stage(name, before) if before else self._first
@@ -183,8 +193,8 @@ class _Tuned:
                 self._weights, before = stage.weights(), name
         result = {"stages": stages, "tuned": self._both(tuning.quality)}
         pruned = self._with_weights() if "prune" in settings_lib.MODES[self._settings.mode] else None
-        result["post_training"] = self._post_training(directory)
-        result["file"] = self._file(directory, stage.model, aware=name == "quantize")
+        result["post_training"] = self._post_training(directory, atomic)
+        result["file"] = self._file(directory, stage.model, name == "quantize", atomic)
         result["left_dense"] = left_dense
         result["sparse_path"] = (
             compression.sparse_path(models.deploy(self._network, output=self._task.output), pruned) if pruned else None
@@ -215,7 +225,7 @@ class _Tuned:
                 layer.set_weights(self._weights[layer.name])
         return deployed
 
-    def _post_training(self, directory):
+    def _post_training(self, directory, atomic):
         """The file that the student gives without fine-tuning, to compare with; one for all modes."""
         folder = directory.parent / "post-training" / f"{self._target.name}-{self._network.name}"
         path = str((folder / "student_int8.tflite").relative_to(self._origin.folder))
@@ -230,10 +240,11 @@ class _Tuned:
             target=self._target,
             calibration_examples=self._config.export.calibration_examples,
             seed=self._config.seed,
+            atomic=atomic,
         )
-        return figures(row, self._task, self._dataset, self._origin.folder)
+        return figures(row, atomic.content(row["path"]), self._task, self._dataset, self._origin.folder)
 
-    def _file(self, directory, model, aware):
+    def _file(self, directory, model, aware, atomic):
         if aware:
             content, equal = aware_file(model, self._task, self._dataset, self._target), model
         else:
@@ -248,5 +259,6 @@ class _Tuned:
             task=self._task,
             target=self._target,
             quantization="int8",
+            atomic=atomic,
         )
-        return figures(row, self._task, self._dataset, self._origin.folder)
+        return figures(row, atomic.content(row["path"]), self._task, self._dataset, self._origin.folder)

@@ -80,9 +80,9 @@ class PeerOfRun:
         """Returns the rows of earlier fine-tunings, read anew: another mode may have ended meanwhile."""
         return runs.read_report(self.folder).get("finetuned", [])
 
-    def add(self, row):
-        """Adds the row of a fine-tuning to the report."""
-        self._run.add_finetuned(row)
+    def add(self, row, atomic):
+        """Adds the row of a fine-tuning to the report, which appears with other `AtomicFiles`."""
+        self._run.add_finetuned(row, atomic)
 
 
 class AnyModel:
@@ -133,11 +133,12 @@ class AnyModel:
         """Returns the rows of earlier fine-tunings of this very model."""
         return [row for row in self._all_rows() if row["model"] == self._digest]
 
-    def add(self, row):
+    def add(self, row, atomic):
         """Writes the row of a fine-tuning to finetuned.json, in place of the one whose file has the same path."""
         row["model"] = self._digest
         others = [old for old in self._all_rows() if old["file"]["path"] != row["file"]["path"]]
-        files.write_json(self._path, {"task": task_row(self.task), "finetuned": [*others, row]})
+        text = files.json_text({"task": task_row(self.task), "finetuned": [*others, row]})
+        atomic.add(self.folder, {self._path.name: text.encode()})
 
     @property
     def _path(self):

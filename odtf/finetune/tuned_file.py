@@ -51,11 +51,12 @@ def aware_file(model, task, dataset, target):
         return export.convert_saved(folder, None, target, "int8", answer)
 
 
-def figures(row, task, dataset, folder):
+def figures(row, content, task, dataset, folder):
     """Returns what a row of "finetuned" says of a published file.
 
     Args:
         row: what publishing it returned.
+        content: bytes of the file.
         task: `odtf.tasks.Task`.
         dataset: `odtf.data.ImageDataset`.
         folder: directory that the path in the row is to be relative to.
@@ -64,8 +65,6 @@ def figures(row, task, dataset, folder):
         dict: the row without its target, the path within the folder, the metric that chooses on the validation split,
         and what `compression.summary` says.
     """
-    path = pathlib.Path(row["path"])
-    content = path.read_bytes()
 
     def examples(split):
         return [split.take(np.arange(len(split)))]
@@ -81,7 +80,7 @@ def figures(row, task, dataset, folder):
     )
     return {
         **{key: value for key, value in row.items() if key != "target"},
-        "path": str(path.relative_to(folder)),
+        "path": str(pathlib.Path(row["path"]).relative_to(folder)),
         f"val_{task.choice}": round(found[task.choice], 6),
         **compression.summary(content),
     }

@@ -5,7 +5,7 @@
     image_shape   (height, width, channels)
     mean, std     of the pixels of the run's training images, by which its networks get theirs
     splits        for each: how many images, and what tells them from others: the digest of the names of their files,
-                  and their bytes; or their rows, and the version and digest of a TFDS set; of a data source of one's own
+                  and their bytes; or their rows, and the version and digest of a TFDS set; of a source of one's own
                   what its stores say
     domains       the same of further data that join in training, with their names
     sha256        of all of that

@@ -1,15 +1,17 @@
 """One command for every target: what a workdir gets, and what it says of the targets that refuse."""
 
 import contextlib
+import errno
 import json
+import os
 import types
 
 import pytest
 
-from odtf import run_exports, runs
+from odtf import export, run_exports, runs
 from odtf.commands import export as command
 from odtf.errors import UserError
-from odtf.export import TARGETS, several
+from odtf.export import TARGETS, output, several
 from odtf.training import report as report_lib
 from odtf.training.config import default_config, load_config, to_json
 
@@ -29,13 +31,11 @@ def run(tmp_path, student, digits, monkeypatch):
         run.calls[target.name] = quantization, about
         if target.name in run.refusing:
             raise UserError(f"The {target.name} target does not run OWL")
-        return {
-            "target": target.name,
-            "quantization": quantization,
-            "path": str(folder / f"student_{quantization}.tflite"),
-        }
+        (path,) = export.publish(folder, {f"student_{quantization}.tflite": b"file"}, options["atomic"])
+        return {"target": target.name, "quantization": quantization, "path": str(path)}
 
     monkeypatch.setattr(runs.Run, "dataset", digits)
+    monkeypatch.setattr(runs.Run, "data_changes", ())
     monkeypatch.setattr(runs.Run, "network", lambda run, name=None, info=None: student("resnet8 line"))
     monkeypatch.setattr(several, "export_student", export_student)
     return run
@@ -115,3 +115,40 @@ def test_one_target_that_refuses_is_an_error_and_changes_nothing(run):
         run_exports.export_workdir(run.path, "micro")
     assert (run.path / "report.json").read_text() == before
     assert not (run.path / "student.keras").exists()
+
+
+@pytest.mark.parametrize("place", ["student.keras", "report.json"])
+def test_a_full_disk_at_the_end_leaves_nothing_new(place, run, monkeypatch):
+    """Files without a row in the report would be there without a word of what they are."""
+    export.publish(run.path / "export" / "soc", {"student_int8.tflite": b"before"})
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    replace, written = os.replace, []
+
+    def full(source, destination):
+        if destination.name == place and not written:
+            written.append(destination)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, destination)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(
+        UserError, match=rf"Cannot write .*{place}: No space left on device\. What was there is untouched"
+    ):
+        run_exports.export_everywhere(run.path)
+    assert written
+    after = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert after == before
+
+
+def test_a_disk_that_is_full_at_the_student_leaves_nothing_new(run, monkeypatch):
+    """There the file is written by Keras."""
+
+    def full(path, *_):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(output.file_record, "write", full)
+    before = sorted(run.path.rglob("*"))
+    with pytest.raises(UserError, match=r"Cannot write .*student\.keras: No space left"):
+        run_exports.export_everywhere(run.path)
+    assert sorted(path for path in run.path.rglob("*") if path.name != ".lock") == before

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from odtf import atomic_files
 from odtf.errors import UserError
-from odtf.export import output, publish, save_student
+from odtf.export import publish, save_student
 from odtf.quiet import quiet
 from tests.export.conftest import normalized
 
@@ -43,7 +44,7 @@ def test_publish_makes_the_directory_and_keeps_its_other_files(tmp_path):
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_failure_while_writing_changes_nothing(number, tmp_path, monkeypatch):
     publish(tmp_path, {"one": b"1", "two": b"2"})
-    monkeypatch.setattr(output, "_write", _fails_on(output._write, number))
+    monkeypatch.setattr(atomic_files, "_write", _fails_on(atomic_files._write, number))
     with pytest.raises(UserError, match="No space left on device"):
         publish(tmp_path, {"one": b"new", "two": b"new", "three": b"new"})
     assert _content(tmp_path) == {"one": b"1", "two": b"2"}
@@ -60,14 +61,14 @@ def test_failure_while_replacing_changes_nothing(number, tmp_path, monkeypatch):
         # Only the first time: what puts the old files back works again.
         return _full() if len(calls) == number else replace(source, destination)
 
-    monkeypatch.setattr(output.os, "replace", failing)
+    monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(UserError, match="No space left on device"):
         publish(tmp_path, {"one": b"new", "two": b"new", "three": b"new"})
     assert _content(tmp_path) == {"two": b"2", "three": b"3"}
 
 
 def test_failure_leaves_no_directory(tmp_path, monkeypatch):
-    monkeypatch.setattr(output, "_write", _full)
+    monkeypatch.setattr(atomic_files, "_write", _full)
     with pytest.raises(UserError, match="Cannot write"):
         publish(tmp_path / "a" / "b", {"one": b"1"})
     assert list(tmp_path.iterdir()) == []
@@ -94,7 +95,7 @@ def test_saved_student_is_keras_alone_and_equal(student, digits, tmp_path):
 def test_failed_save_leaves_the_old_student(student, tmp_path, monkeypatch):
     path = tmp_path / "student.keras"
     path.write_bytes(b"old")
-    monkeypatch.setattr(output.os, "replace", _full)
+    monkeypatch.setattr(os, "replace", _full)
     with pytest.raises(UserError, match=r"Cannot write .*student\.keras: No space left"):
         save_student(student("resnet8 line"), path)
     assert _content(tmp_path) == {"student.keras": b"old"}

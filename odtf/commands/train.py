@@ -10,6 +10,7 @@ In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorb
 that validation chose), report.json, student.keras and export/.
 """
 
+import contextlib
 import os
 
 from absl import flags
@@ -45,11 +46,20 @@ def _main(argv):
     if _STRATEGY.value != "multiworker":  # Of workers the chief alone writes.
         workdir_lock.check(workdir)
     import_tensorflow()
-    from odtf.run_exports import check_exports, export_workdir
-    from odtf.training import experiment, strategy
+    from odtf.run_exports import check_exports
+    from odtf.training import strategy
 
     check_exports(config)
     placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
+    with workdir_lock.writing(workdir) if placement.is_chief else contextlib.nullcontext():
+        _train(config, workdir, placement)
+
+
+def _train(config, workdir, placement):
+    """Trains, and exports what the config names."""
+    from odtf.run_exports import export_workdir
+    from odtf.training import experiment, strategy
+
     try:
         report = runs.train(config, workdir, placement, _ALLOW_CODE.value, _DOWNLOAD.value)
     except experiment.Stopped as stopped:

@@ -4,7 +4,9 @@ import pytest
 
 from odtf.compare import pairing
 from odtf.compare.plan import make_plan
+from odtf.errors import UserError
 from odtf.training import config as config_lib
+from odtf.training import data_record
 
 OD, DML = "configs/digits.py:epochs=1", "configs/digits_dml.py:epochs=1"
 KD = "configs/kd.py:epochs=10"
@@ -39,6 +41,27 @@ def test_what_is_trained_is_not_trained_again(trainings, tmp_path):
     count = len(trainings.configs)
     assert compare([KD], tmp_path, seeds=2, equal="seconds") == first
     assert len(trainings.configs) == count
+
+
+def test_runs_of_other_images_are_not_compared(trainings, tmp_path):
+    """As where images came while the runs were trained; a run whose images are not recorded is not checked."""
+
+    def record(workdir, images):
+        record = {"name": "digits", "names": ["a", "b"], "mean": [0.5], "std": [0.2], "domains": []}
+        data_record.write(workdir, {**record, "splits": {"train": {"images": images}, "test": {"images": 4}}})
+
+    compare([OD], tmp_path, seeds=2)
+    methods, alone = sorted(tmp_path.glob("digits*/seed-*")), sorted(tmp_path.glob("solo-*/seed-*"))
+    assert len(methods) == len(alone) == 2
+    for number, (method, solo) in enumerate(zip(methods, alone, strict=True)):
+        record(method, 20 + number)  # Another seed is another split.
+        record(solo, 20 + number)
+    compare([OD], tmp_path, seeds=2)
+    record(alone[1], 30)
+    with pytest.raises(UserError, match=r"other images in \S+solo-\S+seed-1 than in \S+seed-1: train: images 21 -> 30"):
+        compare([OD], tmp_path, seeds=2)
+    (alone[1] / "data.json").unlink()
+    compare([OD], tmp_path, seeds=2)
 
 
 def test_a_named_peer_is_compared_with_its_own_network(trainings, tmp_path):

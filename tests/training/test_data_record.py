@@ -250,4 +250,4 @@ def test_what_ones_own_source_does_not_say_is_not_checked():
     assert data.Split(Store()).record() == {"images": 5}
     changed = json.loads(json.dumps(other))
     changed["splits"]["train"] = {"images": 5}
-    assert data_record.changes(one, changed) == ["train: images 29 -> 5"]
+    assert data_record.changes(one, changed) == ["train: images 28 -> 5"]

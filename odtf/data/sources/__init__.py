@@ -10,8 +10,9 @@ Args: `argument`, what follows the file's name and a colon in the data set's nam
 `image_size`, (height, width) or None; `targets`, a mapping from a name to `odtf.data.Target`, what the task wants of
 each image. It returns names for the values of integer targets, such as classes, or (), and a `Split` by name: "train",
 and "validation" and "test" if there are such. Names that have colours are `odtf.data.Names`. It raises
-`UserError` where it cannot give what is wanted. Where images may lie without targets, the file may have a function
-`open_images` too, see `open_training`.
+`UserError` where it cannot give what is wanted. What a split's store says of its images by `record(rows)`, see
+`odtf.data.records`, is compared whenever a run that learned from them is opened. Where images may lie without targets,
+the file may have a function `open_images` too, see `open_training`.
 
 A function of the user's own can be named, as package.module:FUNCTION or FILE.py:FUNCTION, or be given to
 `odtf.data.load` itself: one of this form, its argument None, or a simpler one; see `odtf.data.own_source`.

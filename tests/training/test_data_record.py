@@ -35,7 +35,7 @@ def train(photos, workdir, **changes):
 def finished(tmp_path_factory):
     """A folder with `photos` and the `run` that was trained on them."""
     root = tmp_path_factory.mktemp("finished")
-    write_images(root / "photos", classes=FRUIT)
+    write_images(root / "photos", classes=FRUIT, size=(8, 8))
     train(root / "photos", root / "run")
     return root
 
@@ -70,7 +70,7 @@ def test_the_record_has_names_sizes_and_files(finished):
     record = data_record.read(finished / "run")
     dataset = runs.Run(finished / "run").dataset
     assert record["names"] == list(FRUIT)
-    assert record["image_shape"] == [6, 5, 3]
+    assert record["image_shape"] == [8, 8, 3]
     assert tuple(record["mean"]) == dataset.mean and tuple(record["std"]) == dataset.std
     splits = record["splits"]
     assert {part: split["images"] for part, split in splits.items()} == {"train": 21, "validation": 3, "test": 6}
@@ -213,7 +213,7 @@ def test_a_teacher_whose_classes_have_another_order_is_refused(run):
 
 
 def test_images_that_join_are_recorded_too(finished, tmp_path):
-    write_images(tmp_path / "more", classes=FRUIT, seed=1)
+    write_images(tmp_path / "more", classes=FRUIT, size=(8, 8), seed=1)
     domains = ({"name": f"folder:{tmp_path / 'more'}"},)
     train(finished / "photos", tmp_path / "run", domains=domains)
     (domain,) = data_record.read(tmp_path / "run")["domains"]

@@ -32,6 +32,14 @@ def test_files_of_the_result(trainings, tmp_path):
     assert row[head.index("gain")] == "+10.50 ± 0.71"
 
 
+def test_nothing_is_written_beside_what_is_no_plain_file(trainings, tmp_path):
+    (tmp_path / "null").symlink_to("/dev/null")
+    result = compare(["configs/digits.py:epochs=1"], tmp_path / "runs", 1)
+    assert markdown.write(result, tmp_path / "null").endswith(f"\n{tmp_path / 'null'}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["null", "runs"]
+    assert (tmp_path / "null").is_char_device()
+
+
 def test_the_table_says_what_each_got(trainings, tmp_path):
     trainings.networks = {"peer_0": {"name": "cifar_resnet", "depth": 8}}
     text = markdown.to_markdown(compare(["configs/kd.py:epochs=1000"], tmp_path, 2, "steps"))

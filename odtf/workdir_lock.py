@@ -26,6 +26,7 @@ from odtf.files import disk_errors, make_directory, sweep, write_json
 _LOCK, _OWNER = ".lock", ".lock-owner.json"
 # Where in a workdir files are written beside their places first: a killed process may have left some.
 _SWEPT = ("", "*", "export/*", "*/export/*", "finetune/*/export/*", "finetune/post-training/*", "post-training/*")
+_ATTEMPTS = 3
 # What a file system says that has no locks.
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 # The workdirs that this process holds: a command holds what the functions that it calls hold too.
@@ -82,18 +83,20 @@ def check(workdir):
 
 def _acquire(workdir, log):
     """Returns the lock, held; None where the file system has none."""
-    lock = filelock.FileLock(workdir / _LOCK, timeout=0)
     try:
-        lock.acquire()
+        lock = _lock(workdir / _LOCK)
     except filelock.Timeout as error:
         raise _in_use(workdir) from error
     except NotImplementedError:
-        return _unlocked(workdir, log)
+        lock = None
     except OSError as error:
-        if error.errno in _UNSUPPORTED:
-            return _unlocked(workdir, log)
-        with disk_errors(workdir / _LOCK):
-            raise
+        if error.errno not in _UNSUPPORTED:
+            with disk_errors(workdir / _LOCK):
+                raise
+        lock = None
+    if lock is None:
+        log(f"note: the file system of {workdir} has no locks: that nobody else writes to it is not checked")
+        return None
     try:
         owner = _owner(workdir)
         if owner is not None and owner["host"] != socket.gethostname():
@@ -108,20 +111,35 @@ def _acquire(workdir, log):
     return lock
 
 
+def _lock(path):
+    """Returns the lock of a file, held; None where a file can be locked twice.
+
+    Whoever lets a lock go removes its file. So what was locked may be a file that has no name any more: then the file
+    of that name can be locked once more, and that is the lock.
+    """
+    lock = filelock.FileLock(path, timeout=0)
+    lock.acquire()
+    for _ in range(_ATTEMPTS):
+        named = filelock.FileLock(path, timeout=0)
+        try:
+            named.acquire()
+        except filelock.Timeout:
+            return lock
+        lock.release()
+        lock = named
+    lock.release()
+    return None
+
+
 def _release(workdir, lock, made):
     """Lets the lock go; of a command that was refused before it wrote anything, no directory is left."""
     with contextlib.suppress(OSError):
         (workdir / _OWNER).unlink(missing_ok=True)
-        if made and os.listdir(workdir) == [_LOCK]:
-            (workdir / _LOCK).unlink()
+        (workdir / _LOCK).unlink(missing_ok=True)
         for path in made:
-            path.rmdir()
+            path.rmdir()  # Only an empty one goes.
     if lock is not None:
         lock.release()
-
-
-def _unlocked(workdir, log):
-    log(f"note: the file system of {workdir} has no locks: that nobody else writes to it is not checked")
 
 
 def _myself():

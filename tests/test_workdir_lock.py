@@ -1,6 +1,7 @@
 """One workdir, one writer: who holds it is named, and what the dead have left locks nobody out."""
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -59,9 +60,7 @@ def test_one_process_may_take_it_again_and_lets_it_go_at_the_end(tmp_path):
             workdir_lock.check(tmp_path)
         with pytest.raises(filelock.Timeout):
             filelock.FileLock(tmp_path / ".lock", timeout=0).acquire()
-    assert not (tmp_path / ".lock-owner.json").exists()
-    with filelock.FileLock(tmp_path / ".lock", timeout=0):
-        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_process_locks_nobody_out(hold, tmp_path, capsys):
@@ -101,6 +100,30 @@ def test_a_file_system_without_locks_is_told_and_used(error, tmp_path, monkeypat
     with workdir_lock.writing(tmp_path):
         pass
     assert "has no locks" in capsys.readouterr().out
+
+
+def test_a_file_system_whose_locks_lock_nothing_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    with workdir_lock.writing(tmp_path):
+        pass
+    assert "has no locks" in capsys.readouterr().out
+
+
+def test_a_file_that_lost_its_name_meanwhile_is_no_lock(tmp_path, monkeypatch):
+    """Another process lets it go, and removes it, between the moments in which this one opens and locks it."""
+    acquire, calls = filelock.FileLock.acquire, []
+
+    def late(lock):
+        acquire(lock)
+        calls.append(lock)
+        if len(calls) == 1:
+            (tmp_path / ".lock").unlink()
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", late)
+    with workdir_lock.writing(tmp_path), pytest.raises(filelock.Timeout):
+        acquire(filelock.FileLock(tmp_path / ".lock", timeout=0))
+    assert len(calls) == 2  # The third one is refused: the second is the lock.
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_written_to_is_refused(tmp_path):

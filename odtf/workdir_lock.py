@@ -134,8 +134,9 @@ def _lock(path):
 def _release(workdir, lock, made):
     """Lets the lock go; of a command that was refused before it wrote anything, no directory is left."""
     with contextlib.suppress(OSError):
-        (workdir / _OWNER).unlink(missing_ok=True)
-        (workdir / _LOCK).unlink(missing_ok=True)
+        if lock is not None:  # Without it the files may be another's.
+            (workdir / _OWNER).unlink(missing_ok=True)
+            (workdir / _LOCK).unlink(missing_ok=True)
         for path in made:
             path.rmdir()  # Only an empty one goes.
     if lock is not None:

@@ -119,7 +119,7 @@ def smoke(config):
     config.schedule.name = "cosine"
     config.schedule.milestones = ()
     config.schedule.restarts = ()
-    config.schedule.warmup_epochs = 0.0
+    config.schedule.warmup_epochs = config.schedule.final_fraction = 0.0
     config.schedule.learning_rate = min(config.schedule.learning_rate, 0.05)
     config.export.targets = ("soc",)
     config.export.calibration_examples = 64

@@ -1,7 +1,7 @@
 """Checkpoints: the newest whole one is found again after a kill at any moment."""
 
 import contextlib
-import json
+import hashlib
 import os
 import pathlib
 import re
@@ -11,13 +11,14 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
+from odtf import sealed
 from odtf.errors import UserError
-from odtf.files import disk_errors, write_json
+from odtf.files import disk_errors
 
 # Beside the values of all variables, `chosen/` says which of them are a peer's.
 _PEERS = "peers/"
 # What TensorFlow's reader raises on damaged files, depending on where the damage is.
-_DAMAGE = (OSError, ValueError, IndexError, KeyError, RuntimeError, AssertionError, tf.errors.OpError)
+_DAMAGE = (OSError, ValueError, IndexError, KeyError, RuntimeError, AssertionError, tf.errors.OpError, sealed.Damaged)
 
 
 class Checkpoints:
@@ -68,7 +69,7 @@ class Checkpoints:
             temporary.mkdir(parents=True)
             try:
                 self._variables.write(str(temporary / "variables"))
-                write_json(temporary / "progress.json", progress)
+                sealed.write(temporary / "progress.json", progress)
                 if final.exists():
                     final.rename(self._directory / f".step-{progress['step']}.old.tmp")
                 temporary.rename(final)
@@ -89,6 +90,7 @@ class Checkpoints:
         for step in reversed(steps):
             try:
                 progress = self._progress(step)
+                self._check_chosen(progress["chosen"])
                 status = self._variables.read(str(self._directory / f"step-{step}" / "variables"))
                 status.assert_consumed()
                 return progress
@@ -103,9 +105,13 @@ class Checkpoints:
         return None
 
     def save_chosen(self, step):
-        """Writes the weights of this moment as those that validation has chosen."""
+        """Writes the weights of this moment as those that validation has chosen.
+
+        Returns:
+            The sha256 of the file, for `progress["chosen"]`; None where nothing is written.
+        """
         if not self._is_chief:
-            return
+            return None
         final = self._chosen_path(step)
         temporary = final.with_name(f".{final.name}")
         with disk_errors(final):
@@ -114,12 +120,15 @@ class Checkpoints:
                 with open(temporary, "wb") as file:
                     values = {name: v.numpy() for name, v in _named_variables(self._method).items()}
                     np.savez(file, **values, **_members(self._method))
+                written = _digest(temporary)
                 os.replace(temporary, final)
             finally:
                 temporary.unlink(missing_ok=True)
+        return written
 
-    def load_chosen(self, step):
-        """Loads the weights that validation chose at `step`."""
+    def load_chosen(self, step, sha256=None):
+        """Loads the weights that validation chose at `step`, whose file has this sha256 where it is known."""
+        check_digest(self._chosen_path(step), sha256)
         load_weights(self._method, self._chosen_path(step))
 
     def last_step(self):
@@ -135,14 +144,35 @@ class Checkpoints:
 
         Raises:
             OSError: if it is not there, or the chosen weights that it refers to are not.
-            ValueError: if it is damaged.
+            ValueError, odtf.sealed.Damaged: if it is damaged.
         """
-        progress = json.loads((self._directory / f"step-{step}" / "progress.json").read_text("utf-8"))
-        if not isinstance(progress, dict) or progress.get("step") != step:
+        path = self._directory / f"step-{step}" / "progress.json"
+        progress = sealed.read(path, {"step": int, "chosen": object}, "the checkpoint before would do")
+        if progress["step"] != step:
             raise ValueError(f"progress.json is of another step than {step}")
-        if progress["chosen"] and not self._chosen_path(progress["chosen"]["step"]).exists():
-            raise OSError(f"no {self._chosen_path(progress['chosen']['step'])}")
+        chosen = progress["chosen"]
+        if chosen is None:
+            return progress
+        if words := sealed.misfit(chosen, {"step": int}, "chosen"):
+            raise ValueError(f"progress.json: {words}")
+        if not self._chosen_path(chosen["step"]).exists():
+            raise OSError(f"no {self._chosen_path(chosen['step'])}")
         return progress
+
+    def _check_chosen(self, chosen):
+        """Raises ValueError if the chosen weights are damaged, or of no student: training could go on, and not end."""
+        if chosen is None:
+            return
+        students = getattr(self._method, "students", ())
+        if "peer" in chosen and chosen["peer"] not in students:
+            raise ValueError(f"the chosen peer is {chosen['peer']!r}, which is none of {', '.join(students)}")
+        path = self._chosen_path(chosen["step"])
+        try:
+            check_digest(path, chosen.get("sha256"))
+            if "sha256" not in chosen:  # Made before: the archive's own checksums are all that there is.
+                _read(path)
+        except UserError as error:
+            raise ValueError(str(error)) from error
 
     def _chosen_path(self, step):
         return self._chosen / f"step-{step}.npz"
@@ -247,6 +277,19 @@ def load_weights(method, path):
         )
     for name, variable in variables.items():
         variable.assign(values[name])
+
+
+def check_digest(path, sha256):
+    """Raises UserError if a file of chosen weights has not this sha256; None, or no file, is not looked at."""
+    if sha256 is not None and pathlib.Path(path).exists() and (found := _digest(path)) != sha256:
+        raise UserError(
+            f"The weights in {path} are damaged; a copy of them, or training anew, would be right. "
+            f"Received: the sha256 {found[:12]} in place of {str(sha256)[:12]}."
+        )
+
+
+def _digest(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
 
 def _read(path):

@@ -222,8 +222,8 @@ class Experiment:
         if self.method.quantization is not None and not self.method.quantization.quantizes:
             return  # What is exported has been trained as int8: float weights would be better here and worse there.
         if found := choosing.improved(self.method, values, progress):
-            progress["chosen"] = {"step": step, "epoch": epoch, **found}
-            self.checkpoints.save_chosen(step)
+            digest = self.checkpoints.save_chosen(step)
+            progress["chosen"] = {"step": step, "epoch": epoch, **found, "sha256": digest}
 
     def _shown(self, values):
         """Returns the metric that chooses, of everything that has it, as a line shows it."""
@@ -268,7 +268,7 @@ class Experiment:
         """Reads the test split, once with the last weights and once with the chosen ones, and returns the report."""
         last = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
         chosen_at = progress["chosen"]
-        self.checkpoints.load_chosen(chosen_at["step"])
+        self.checkpoints.load_chosen(chosen_at["step"], chosen_at.get("sha256"))
         chosen = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
         peers = []
         for name, network in self.method.peers.items():
@@ -288,7 +288,7 @@ class Experiment:
             "seed": self.config.seed,
             "peers": peers,
             "teacher": teacher or None,
-            "student": {**student, "epoch": chosen_at["epoch"], "step": chosen_at["step"]},
+            "student": {**student, **{key: chosen_at.get(key) for key in ("epoch", "step", "sha256")}},
             "exports": [],
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
             **report_lib.disagreement(chosen),

@@ -66,11 +66,12 @@ def read_report(workdir):
         odtf.sealed.Damaged: if it is damaged.
     """
     path = pathlib.Path(workdir) / "report.json"
-    report = _read(path, _REPORT_FORM, "odtf-train with this workdir and its config makes it anew")
+    remedy = "odtf-train with this workdir and its config makes it anew"
+    report = _read(path, _REPORT_FORM, remedy)
     names = [row["name"] for row in report["peers"]]
     if report["student"]["name"] not in names:
         raise sealed.Damaged(
-            f"{path} is damaged: its student must be one of {', '.join(names)}. "
+            f"{path} is damaged: its student must be one of {', '.join(names)}; {remedy}. "
             f"Received: {report['student']['name']!r}."
         )
     return report

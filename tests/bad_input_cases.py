@@ -339,6 +339,7 @@ EXPORT = [
     export("one of <int8.int16x8", "--quantization=int4", "--workdir=$done", "--quantization=int4"),
     export("report.json is damaged: it must be JSON", r"line \d+ column", "--workdir=$report_cut"),
     export("report.json is damaged: it must have the keys student", r"\{\}", "--workdir=$report_empty"),
+    export("report.json is damaged: its content .*digest", "a content of", "--workdir=$report_changed"),
     export("weights in .* are damaged", "no archive", "--workdir=$chosen_cut"),
     export("weights in .* are damaged", "Bad CRC-32", "--workdir=$chosen_flipped"),
     export("no weights at .*has the training of this workdir ended", "", "--workdir=$chosen_gone"),

@@ -108,7 +108,7 @@ class Checkpoints:
         """Writes the weights of this moment as those that validation has chosen.
 
         Returns:
-            The sha256 of the file, for `progress["chosen"]`; None where nothing is written.
+            The sha256 of what they are, for `progress["chosen"]`; None where nothing is written.
         """
         if not self._is_chief:
             return None
@@ -117,17 +117,17 @@ class Checkpoints:
         with disk_errors(final):
             self._chosen.mkdir(parents=True, exist_ok=True)
             try:
+                arrays = {name: v.numpy() for name, v in _named_variables(self._method).items()}
+                arrays |= _members(self._method)
                 with open(temporary, "wb") as file:
-                    values = {name: v.numpy() for name, v in _named_variables(self._method).items()}
-                    np.savez(file, **values, **_members(self._method))
-                written = _digest(temporary)
+                    np.savez(file, **arrays)
                 os.replace(temporary, final)
             finally:
                 temporary.unlink(missing_ok=True)
-        return written
+        return _digest(arrays)
 
     def load_chosen(self, step, sha256=None):
-        """Loads the weights that validation chose at `step`, whose file has this sha256 where it is known."""
+        """Loads the weights that validation chose at `step`; `sha256` is what `save_chosen` returned, or None."""
         check_digest(self._chosen_path(step), sha256)
         load_weights(self._method, self._chosen_path(step))
 
@@ -166,11 +166,8 @@ class Checkpoints:
         students = getattr(self._method, "students", ())
         if "peer" in chosen and chosen["peer"] not in students:
             raise ValueError(f"the chosen peer is {chosen['peer']!r}, which is none of {', '.join(students)}")
-        path = self._chosen_path(chosen["step"])
         try:
-            check_digest(path, chosen.get("sha256"))
-            if "sha256" not in chosen:  # Made before: the archive's own checksums are all that there is.
-                _read(path)
+            check_digest(self._chosen_path(chosen["step"]), chosen.get("sha256"))
         except UserError as error:
             raise ValueError(str(error)) from error
 
@@ -280,16 +277,25 @@ def load_weights(method, path):
 
 
 def check_digest(path, sha256):
-    """Raises UserError if a file of chosen weights has not this sha256; None, or no file, is not looked at."""
-    if sha256 is not None and pathlib.Path(path).exists() and (found := _digest(path)) != sha256:
+    """Raises UserError if chosen weights cannot be read, or are not those of which `save_chosen` returned `sha256`.
+
+    None is of a run that was begun before there were digests: then the checksums of the archive are all that there is.
+    """
+    found = _digest(_read(path))
+    if sha256 not in (None, found):
         raise UserError(
             f"The weights in {path} are damaged; a copy of them, or training anew, would be right. "
             f"Received: the sha256 {found[:12]} in place of {str(sha256)[:12]}."
         )
 
 
-def _digest(path):
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+def _digest(arrays):
+    """Returns the sha256 of named arrays: an archive of equal ones has another with every second."""
+    found = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def _read(path):

@@ -12,8 +12,8 @@ The form is stable; keys may be added, none is renamed or removed:
                 and by layer how many weights it has taken, which are new and which of the source have no place)
     teacher     test_METRIC, val_METRIC and the same at the end; params and macs of a network that teaches alone; null
                 where the method has no teacher
-    student     the peer that validation chose: as in peers, with epoch and step of the choice, and the sha256 of the
-                file of chosen weights (null in a run that was begun before there was one)
+    student     the peer that validation chose: as in peers, with epoch and step of the choice, and the sha256 of
+                the names and values of the chosen weights (null in a run that was begun before there was one)
     exports     for each: target, quantization, path, bytes, sha256, test_METRIC, agreement, latency_us_p50, ops, ...
     seconds     train, export
     disagreement    only where networks started from trained weights: for each two peers, "ONE-OTHER", the share of the

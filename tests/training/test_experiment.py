@@ -190,7 +190,7 @@ def test_another_seed_gives_another_network(whole, tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     config = small()
-    config.schedule.learning_rate = 1000.0
+    config.schedule.learning_rate, config.weight_decay = 1000.0, 1.0  # Each step multiplies the weights by -999.
     config.schedule.warmup_epochs = 0.0
     config.checkpoint.every_steps = 1
     with pytest.raises(UserError, match=r"stopped being finite at step \d+, in \S+/\S+; .*checkpoint"):

@@ -86,7 +86,7 @@ class Checkpoints:
         Raises:
             UserError: if there are checkpoints and none can be read.
         """
-        steps = self._steps()
+        steps, reasons = self._steps(), []
         for step in reversed(steps):
             try:
                 progress = self._progress(step)
@@ -97,10 +97,11 @@ class Checkpoints:
             except _DAMAGE as error:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 self._log(f"warning: the checkpoint of step {step} is damaged; the one before it is tried ({reason})")
+                reasons.append(reason)
         if steps:
             raise UserError(
                 f"No checkpoint in {self._directory} can be read; another workdir, or this one removed, starts anew. "
-                f"Received: damaged checkpoints of step {', '.join(map(str, steps))}."
+                f"Received: damaged checkpoints of step {', '.join(map(str, steps))}; the newest: {reasons[0]}."
             )
         return None
 
@@ -293,7 +294,7 @@ def _digest(arrays):
     """Returns the sha256 of named arrays: an archive of equal ones has another with every second."""
     found = hashlib.sha256()
     for name, array in sorted(arrays.items()):
-        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(f"{name} {array.dtype.itemsize} {array.shape}\n".encode())
         found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()
 

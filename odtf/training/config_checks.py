@@ -46,6 +46,10 @@ def check(config):
     _check_effects(config, known)
     _check_warm_up(config)
     _check_quantization(config)
+    if config.jit and config.deterministic:
+        raise UserError(
+            "config.jit must be False where config.deterministic is True: Keras leaves XLA off there. Received: True."
+        )
     if config.init.body_rate != 1 and config.precision == "mixed_float16":
         raise UserError(
             "config.init.body_rate needs a second optimizer, which mixed_float16 does not allow: float32 or "

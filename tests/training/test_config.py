@@ -66,6 +66,7 @@ HUGE = 2**40
         ({"data.mean": float("inf")}, "data.mean must be"),
         ({"schedule.learning_rate": 1e30}, "schedule.learning_rate must be a positive number, and at most 1000"),
         ({"weight_decay": 2.0}, "weight_decay must be a number"),
+        ({"jit": True, "deterministic": True}, "jit must be False where config.deterministic is True"),
         # What was blamed on something else.
         ({"method.temperature": 1e30}, "method.temperature must be a positive number, from 0.001 to 1000"),
         ({"method.temperature": 1e-30}, "method.temperature must be a positive number, from 0.001 to 1000"),

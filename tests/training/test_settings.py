@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import config as tf_config
 
 from odtf import data, export, run_exports
 from odtf.errors import UserError
@@ -149,7 +150,7 @@ def test_a_network_beyond_the_memory_is_one_line(monkeypatch):
         cohorts.rehearse(small(), None)
 
 
-def test_a_loss_that_is_wrong_from_the_start_is_not_blamed_on_the_rate(tmp_path, monkeypatch):
+def test_a_loss_that_is_wrong_from_the_start_is_not_blamed_on_the_rate():
     window = experiment.Window(None, types.SimpleNamespace(last_step=lambda: None))
     window.add(1, {"loss": np.inf, "peer_0/distillation": np.inf})
     with pytest.raises(UserError, match=r"at step 1, in peer_0/distillation, .* no learning rate is at fault") as found:
@@ -203,9 +204,11 @@ def test_splits_and_pixels_are_those_of_the_config(digits):
 
 def test_compiled_as_the_config_says(tmp_path, monkeypatch):
     """XLA is refused on a CPU, wherever it is asked for: here one is taken for a GPU."""
-    config = small(jit=True, weight_decay=0.25)
+    config = small(jit=True, deterministic=False, weight_decay=0.25)
     monkeypatch.setattr(strategy.Placement, "on_cpu", False)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [kind])
+    # Other runs of this process may have asked for determinism, which leaves XLA off.
+    monkeypatch.setattr(tf_config, "is_op_determinism_enabled", lambda: False)
     method = experiment.prepare(config, tmp_path, strategy.Placement(tf.distribute.get_strategy()), None).method
     assert method.jit_compile is True
     assert method.weight_decay == 0.25

@@ -11,10 +11,11 @@ import hashlib
 import json
 import pathlib
 
-from odtf import own_code, workdir_lock
+from odtf import own_code, sealed, workdir_lock
 from odtf.atomic_files import joined
 from odtf.errors import UserError
-from odtf.files import check_directory, json_text, make_directory, write_json
+from odtf.files import check_directory, make_directory
+from odtf.run_records import earlier_report, read_config, read_report
 from odtf.training import config as config_lib
 from odtf.training import data_record, growth
 
@@ -136,6 +137,7 @@ class Run:
         from odtf.training import checkpoints, cohorts
 
         row, info = self.peer(name), info or self.dataset.info
+        self._check_weights()
         if isinstance(row.get("network"), dict):
             network = cohorts.make_network(self.config, row, info)
             if checkpoints.load_peer(network, row["name"], self.chosen_path):
@@ -147,6 +149,7 @@ class Run:
         from odtf.training import checkpoints, cohorts
 
         teacher = functools.partial(load_teacher, allow_code=self._allow_code)
+        self._check_weights()
         method = cohorts.make_method(self.config, info or self.dataset.info, teacher)
         checkpoints.load_weights(method, self.chosen_path)
         return method
@@ -166,6 +169,10 @@ class Run:
     def chosen_path(self):
         """The path of the weights that validation chose."""
         return self.workdir / "chosen" / f"step-{self.report['student']['step']}.npz"
+
+    def _check_weights(self):
+        """Raises UserError if the weights that validation chose are not those that the report was made of."""
+        _check_weights(self.chosen_path, self.report)
 
     def weights_digest(self):
         """Returns the sha256 of the weights that validation chose.
@@ -196,7 +203,7 @@ class Run:
             self.report = read_report(self.workdir)
             change(self.report)
             with joined(atomic) as together:
-                together.add(self.workdir, {"report.json": json_text(self.report).encode()})
+                together.add(self.workdir, {"report.json": sealed.text(self.report).encode()})
 
     def add_exports(self, rows, seconds, atomic=None):
         """Adds rows of exported files, in place of those of the same paths, and the seconds that they took."""
@@ -253,7 +260,7 @@ def _train(config, workdir, placement, allow_code, download):
 
     starts = functools.cache(load_start)
     prepared = experiment.prepare(config, workdir, placement, teacher, load_start=starts, download=download)
-    earlier = _earlier_report(workdir)
+    earlier = earlier_report(workdir) if placement.is_chief else None
     if placement.is_chief:
         claim(workdir, config)
         if not data_record.is_begun(workdir):
@@ -261,7 +268,7 @@ def _train(config, workdir, placement, allow_code, download):
     report = json.loads(json.dumps(prepared.run()))  # What is returned is what is read later.
     if placement.is_chief:
         report |= _made_of(earlier, report["student"])
-        write_json(pathlib.Path(workdir) / "report.json", report)
+        sealed.write(pathlib.Path(workdir) / "report.json", report)
     return report
 
 
@@ -345,54 +352,17 @@ def _weights(workdir, report, name):
     from odtf.training import checkpoints
 
     path = workdir / "chosen" / f"step-{report['student']['step']}.npz"
+    _check_weights(path, report)
     arrays = checkpoints.peer_arrays(name, path)
     if arrays is None:
         raise UserError(f"The weights in {path} must say which are those of {name}; 0.2 and later do. Received: none.")
     return dict(arrays)
 
 
-# Reading ------------------------------------------------------------------------------------------------------------
+def _check_weights(path, report):
+    from odtf.training import checkpoints
 
-
-def read_config(workdir):
-    """Returns the config of a workdir.
-
-    Raises:
-        UserError: if there is none, or it cannot be read.
-    """
-    return config_lib.from_json(_read_json(pathlib.Path(workdir) / "config.json", ("network", "method", "data")))
-
-
-def read_report(workdir):
-    """Returns the report of a finished run as a dict.
-
-    Raises:
-        UserError: if the directory holds no finished run.
-    """
-    return _read_json(pathlib.Path(workdir) / "report.json", ("student", "peers", "exports", "seconds"))
-
-
-def _read_json(path, keys):
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(
-            f"{path.parent} holds no finished run: odtf-train with this workdir starts one, or goes on with it. "
-            f"Received: no {path.name} there."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged: it must be JSON, as odtf-train wrote it. Received: {error}.") from error
-    if not isinstance(data, dict) or any(key not in data for key in keys):
-        raise UserError(f"{path} is damaged: it must have the keys {', '.join(keys)}. Received: {str(data)[:60]}.")
-    return data
-
-
-def _earlier_report(workdir):
-    """Returns the report that a workdir has, or None."""
-    try:
-        return read_report(workdir)
-    except UserError:
-        return None
+    checkpoints.check_digest(path, report["student"].get("sha256"))
 
 
 def _made_of(earlier, student):
@@ -453,7 +423,7 @@ def claim(workdir, config):
     if grows:  # It is no finished run any more.
         (directory / "report.json").unlink(missing_ok=True)
     try:
-        write_json(directory / "config.json", config_lib.to_json(config))
+        sealed.write(directory / "config.json", config_lib.to_json(config))
     except UserError:
         with contextlib.suppress(OSError):
             directory.rmdir()  # Only an empty one goes.

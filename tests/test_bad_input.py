@@ -99,12 +99,16 @@ def make_runs(root, done):
     (unfinished / "report.json").unlink()
     lines = (unfinished / "log.jsonl").read_text().splitlines(keepends=True)
     (unfinished / "log.jsonl").write_text("".join(line for line in lines if json.loads(line)["step"] == 1))
-    cut(copy("config_cut") / "config.json")
-    (copy("config_list") / "config.json").write_text("[]")
+    for name in ("config_cut", "config_list"):
+        (copy(name) / "report.json").unlink()  # Which has the config too.
+    cut(root / "config_cut" / "config.json")
+    (root / "config_list" / "config.json").write_text("[]")
     for path in copy("all_damaged").glob("checkpoints/*/variables.index"):
         cut(path)
     cut(copy("report_cut") / "report.json")
     (copy("report_empty") / "report.json").write_text("{}")
+    report = copy("report_changed") / "report.json"
+    report.write_text(report.read_text().replace('"step": 2', '"step": 3'))
     cut(copy("chosen_cut") / "chosen" / "step-2.npz")
     flip(copy("chosen_flipped") / "chosen" / "step-2.npz")
     (copy("chosen_gone") / "chosen" / "step-2.npz").unlink()

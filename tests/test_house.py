@@ -15,7 +15,7 @@ import odtf
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
-LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "tables", "targets"}
+LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
 LEAVES |= {"atomic_files", "workdir_lock"}
 MAY_IMPORT = {
     "errors": set(),
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "workdir_lock": {"errors", "files"},
     "atomic_files": {"errors", "files"},
     "quiet": {"errors"},
+    "sealed": {"errors", "files"},
     "names": {"errors"},
     "own_code": {"errors", "names"},
     "pictures": {"files"},
@@ -40,7 +41,8 @@ MAY_IMPORT = {
     "tasks": LEAVES | {"data", "losses", "metrics", "models", "tflite", "pictures"},
     "methods": {"errors", "names", "own_code", "tasks", "metrics", "models", "layers", "losses", "quantization"},
     "training": LEAVES | {"quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
-    "runs": LEAVES | {"training", "teachers"},
+    "run_records": {"errors", "sealed", "training"},
+    "runs": LEAVES | {"run_records", "training", "teachers"},
     "teachers": {"errors", "models", "evaluation"},
     "export": LEAVES | {"pictures", "tflite", "quantization", "tasks", "metrics", "models", "layers", "data"},
     "run_exports": LEAVES | {"runs", "training", "export", "models", "data"},

@@ -69,7 +69,7 @@ def test_other_commands_rows_are_kept(case):
     run.add_exports([{"path": "a", "bytes": 1}, {"path": "b", "bytes": 2}], 1.5)
     other.add_exports([{"path": "b", "bytes": 3}], 0.5)
     other.add_finetuned({"file": {"path": "c"}})
-    report = json.loads((case[1] / "report.json").read_text())
+    report = runs.read_report(case[1])
     assert report == other.report
     assert report["exports"] == [{"path": "a", "bytes": 1}, {"path": "b", "bytes": 3}]
     assert report["finetuned"] == [{"file": {"path": "c"}}]

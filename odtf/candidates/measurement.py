@@ -2,12 +2,11 @@
 
 import functools
 import importlib.metadata
-import json
 import pathlib
 import statistics
 import tempfile
 
-from odtf import __version__, export, files, models, targets
+from odtf import __version__, export, files, models, sealed, targets
 from odtf.candidates import budget
 from odtf.errors import UserError
 from odtf.tflite import arena, vela
@@ -130,13 +129,16 @@ def read(folder, key):
         key: `budget.Quality.key`, which every candidate has.
     """
     try:
-        rows = json.loads(path_of(folder).read_text("utf-8"))["candidates"]
-        return [row for row in rows if row.keys() >= _KEYS | {key}]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        rows = sealed.read(path_of(folder), {"candidates": [dict]}, "its candidates are measured again")["candidates"]
+    except OSError:
         return []
+    except sealed.Damaged as damaged:
+        print(f"warning: {damaged}")
+        return []
+    return [row for row in rows if row.keys() >= _KEYS | {key}]
 
 
 def save(folder, rows, choice):
     """Writes the candidates and the choice among them, a dict or None."""
     files.make_directory(path_of(folder).parent)
-    files.write_json(path_of(folder), {"candidates": rows, "choice": choice})
+    sealed.write(path_of(folder), {"candidates": rows, "choice": choice})

@@ -113,7 +113,8 @@ def _part_of_quantization(config, first, end):
     settings = config.quantization
     whole = Schedule(config.epochs, settings.delay_epochs, settings.freeze_batch_norm_epochs)
     if whole.delay >= end:
-        return {"aware": False}  # All its epochs are over before the rounding begins.
+        # All its epochs are over before the rounding begins.
+        return {"aware": False, "delay_epochs": None, "freeze_batch_norm_epochs": None}
     return {
         "delay_epochs": max(0, whole.delay - first),
         "freeze_batch_norm_epochs": max(0, end - max(first, whole.freeze)),

@@ -1,7 +1,6 @@
 """A training run in a process of its own, so that no run touches another's seeds or memory."""
 
 import multiprocessing
-import pathlib
 import sys
 
 from odtf import runs
@@ -24,7 +23,7 @@ def train(config, workdir, allow_code=False):
     Raises:
         UserError: if the run fails, or the workdir holds the run of another config.
     """
-    if not (pathlib.Path(workdir) / "report.json").exists():
+    if not _is_finished(workdir):
         _in_a_process(config, workdir, allow_code)
     run = runs.Run(workdir, allow_code or runs.own_names(config))
     if changes := config_lib.differences(config_lib.to_json(run.config), config_lib.to_json(config)):
@@ -32,6 +31,14 @@ def train(config, workdir, allow_code=False):
             f"The run in {workdir} has another config; another workdir would be right. Received: {'; '.join(changes)}."
         )
     return run
+
+
+def _is_finished(workdir):
+    """Whether a workdir has a report; one that is damaged is made anew, see `odtf.runs.train`."""
+    try:
+        return bool(runs.read_report(workdir))
+    except UserError:
+        return False
 
 
 def _in_a_process(config, workdir, allow_code):

@@ -5,8 +5,9 @@ import json
 import pathlib
 import re
 
+from odtf import sealed
 from odtf.errors import UserError
-from odtf.files import make_directory, write_json
+from odtf.files import make_directory
 
 # The stages of each mode, in order.
 MODES = {
@@ -111,13 +112,7 @@ def check_claim(directory, settings, base):
     path = pathlib.Path(directory) / "config.json"
     if not path.exists():
         return
-    try:
-        old = json.loads(path.read_text("utf-8"))
-        assert isinstance(old, dict)
-    except (OSError, ValueError, AssertionError) as error:
-        raise UserError(
-            f"{path} is damaged; the directory {directory} removed, fine-tuning starts anew. Received: {error}."
-        ) from error
+    old = sealed.read(path, {}, f"the directory {directory} removed, fine-tuning starts anew")
     new = _record(settings, base)
     changes = [f"{key}: {old.get(key)} -> {new.get(key)}" for key in sorted(old | new) if old.get(key) != new.get(key)]
     if changes:
@@ -130,7 +125,7 @@ def check_claim(directory, settings, base):
 def claim(directory, settings, base):
     """Makes a directory this fine-tuning's own: writes config.json into it; raises as `check_claim`."""
     check_claim(directory, settings, base)
-    write_json(make_directory(directory) / "config.json", _record(settings, base))
+    sealed.write(make_directory(directory) / "config.json", _record(settings, base))
 
 
 def _record(settings, base):

@@ -93,7 +93,7 @@ class Tuning:
         finally:
             self._log.close()
             signal.signal(signal.SIGTERM, previous)
-        self._checkpoints.load_chosen(progress["chosen"]["step"])
+        self._checkpoints.load_chosen(progress["chosen"]["step"], progress["chosen"].get("sha256"))
         return progress["chosen"]
 
     def quality(self, split):
@@ -159,8 +159,8 @@ class Tuning:
         self._log.line(shown + ("" if may else "  (not yet sparse)"))
         # Later wins a tie, as in training.
         if may and (progress["chosen"] is None or task.is_better(value, progress["chosen"]["value"])):
-            progress["chosen"] = {"step": step, "epoch": epoch, "value": value}
-            self._checkpoints.save_chosen(step)
+            digest = self._checkpoints.save_chosen(step)
+            progress["chosen"] = {"step": step, "epoch": epoch, "value": value, "sha256": digest}
 
 
 def quality(forward, task, dataset, split, batch_size=100):

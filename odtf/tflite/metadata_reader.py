@@ -45,9 +45,14 @@ def _normalization(inputs):
             if _byte(unit, 0) == NORMALIZATION_OPTIONS:
                 options = table.Table(unit.Bytes, unit.Indirect(unit.Pos + _offset(unit, 1)))
                 mean, std = _floats(options, 0), _floats(options, 1)
-                if mean and std and len(mean) == len(std) and min(std) > 0:
+                if mean and len(mean) == len(std) and _of_sense(mean, std):
                     return mean, std
     return None
+
+
+def _of_sense(mean, std):
+    """Whether numbers can be of pixels 0..255; others, such as a deviation of inf, would make all pixels alike."""
+    return all(1e-3 <= deviation <= 1e4 for deviation in std) and all(-1e4 <= middle <= 1e4 for middle in mean)
 
 
 def _labels(outputs, content):

@@ -1,7 +1,7 @@
 """Checkpoints: the newest whole one is found again after a kill at any moment."""
 
 import contextlib
-import json
+import hashlib
 import os
 import pathlib
 import re
@@ -11,13 +11,14 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
+from odtf import sealed
 from odtf.errors import UserError
-from odtf.files import disk_errors, write_json
+from odtf.files import disk_errors
 
 # Beside the values of all variables, `chosen/` says which of them are a peer's.
 _PEERS = "peers/"
 # What TensorFlow's reader raises on damaged files, depending on where the damage is.
-_DAMAGE = (OSError, ValueError, IndexError, KeyError, RuntimeError, AssertionError, tf.errors.OpError)
+_DAMAGE = (OSError, ValueError, IndexError, KeyError, RuntimeError, AssertionError, tf.errors.OpError, sealed.Damaged)
 
 
 class Checkpoints:
@@ -68,7 +69,7 @@ class Checkpoints:
             temporary.mkdir(parents=True)
             try:
                 self._variables.write(str(temporary / "variables"))
-                write_json(temporary / "progress.json", progress)
+                sealed.write(temporary / "progress.json", progress)
                 if final.exists():
                     final.rename(self._directory / f".step-{progress['step']}.old.tmp")
                 temporary.rename(final)
@@ -85,41 +86,50 @@ class Checkpoints:
         Raises:
             UserError: if there are checkpoints and none can be read.
         """
-        steps = self._steps()
+        steps, reasons = self._steps(), []
         for step in reversed(steps):
             try:
                 progress = self._progress(step)
+                self._check_chosen(progress["chosen"])
                 status = self._variables.read(str(self._directory / f"step-{step}" / "variables"))
                 status.assert_consumed()
                 return progress
             except _DAMAGE as error:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 self._log(f"warning: the checkpoint of step {step} is damaged; the one before it is tried ({reason})")
+                reasons.append(reason)
         if steps:
             raise UserError(
                 f"No checkpoint in {self._directory} can be read; another workdir, or this one removed, starts anew. "
-                f"Received: damaged checkpoints of step {', '.join(map(str, steps))}."
+                f"Received: damaged checkpoints of step {', '.join(map(str, steps))}; the newest: {reasons[0]}."
             )
         return None
 
     def save_chosen(self, step):
-        """Writes the weights of this moment as those that validation has chosen."""
+        """Writes the weights of this moment as those that validation has chosen.
+
+        Returns:
+            The sha256 of what they are, for `progress["chosen"]`; None where nothing is written.
+        """
         if not self._is_chief:
-            return
+            return None
         final = self._chosen_path(step)
         temporary = final.with_name(f".{final.name}")
         with disk_errors(final):
             self._chosen.mkdir(parents=True, exist_ok=True)
             try:
+                arrays = {name: v.numpy() for name, v in _named_variables(self._method).items()}
+                arrays |= _members(self._method)
                 with open(temporary, "wb") as file:
-                    values = {name: v.numpy() for name, v in _named_variables(self._method).items()}
-                    np.savez(file, **values, **_members(self._method))
+                    np.savez(file, **arrays)
                 os.replace(temporary, final)
             finally:
                 temporary.unlink(missing_ok=True)
+        return _digest(arrays)
 
-    def load_chosen(self, step):
-        """Loads the weights that validation chose at `step`."""
+    def load_chosen(self, step, sha256=None):
+        """Loads the weights that validation chose at `step`; `sha256` is what `save_chosen` returned, or None."""
+        check_digest(self._chosen_path(step), sha256)
         load_weights(self._method, self._chosen_path(step))
 
     def last_step(self):
@@ -135,14 +145,32 @@ class Checkpoints:
 
         Raises:
             OSError: if it is not there, or the chosen weights that it refers to are not.
-            ValueError: if it is damaged.
+            ValueError, odtf.sealed.Damaged: if it is damaged.
         """
-        progress = json.loads((self._directory / f"step-{step}" / "progress.json").read_text("utf-8"))
-        if not isinstance(progress, dict) or progress.get("step") != step:
+        path = self._directory / f"step-{step}" / "progress.json"
+        progress = sealed.read(path, {"step": int, "chosen": object}, "the checkpoint before would do")
+        if progress["step"] != step:
             raise ValueError(f"progress.json is of another step than {step}")
-        if progress["chosen"] and not self._chosen_path(progress["chosen"]["step"]).exists():
-            raise OSError(f"no {self._chosen_path(progress['chosen']['step'])}")
+        chosen = progress["chosen"]
+        if chosen is None:
+            return progress
+        if words := sealed.misfit(chosen, {"step": int}, "chosen"):
+            raise ValueError(f"progress.json: {words}")
+        if not self._chosen_path(chosen["step"]).exists():
+            raise OSError(f"no {self._chosen_path(chosen['step'])}")
         return progress
+
+    def _check_chosen(self, chosen):
+        """Raises ValueError if the chosen weights are damaged, or of no student: training could go on, and not end."""
+        if chosen is None:
+            return
+        students = getattr(self._method, "students", ())
+        if "peer" in chosen and chosen["peer"] not in students:
+            raise ValueError(f"the chosen peer is {chosen['peer']!r}, which is none of {', '.join(students)}")
+        try:
+            check_digest(self._chosen_path(chosen["step"]), chosen.get("sha256"))
+        except UserError as error:
+            raise ValueError(str(error)) from error
 
     def _chosen_path(self, step):
         return self._chosen / f"step-{step}.npz"
@@ -247,6 +275,28 @@ def load_weights(method, path):
         )
     for name, variable in variables.items():
         variable.assign(values[name])
+
+
+def check_digest(path, sha256):
+    """Raises UserError if chosen weights cannot be read, or are not those of which `save_chosen` returned `sha256`.
+
+    None is of a run that was begun before there were digests: then the checksums of the archive are all that there is.
+    """
+    found = _digest(_read(path))
+    if sha256 not in (None, found):
+        raise UserError(
+            f"The weights in {path} are damaged; a copy of them, or training anew, would be right. "
+            f"Received: the sha256 {found[:12]} in place of {str(sha256)[:12]}."
+        )
+
+
+def _digest(arrays):
+    """Returns the sha256 of named arrays: an archive of equal ones has another with every second."""
+    found = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        found.update(f"{name} {array.dtype.itemsize} {array.shape}\n".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def _read(path):

@@ -261,6 +261,8 @@ def _make_method(config, task, network, teacher, synchronized):
             return method(**options, task=task, seed=config.seed, synchronized=synchronized)
     except ValueError as error:
         raise UserError(f"config.method: {error}") from error
+    except _TOO_LARGE as error:
+        raise UserError(_too_large("config.method", config.method.to_dict())) from error
 
 
 def _specification(config, spec):
@@ -328,3 +330,13 @@ def _build(aware, key, spec, task, info, synchronized, seed, name, starts=None):
         return network if aware is None else aware(network)
     except ValueError as error:
         raise UserError(f"{key}: {error}") from error
+    except _TOO_LARGE as error:
+        raise UserError(_too_large(key, spec)) from error
+
+
+# What making an array raises that no memory holds, or whose size no integer does.
+_TOO_LARGE = (MemoryError, OverflowError, tf.errors.ResourceExhaustedError)
+
+
+def _too_large(key, said):
+    return f"{key} has weights beyond the memory of this machine; smaller numbers would be right. Received: {said}."

@@ -20,6 +20,8 @@ FREE = ("task", "network", "method", "optimizer", "data.augment")
 def default_config():
     """Returns the configuration with every key and its default, locked against new top-level keys.
 
+    What each key may be is in `odtf.training.bounds`; what shows that it acts, in tests/training/test_settings.py.
+
     `task`, `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
     A network may have the keys `cheap` and `fraction` too, which make another of it, see `odtf.models.derived`.
     Any of these names, `data.name`, `data.augment.also`, those of `export.targets`, and the loss terms
@@ -119,7 +121,7 @@ def smoke(config):
     config.schedule.name = "cosine"
     config.schedule.milestones = ()
     config.schedule.restarts = ()
-    config.schedule.warmup_epochs = 0.0
+    config.schedule.warmup_epochs = config.schedule.final_fraction = 0.0
     config.schedule.learning_rate = min(config.schedule.learning_rate, 0.05)
     config.export.targets = ("soc",)
     config.export.calibration_examples = 64

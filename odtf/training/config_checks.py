@@ -1,121 +1,24 @@
 """What is right in a config, as far as that needs neither data nor TensorFlow."""
 
 import collections.abc
+import itertools
 import json
-import math
+import numbers
 
 import ml_collections
 
-from odtf import names
+from odtf import own_code
 from odtf.errors import UserError
-from odtf.training.config import default_config, leaves
+from odtf.training import bounds
+from odtf.training.config import FREE, default_config, leaves
 
-
-def is_number(value):
-    """Whether a value is a finite number; a bool is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_span(value):
-    """Whether a value is a pair (first, end) of epochs, or None."""
-    if value is None:
-        return True
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        return False
-    first, end = value
-    return type(first) is int and first >= 0 and (end is None or (type(end) is int and end > first))
-
-
-# What is right for a key of a domain.
-_OF_DOMAIN = {
-    "name": lambda v: isinstance(v, str) and v not in ("", "folder:"),
-    "images": lambda v: v is None or (type(v) is int and v >= 1),
-    "epochs": _is_span,
-    "labels": lambda v: isinstance(v, bool),
-}
-
-
-def _are_domains(value):
-    """Whether a value is what `config.data.domains` is."""
-    return isinstance(value, (tuple, list)) and all(
-        isinstance(domain, collections.abc.Mapping)
-        and "name" in domain
-        and all(key in _OF_DOMAIN and _OF_DOMAIN[key](domain[key]) for key in domain)
-        for domain in value
-    )
-
-
-def _at_least(low):
-    return f"an integer of at least {low}", lambda v: type(v) is int and v >= low
-
-
-# What is right for a key, in words and as a predicate.
-_RULES = {
-    "seed": ("an integer from 0 to 2**31 - 1", lambda v: type(v) is int and 0 <= v < 2**31),
-    **dict.fromkeys(("batch_size", "epochs", "log_every_steps", "data.num_views", "checkpoint.keep"), _at_least(1)),
-    **dict.fromkeys(("checkpoint.every_steps", "data.memory_budget_mb", "init.frozen_epochs"), _at_least(0)),
-    "export.calibration_examples": _at_least(1),
-    "data.max_train_examples": ("None or an integer of at least 1", lambda v: v is None or (type(v) is int and v >= 1)),
-    **dict.fromkeys(
-        ("quantization.delay_epochs", "quantization.freeze_batch_norm_epochs"),
-        ("None or an integer of at least 0", lambda v: v is None or (type(v) is int and v >= 0)),
-    ),
-    **dict.fromkeys(
-        ("deterministic", "jit", "sync_batch_norm", "data.skip_corrupt", "quantization.aware"),
-        ("True or False", lambda v: isinstance(v, bool)),
-    ),
-    **dict.fromkeys(
-        ("weight_decay", "schedule.warmup_epochs"), ("a number, 0 or more", lambda v: is_number(v) and v >= 0)
-    ),
-    **dict.fromkeys(
-        ("schedule.learning_rate", "schedule.factor", "init.body_rate"),
-        ("a positive number", lambda v: is_number(v) and v > 0),
-    ),
-    "schedule.final_fraction": ("a number in [0, 1]", lambda v: is_number(v) and 0 <= v <= 1),
-    "quantization.range_momentum": ("a number in [0, 1)", lambda v: is_number(v) and 0 <= v < 1),
-    "data.validation_fraction": (
-        "a number between 0 and 1, both excluded",
-        lambda v: is_number(v) and 0 < v < 1,
-    ),
-    "schedule.name": (
-        "constant, piecewise, cosine or linear",
-        lambda v: v in ("constant", "piecewise", "cosine", "linear"),
-    ),
-    **dict.fromkeys(
-        ("schedule.milestones", "schedule.restarts"),
-        (
-            "a tuple of rising epochs, 0 or more",
-            lambda v: (
-                isinstance(v, (tuple, list)) and all(map(is_number, v)) and list(v) == sorted({n for n in v if n >= 0})
-            ),
-        ),
-    ),
-    "precision": (
-        "one of float32, mixed_bfloat16, mixed_float16",
-        lambda v: v in ("float32", "mixed_bfloat16", "mixed_float16"),
-    ),
-    "data.name": (
-        names.data_sets(),
-        lambda v: isinstance(v, str) and v not in ("", "folder:"),
-    ),
-    "data.domains": (
-        "a tuple of mappings, each with a name, and maybe images (at least 1), epochs (first, end) and labels (a bool)",
-        _are_domains,
-    ),
-    **dict.fromkeys(("code_dir", "data.data_dir"), ("None or a path", lambda v: v is None or isinstance(v, str))),
-    "data.augment": ("a mapping", lambda v: isinstance(v, ml_collections.ConfigDict)),
-    **dict.fromkeys(
-        ("task", "network", "method", "optimizer"),
-        (
-            "a mapping with a name",
-            lambda v: isinstance(v, ml_collections.ConfigDict) and isinstance(v.get("name"), str),
-        ),
-    ),
-    "export.targets": (
-        "a tuple of names",
-        lambda v: isinstance(v, (tuple, list)) and all(isinstance(name, str) for name in v),
-    ),
-}
+# Keys without a meaning unless another has some values: (key, that other, its values).
+_ONLY_WITH = (
+    ("schedule.milestones", "schedule.name", ("piecewise", "linear")),
+    ("schedule.final_fraction", "schedule.name", ("cosine",)),
+    ("quantization.delay_epochs", "quantization.aware", (True,)),
+    ("quantization.freeze_batch_norm_epochs", "quantization.aware", (True,)),
+)
 
 
 def check(config):
@@ -131,13 +34,22 @@ def check(config):
             raise UserError(f"{where} has the keys {keys}. Received: {', '.join(unknown)}.")
         if missing := sorted(set(allowed) - set(have)):
             raise UserError(f"{where} has the keys {keys}. Received: none of {', '.join(missing)}.")
-    for key, (wanted, right) in _RULES.items():
-        value = config
-        for part in key.split("."):
-            value = value[part]
-        if not right(value):
-            raise UserError(f"config.{key} must be {wanted}. Received: {_shown(value)}.")
+    for key, bound in bounds.BOUNDS.items():
+        value = _value(config, key)
+        if not bound.holds(value):
+            raise UserError(f"config.{key} must be {bound.wanted}. Received: {_shown(value)}.")
+    for part in FREE:
+        if part == "optimizer":
+            check_optimizer(config.optimizer)
+        else:
+            _check_arguments(part, _value(config, part))
+    _check_effects(config, known)
+    _check_warm_up(config)
     _check_quantization(config)
+    if config.jit and config.deterministic:
+        raise UserError(
+            "config.jit must be False where config.deterministic is True: Keras leaves XLA off there. Received: True."
+        )
     if config.init.body_rate != 1 and config.precision == "mixed_float16":
         raise UserError(
             "config.init.body_rate needs a second optimizer, which mixed_float16 does not allow: float32 or "
@@ -150,6 +62,65 @@ def check(config):
             raise UserError(
                 f"config.{key} must be a finite number, text, True, False, None or a list. Received: {value!r}."
             ) from None
+
+
+def _value(config, key):
+    for part in key.split("."):
+        config = config[part]
+    return config
+
+
+def _check_arguments(key, value):
+    """Raises UserError if a number in a free part, at any depth, is out of any sense; own code may mean any."""
+    if isinstance(value, (ml_collections.ConfigDict, collections.abc.Mapping)):
+        if not own_code.is_own(value.get("name")):
+            for name in value:
+                _check_arguments(f"{key}.{name}", value[name])
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _check_arguments(f"{key}.{index}", item)
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+        bound = bounds.of_argument(key, value)
+        if not bound.holds(value):
+            raise UserError(f"config.{key} must be {bound.wanted}. Received: {value!r}.")
+
+
+def check_optimizer(options):
+    """Raises UserError if a value in `config.optimizer`, a mapping, is of no sense or of no effect in a run.
+
+    Arguments that no optimizer has are not looked at.
+    """
+    for key, value in options.items():
+        if key in bounds.OF_OPTIMIZER and not (bound := bounds.OF_OPTIMIZER[key]).holds(value):
+            raise UserError(f"config.optimizer.{key} must be {bound.wanted}. Received: {value!r}.")
+        unset, instead = bounds.REFUSED_OF_OPTIMIZER.get(key, (value, ""))
+        if type(value) is not type(unset) or value != unset:
+            raise UserError(f"config.optimizer.{key} would be right left out: {instead}. Received: {value!r}.")
+    if options.get("nesterov") and not options.get("momentum"):
+        raise UserError("config.optimizer.nesterov is of a momentum, which must be set. Received: no momentum.")
+
+
+def _check_effects(config, known):
+    """Raises UserError if a key that was set has no effect beside the others."""
+    for key, other, values in _ONLY_WITH:
+        value, unset = _value(config, key), _value(known, key)
+        changed = list(value) != [] if isinstance(value, (list, tuple)) else value != unset
+        if changed and _value(config, other) not in values:
+            raise UserError(
+                f"config.{key} acts where config.{other} is {' or '.join(map(str, values))} alone: that, or {unset!r}, "
+                f"would be right. Received: {value!r} with {_value(config, other)!r}."
+            )
+
+
+def _check_warm_up(config):
+    """Raises UserError if no stage of the schedule is as long as its warm-up: the rate would never be reached."""
+    starts = [0, *(epoch for epoch in config.schedule.restarts if 0 < epoch < config.epochs), config.epochs]
+    longest = max(end - start for start, end in itertools.pairwise(starts))
+    if config.schedule.warmup_epochs > longest:
+        raise UserError(
+            f"config.schedule.warmup_epochs must be at most {longest:g}, the epochs of the run or of its longest stage "
+            f"between restarts: the rate would never be reached. Received: {config.schedule.warmup_epochs:g}."
+        )
 
 
 def _check_quantization(config):

@@ -60,6 +60,7 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
             input_range=quantization.pixel_range(dataset.mean, dataset.std),
         )
         method.task.observe(dataset)
+        _check_views(config, method)
         _check_exportable(config, method)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
         optimizer = make_optimizer(config.optimizer, schedule)
@@ -95,6 +96,21 @@ def _check_devices(config, placement):
         raise UserError(
             "config.batch_size is the global batch, which all replicas share: it must be a multiple of "
             f"{placement.num_replicas}. Received: {config.batch_size}."
+        )
+    clips = [key for key in ("clipnorm", "clipvalue", "global_clipnorm") if config.optimizer.get(key) is not None]
+    if clips and placement.num_replicas > 1:
+        raise UserError(
+            f"config.optimizer.{clips[0]} must be left out on several replicas: it would clip the gradient of each by "
+            f"itself, not that of the batch. Received: {config.optimizer[clips[0]]} on {placement.num_replicas}."
+        )
+
+
+def _check_views(config, method):
+    """Raises UserError if some views of an image would reach no peer: peer j sees view j, modulo their number."""
+    if config.data.num_views > max(1, len(method.peers)):
+        raise UserError(
+            f"config.data.num_views must be at most {len(method.peers)}, the networks of config.method, each of which "
+            f"sees one view. Received: {config.data.num_views}."
         )
 
 
@@ -219,8 +235,8 @@ class Experiment:
         if self.method.quantization is not None and not self.method.quantization.quantizes:
             return  # What is exported has been trained as int8: float weights would be better here and worse there.
         if found := choosing.improved(self.method, values, progress):
-            progress["chosen"] = {"step": step, "epoch": epoch, **found}
-            self.checkpoints.save_chosen(step)
+            digest = self.checkpoints.save_chosen(step)
+            progress["chosen"] = {"step": step, "epoch": epoch, **found, "sha256": digest}
 
     def _shown(self, values):
         """Returns the metric that chooses, of everything that has it, as a line shows it."""
@@ -265,7 +281,7 @@ class Experiment:
         """Reads the test split, once with the last weights and once with the chosen ones, and returns the report."""
         last = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
         chosen_at = progress["chosen"]
-        self.checkpoints.load_chosen(chosen_at["step"])
+        self.checkpoints.load_chosen(chosen_at["step"], chosen_at.get("sha256"))
         chosen = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
         peers = []
         for name, network in self.method.peers.items():
@@ -285,7 +301,7 @@ class Experiment:
             "seed": self.config.seed,
             "peers": peers,
             "teacher": teacher or None,
-            "student": {**student, "epoch": chosen_at["epoch"], "step": chosen_at["step"]},
+            "student": {**student, **{key: chosen_at.get(key) for key in ("epoch", "step", "sha256")}},
             "exports": [],
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
             **report_lib.disagreement(chosen),
@@ -332,9 +348,15 @@ class Window:
         broken = [term for term, v in values.items() if term != "loss" and not math.isfinite(float(v))]
         last = self._checkpoints.last_step()
         good = f"the last good checkpoint is of step {last}" if last else "no checkpoint was written yet"
+        where = f"at step {step}, in {(broken or [name])[0]}"
+        if step == 1:  # Its loss is that of the weights as they were made.
+            raise UserError(
+                f"The loss is not finite {where}, before anything was learned: no learning rate is at fault, but a "
+                f"number of config.method, config.task or config.network, or the data. Received: {value}."
+            )
         raise UserError(
-            f"The loss stopped being finite at step {step}, in {(broken or [name])[0]}; {good}. "
-            f"A lower config.schedule.learning_rate or a warm-up would be right. Received: {value}."
+            f"The loss stopped being finite {where}; {good}. A lower config.schedule.learning_rate, a warm-up or a "
+            f"smaller weight of this term would be right. Received: {value}."
         )
 
 

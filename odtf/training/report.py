@@ -12,7 +12,8 @@ The form is stable; keys may be added, none is renamed or removed:
                 and by layer how many weights it has taken, which are new and which of the source have no place)
     teacher     test_METRIC, val_METRIC and the same at the end; params and macs of a network that teaches alone; null
                 where the method has no teacher
-    student     the peer that validation chose: as in peers, with epoch and step of the choice
+    student     the peer that validation chose: as in peers, with epoch and step of the choice, and the sha256 of
+                the names and values of the chosen weights (null in a run that was begun before there was one)
     exports     for each: target, quantization, path, bytes, sha256, test_METRIC, agreement, latency_us_p50, ops, ...
     seconds     train, export
     disagreement    only where networks started from trained weights: for each two peers, "ONE-OTHER", the share of the
@@ -20,6 +21,8 @@ The form is stable; keys may be added, none is renamed or removed:
     finetuned   only after odtf-finetune, for each: mode, peer, target, teacher, float (val_METRIC, test_METRIC), stages
                 (name, epoch, step, val_METRIC), tuned (the model before conversion), post_training and file (as in
                 exports, with val_METRIC, gzip_bytes, sparsity, clusters, kernels), left_dense, sparse_path, seconds
+
+    digest      of all the rest, by which damage shows; see `odtf.sealed`
 
 Shares are in [0, 1]. The test split is read once, after the last step, and chooses nothing.
 """

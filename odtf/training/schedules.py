@@ -7,8 +7,7 @@ from keras import ops
 
 from odtf import names
 from odtf.errors import UserError
-from odtf.models.specification import check_kinds
-from odtf.training.config_checks import is_number
+from odtf.training.config_checks import check_optimizer
 
 
 @keras.saving.register_keras_serializable("odtf")
@@ -183,12 +182,7 @@ def make_optimizer(config, schedule):
             listed = f"its keys are {', '.join(known)}{names.meant(key, known)}"
             hint = f"{_ELSEWHERE[key]} would be right" if key in _ELSEWHERE else listed
             raise UserError(f"config.optimizer: {config['name']} takes no {key}; {hint}. Received: {key}={value!r}.")
-        if key in ("momentum", "beta_1", "beta_2") and not (is_number(value) and 0 <= value < 1):
-            raise UserError(f"config.optimizer.{key} must be a number in [0, 1). Received: {value!r}.")
-    try:
-        check_kinds(optimizer, options)
-    except ValueError as error:
-        raise UserError(f"config.optimizer: {error}.") from error
+    check_optimizer(options)
     try:
         return optimizer(schedule, **options)
     except ValueError as error:

@@ -230,7 +230,7 @@ def run(tmp_path_factory):
     rows = [{"name": name, "params": 1, "macs": 1, "network": {"name": "plain_cnn"}} for name in peers]
     student = {"name": "peer_0", "step": 0, "epoch": 1}
     report = {"method": "OnlineEnsemble", "dataset": "digits", "peers": rows, "student": student}
-    files.write_json(workdir / "report.json", {**report, "exports": [], "seconds": {"export": 0}})
+    files.write_json(workdir / "report.json", {**report, "exports": [], "seconds": {"train": 1, "export": 0}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs.Run, "network", lambda run, name=None, info=None: peers[name or run.student])
         yield workdir

@@ -146,6 +146,16 @@ def attached(path, folder, labels, monkeypatch, numbers=None):
     return folder / "named.tflite"
 
 
+@pytest.mark.parametrize("numbers", [{1.0: np.inf}, {1.0: 1e30}, {1.0: 1e-30}, {0.0: np.nan}, {0.0: -1e30}])
+def test_metadata_of_no_sense_say_nothing_of_pixels(float_file, numbers, tmp_path, monkeypatch):
+    """A deviation of inf would make every pixel 0."""
+    path = attached(float_file, tmp_path, [str(i) for i in range(10)], monkeypatch, numbers)
+    assert metadata_reader.read(path.read_bytes())[0] is None
+    with pytest.raises(UserError, match="does not say how it takes pixels: give --pixels"):
+        ImageFile(path)
+    assert not ImageFile(path, pixels.from_flags("0..255")).says_pixels
+
+
 def test_metadata_say_how_pixels_enter_and_which_output_is_which_class(
     float_file, foreign, expected, tmp_path, monkeypatch
 ):

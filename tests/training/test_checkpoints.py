@@ -1,8 +1,10 @@
 """Checkpoints: whole, exact, found again when the newest is damaged."""
 
 import functools
+import json
 import pathlib
 import shutil
+import zipfile
 
 import keras
 import numpy as np
@@ -37,6 +39,21 @@ def assert_same(one, two):
         np.testing.assert_array_equal(a, b)
 
 
+def change(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def flip_largest(path):
+    """Flips one bit in the largest array of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.compress_size)
+    content = bytearray(path.read_bytes())
+    content[largest.header_offset + largest.compress_size // 2] ^= 0x04
+    path.write_bytes(content)
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """A run with checkpoints of the steps 1, 2 and 3, and the state at each; as `run` gives everyone a copy of it."""
@@ -44,8 +61,8 @@ def saved(tmp_path_factory):
     checkpoints = Checkpoints(folder, method, keep=3, log=lines.append)
     for number in (1, 2, 3):
         step(method, number)
-        checkpoints.save_chosen(number)
-        checkpoints.save({"step": number, "chosen": {"step": number}})
+        chosen = {"step": number, "peer": "peer_0", "sha256": checkpoints.save_chosen(number)}
+        checkpoints.save({"step": number, "chosen": chosen})
         states[number] = state(method)
     return folder, states
 
@@ -60,7 +77,7 @@ def test_variables_optimizer_and_progress_come_back_exactly(run):
     workdir, states = run
     other = make(seed=5)
     progress = Checkpoints(workdir, other).restore()
-    assert progress == {"step": 3, "chosen": {"step": 3}}
+    assert progress["step"] == progress["chosen"]["step"] == 3
     assert_same(state(other), states[3])
 
 
@@ -68,7 +85,13 @@ def test_nothing_to_restore(tmp_path):
     assert Checkpoints(tmp_path, make()).restore() is None
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "no index", "no progress", "half progress"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("truncated", "flipped", "no index", "no progress", "half progress"),
+        *("another peer", "no such peer", "chosen gone", "chosen flipped", "chosen of another step"),
+    ],
+)
 def test_damaged_newest_falls_back_with_a_warning(run, damage):
     workdir, states = run
     newest = workdir / "checkpoints" / "step-3"
@@ -83,6 +106,17 @@ def test_damaged_newest_falls_back_with_a_warning(run, damage):
         (newest / "variables.index").unlink()
     elif damage == "no progress":
         (newest / "progress.json").unlink()
+    elif damage == "another peer":
+        change(newest / "progress.json", '"peer_0"', '"peer_1"')
+    elif damage == "no such peer":  # Of a run that was begun before there were digests.
+        progress = {"step": 3, "chosen": {"step": 3, "peer": "peer_9"}}
+        (newest / "progress.json").write_text(json.dumps(progress))
+    elif damage == "chosen gone":
+        (workdir / "chosen" / "step-3.npz").unlink()
+    elif damage == "chosen flipped":
+        flip_largest(workdir / "chosen" / "step-3.npz")
+    elif damage == "chosen of another step":
+        shutil.copyfile(workdir / "chosen" / "step-1.npz", workdir / "chosen" / "step-3.npz")
     else:
         (newest / "progress.json").write_text('{"step": 3, "cho')
     other, lines = make(seed=5), []
@@ -94,6 +128,23 @@ def test_damaged_newest_falls_back_with_a_warning(run, damage):
     step(other, 3)
     checkpoints.save({"step": 3, "chosen": None})  # The damaged one is replaced.
     assert Checkpoints(workdir, make()).restore()["step"] == 3
+
+
+def test_a_checkpoint_of_before_without_digests_is_read(run):
+    workdir, states = run
+    progress = {"step": 3, "chosen": {"step": 3, "peer": "peer_0"}, "seconds": 1.0}
+    (workdir / "checkpoints" / "step-3" / "progress.json").write_text(json.dumps(progress))
+    other, lines = make(seed=5), []
+    assert Checkpoints(workdir, other, log=lines.append).restore() == progress
+    assert_same(state(other), states[3])
+    assert lines == []
+
+
+def test_equal_weights_have_one_digest_and_others_another(tmp_path, saved):
+    method = make()
+    first, again = (Checkpoints(tmp_path, method).save_chosen(number) for number in (1, 2))
+    method.variables[0].assign_add(1e-6 + method.variables[0])
+    assert first == again != Checkpoints(tmp_path, method).save_chosen(3)
 
 
 def test_all_damaged_is_an_error_that_names_them(run):

@@ -1,5 +1,6 @@
 """The configuration: arguments of config files, the check, the comparison on a workdir."""
 
+import functools
 import glob
 import subprocess
 import sys
@@ -19,6 +20,85 @@ def test_every_config_is_valid_and_explains_itself(path):
     assert config_lib.differences(*[config_lib.to_json(config)] * 2) == []
     with open(path, encoding="utf-8") as file:
         assert f"--config={path}" in file.read(), "a config's docstring gives the command"
+
+
+HUGE = 2**40
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        # What hung, or ended in a traceback.
+        ({"epochs": HUGE}, "epochs must be an integer of at least 1, and at most 100,000"),
+        ({"batch_size": HUGE}, "batch_size must be an integer"),
+        ({"seed": 10**400}, "seed must be an integer"),
+        ({"method.weight": 10**400}, "method.weight must be an integer"),
+        ({"data.num_views": HUGE}, "data.num_views must be an integer of at least 1, and at most 64"),
+        ({"data.image_size": (HUGE, 8)}, "data.image_size must be None, one integer, or height and width"),
+        ({"data.image_size": "8"}, "data.image_size must be"),
+        ({"network.width": HUGE}, "network.width must be an integer .* at most 100,000"),
+        ({"network.widths": (4, HUGE)}, "network.widths.1 must be an integer"),
+        ({"method.num_peers": HUGE}, "method.num_peers must be an integer .* at most 256"),
+        ({"method.networks": [{"name": "plain_cnn", "depth": HUGE}]}, "method.networks.0.depth must be an integer"),
+        ({"optimizer.clipnorm": "x"}, "optimizer.clipnorm must be None or a number"),
+        ({"optimizer.clipvalue": True}, "optimizer.clipvalue must be None or a number"),
+        ({"optimizer.global_clipnorm": (1.0,)}, "optimizer.global_clipnorm must be None or a number"),
+        ({"optimizer.loss_scale_factor": "x"}, "optimizer.loss_scale_factor would be right left out"),
+        ({"optimizer.gradient_accumulation_steps": 2.5}, "gradient_accumulation_steps would be right left out"),
+        ({"optimizer.epsilon": "x"}, r"optimizer.epsilon must be a positive number"),
+        ({"export.quantization": None}, "export.quantization must be the name of a quantisation"),
+        # What left a network untrained, or had no effect.
+        ({"optimizer.use_ema": True}, "optimizer.use_ema would be right left out: nothing reads an average"),
+        ({"optimizer.gradient_accumulation_steps": 1000}, "would be right left out: .*config.batch_size"),
+        ({"optimizer.clipnorm": -1.0}, "optimizer.clipnorm must be None or a number"),
+        ({"optimizer.clipnorm": 1e-30}, "optimizer.clipnorm must be None or a number"),
+        ({"optimizer.momentum": 0.0, "optimizer.nesterov": True}, "nesterov is of a momentum"),
+        ({"schedule.warmup_epochs": 1e6}, "schedule.warmup_epochs must be a number"),
+        ({"schedule.warmup_epochs": 5.0, "epochs": 4}, "warmup_epochs must be at most 4, the epochs of the run"),
+        ({"schedule.warmup_epochs": 3.0, "epochs": 4, "schedule.restarts": (2,)}, "warmup_epochs must be at most 2"),
+        ({"schedule.milestones": (2,)}, "milestones acts where config.schedule.name is piecewise or linear alone"),
+        ({"schedule.final_fraction": 0.5}, "final_fraction acts where config.schedule.name is cosine alone"),
+        ({"quantization.delay_epochs": 1}, "delay_epochs acts where config.quantization.aware is True alone"),
+        ({"quantization.freeze_batch_norm_epochs": 0}, "freeze_batch_norm_epochs acts where"),
+        ({"data.mean": (127.5,)}, r"data.mean must be .*scaled to \[0, 1\], not of 0..255"),
+        ({"data.std": (58.0, 57.0, 57.0)}, r"data.std must be .*scaled to \[0, 1\], not of 0..255"),
+        ({"data.std": 0}, r"data.std must be None, or a number in \[0.001, 1\]"),
+        ({"data.mean": float("inf")}, "data.mean must be"),
+        ({"schedule.learning_rate": 1e30}, "schedule.learning_rate must be a positive number, and at most 1000"),
+        ({"weight_decay": 2.0}, "weight_decay must be a number"),
+        ({"jit": True, "deterministic": True}, "jit must be False where config.deterministic is True"),
+        # What was blamed on something else.
+        ({"method.temperature": 1e30}, "method.temperature must be a positive number, from 0.001 to 1000"),
+        ({"method.temperature": 1e-30}, "method.temperature must be a positive number, from 0.001 to 1000"),
+        ({"method.weight": -1e30}, r"method.weight must be a number in \[-1e\+09, 1e\+09\]"),
+        ({"task.label_smoothing": 1e30}, r"task.label_smoothing must be a number"),
+    ],
+    ids=str,
+)
+def test_values_out_of_any_sense_are_refused(changes, wanted):
+    config = config_lib.default_config()
+    for key, value in changes.items():
+        *parts, last = key.split(".")
+        part = functools.reduce(lambda outer, name: outer[name], parts, config)
+        with part.unlocked(), part.ignore_type():
+            part[last] = value
+    with pytest.raises(UserError, match=wanted) as found:
+        config_checks.check(config)
+    line = str(found.value)
+    assert "\n" not in line and "Received: " in line
+
+
+def test_numbers_of_own_code_mean_what_it_likes():
+    config = config_lib.default_config()
+    config.network = config_lib.free({"name": "mine.py:network", "table": HUGE})
+    config_checks.check(config)
+
+
+def test_what_changes_nothing_passes():
+    """Defaults of Keras may be given, and what a recorded config has as a list."""
+    config = config_lib.from_json(config_lib.to_json(config_lib.default_config()))
+    config.optimizer = config_lib.free({"name": "adam", "use_ema": False, "ema_momentum": 0.99, "clipnorm": None})
+    config_checks.check(config)
 
 
 def test_json_round_trip():

@@ -59,7 +59,8 @@ def whole(tmp_path_factory):
 
 def test_report_has_the_documented_form(whole):
     workdir, report = whole
-    assert json.loads((workdir / "report.json").read_text()) == report
+    assert runs.read_report(workdir) == report
+    assert list(json.loads((workdir / "report.json").read_text())) == [*report, "digest"]
     assert list(report) == [
         *("config", "method", "task", "dataset", "seed", "peers", "teacher", "student", "exports", "seconds")
     ]
@@ -67,6 +68,7 @@ def test_report_has_the_documented_form(whole):
     for peer in [*report["peers"], report["student"]]:
         assert {"name", "params", "macs", "val_top1", "test_top1", "last_val_top1", "last_test_top1"} <= set(peer)
         assert 0 <= peer["test_top1"] <= 1
+    assert len(report["student"]["sha256"]) == 64
     assert report["student"]["val_top1"] == max(peer["val_top1"] for peer in report["peers"])
     assert report["config"] == to_json(small())
     assert report["teacher"]["test_top1"] >= 0
@@ -163,7 +165,7 @@ def test_a_finished_run_is_not_trained_again(whole, monkeypatch):
     monkeypatch.setattr(experiment.Experiment, "_train", None)
     path = whole[0] / "report.json"
     made = {"exports": [{"path": "export/phone/student_int8.tflite"}], "finetuned": [{"mode": "qat"}]}
-    report = json.loads(path.read_text())
+    report = runs.read_report(whole[0])
     path.write_text(json.dumps({**report, **made}))
     again = train(small(), whole[0])
     assert again["peers"] == whole[1]["peers"]
@@ -188,7 +190,7 @@ def test_another_seed_gives_another_network(whole, tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     config = small()
-    config.schedule.learning_rate = 1e30
+    config.schedule.learning_rate, config.weight_decay = 1000.0, 1.0  # Each step multiplies the weights by -999.
     config.schedule.warmup_epochs = 0.0
     config.checkpoint.every_steps = 1
     with pytest.raises(UserError, match=r"stopped being finite at step \d+, in \S+/\S+; .*checkpoint"):

@@ -1,0 +1,84 @@
+"""Records as JSON files that carry a digest of what they say: damage shows when they are read.
+
+A record that was made before there were digests has none; of it the form alone is checked.
+"""
+
+import hashlib
+import json
+import pathlib
+
+from odtf.errors import UserError
+from odtf.files import json_text, write_text
+
+DIGEST = "digest"
+
+
+class Damaged(UserError):
+    """A record that is there and is not what was written."""
+
+
+def write(path, record):
+    """Writes a record, a dict that JSON can hold, whole or not at all, as `text` has it."""
+    write_text(path, text(record))
+
+
+def text(record):
+    """Returns a record as JSON, whose last key is the digest."""
+    return json_text({**record, DIGEST: digest(record)})
+
+
+def digest(record):
+    """Returns the sha256 of what a record says, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def read(path, form, remedy):
+    """Reads a record.
+
+    Args:
+        path: of the file.
+        form: what it must have, at least: a dict from keys to the forms of their values, a list of the form of all
+            items, or a type, with `float` for any number.
+        remedy: sentence without an end that says what to do about damage.
+
+    Returns:
+        The record as a dict, without its digest.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        Damaged: if it cannot be read, is of another form, or is not what its digest says.
+    """
+    path = pathlib.Path(path)
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise Damaged(f"{path} is damaged: it must be JSON, as it was written; {remedy}. Received: {error}.") from error
+    if isinstance(record, dict) and DIGEST in record:
+        said = record.pop(DIGEST)
+        if (found := digest(record)) != said:
+            raise Damaged(
+                f"{path} is damaged: its content must have the digest that stands in it; {remedy}. Whoever has changed "
+                f"it on purpose removes the key {DIGEST!r}. Received: {str(said)[:12]} and a content of {found[:12]}."
+            )
+    if (wrong := misfit(record, form)) is not None:
+        raise Damaged(f"{path} is damaged: {wrong}; {remedy}. Received: {str(record)[:60]}.")
+    return record
+
+
+def misfit(value, form, where=""):
+    """Returns in words where a value is not of a form, see `read`; None where it is."""
+    if isinstance(form, dict):
+        if not isinstance(value, dict) or not form.keys() <= value.keys():
+            return f"{where or 'it'} must " + (f"have the keys {', '.join(form)}" if form else "be a mapping")
+        found = (misfit(value[key], inner, f"{where}.{key}" if where else key) for key, inner in form.items())
+    elif isinstance(form, list):
+        if not isinstance(value, list):
+            return f"{where} must be a list"
+        found = (misfit(item, form[0], f"{where}[{index}]") for index, item in enumerate(value))
+    else:
+        kinds = (int, float) if form is float else form
+        right = isinstance(value, kinds) and not (isinstance(value, bool) and form is not bool)
+        return None if right else f"{where} must be of the type {form.__name__}"
+    return next((words for words in found if words is not None), None)

@@ -1,0 +1,136 @@
+"""config.json and report.json of a workdir: damage is one line that names the file, or mended with a word."""
+
+import json
+import random
+
+import pytest
+
+from odtf import runs, sealed
+from odtf.errors import UserError
+from odtf.run_records import earlier_report
+from odtf.training.config import default_config, to_json
+
+PEER = {"name": "peer_0", "params": 10, "macs": 20, "val_top1": 0.5, "test_top1": 0.5}
+REPORT = {
+    "config": to_json(default_config()),
+    "method": "Solo",
+    "peers": [PEER, {**PEER, "name": "peer_1"}],
+    "teacher": None,
+    "student": {**PEER, "step": 20, "epoch": 2},
+    "exports": [{"path": "export/soc/student_int8.tflite"}],
+    "seconds": {"train": 1.0, "export": 0.5},
+}
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    sealed.write(tmp_path / "config.json", REPORT["config"])
+    sealed.write(tmp_path / "report.json", REPORT)
+    return tmp_path
+
+
+def without_digest(path, change=lambda text: text):
+    """Makes a record one of before there were digests."""
+    record = json.loads(path.read_text())
+    del record["digest"]
+    path.write_text(change(json.dumps(record)))
+
+
+def test_both_are_read_with_and_without_digests(workdir):
+    for _ in range(2):
+        assert to_json(runs.read_config(workdir)) == REPORT["config"]
+        assert runs.read_report(workdir) == REPORT
+        for path in workdir.iterdir():
+            if "digest" in json.loads(path.read_text()):
+                without_digest(path)
+
+
+@pytest.mark.parametrize("name", ["config", "report"])
+def test_flipped_bits_are_one_line_or_change_nothing(name, workdir):
+    """A sample of all bits; with a digest and, where the form shows it, without."""
+    path = workdir / f"{name}.json"
+    if name == "config":
+        (workdir / "report.json").unlink()
+    read = {"config": lambda: to_json(runs.read_config(workdir)), "report": lambda: runs.read_report(workdir)}[name]
+    before, draw = read(), random.Random(0)
+    content = path.read_bytes()
+    for has_digest in (True, False):
+        path.write_bytes(content)
+        if not has_digest:
+            without_digest(path)
+        content = path.read_bytes()
+        for _ in range(60):
+            damaged = bytearray(content)
+            damaged[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+            path.write_bytes(damaged)
+            try:
+                found = read()
+            except UserError as error:
+                assert str(path) in str(error) and "\n" not in str(error)
+            else:
+                assert not has_digest or found == before or b'"digest"' not in damaged
+
+
+def test_the_config_of_a_finished_run_is_found_in_its_report(workdir, capsys):
+    (workdir / "config.json").write_text("[]")
+    assert to_json(runs.read_config(workdir)) == REPORT["config"]
+    assert "config.json is damaged; the config in report.json" in capsys.readouterr().out
+    runs.claim(workdir, default_config())  # As the same odtf-train does, which so mends it.
+    assert sealed.read(workdir / "config.json", {}, "") == REPORT["config"]
+
+
+def test_the_config_of_no_other_run_is_taken_for_it(workdir):
+    (workdir / "config.json").write_text("[]")
+    (workdir / "report.json").write_text((workdir / "report.json").read_text().replace('"seed": 0', '"seed": 1'))
+    with pytest.raises(UserError, match=r"config\.json is damaged: it must have the keys network, method, data"):
+        runs.read_config(workdir)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"epochs": 1', '"epochs": "1"', "epochs must be of the type int"),
+        ('"epochs": 1', '"epochr": 1', None),  # It has the default, and the task, which judges it, an argument more.
+        ('"schedule": {', '"schedule": 3, "x": {', "schedule.factor must be of the type float"),
+        ('"learning_rate": 0.1', '"learning_rate": "a"', "schedule.learning_rate must be of the type float"),
+        ('"name": "cifar_resnet"', '"nane": "cifar_resnet"', "network must have the keys name"),
+        ('"task": {"name": "classification"}', '"task": 3, "label_smoothing": 0.1', "no config can be made of it"),
+    ],
+)
+def test_a_config_of_before_is_judged_by_its_form(old, new, message, workdir):
+    (workdir / "report.json").unlink()
+    path = workdir / "config.json"
+    without_digest(path, lambda text: text.replace(old, new))
+    assert new in path.read_text()
+    if message is None:
+        assert runs.read_config(workdir).task.epochr == 1
+        return
+    with pytest.raises(UserError, match=rf"config\.json is damaged: {message}"):
+        runs.read_config(workdir)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"student": {"name": "peer_0"', '"student": {"name": "peer_9"', "its student must be one of peer_0, peer_1"),
+        ('"step": 20', '"stdp": 20', "student must have the keys name, step, epoch"),
+        ('"path"', '"pbth"', r"exports\[0\] must have the keys path"),
+        ('"train": 1.0', '"train": null', "seconds.train must be of the type float"),
+    ],
+)
+def test_a_report_of_before_is_judged_by_its_form(old, new, message, workdir):
+    path = workdir / "report.json"
+    without_digest(path, lambda text: text.replace(old, new))
+    assert new in path.read_text()
+    with pytest.raises(UserError, match=rf"report\.json is damaged: {message}.*odtf-train .* makes it anew"):
+        runs.read_report(workdir)
+
+
+def test_a_damaged_report_is_made_anew_with_a_word(workdir, capsys):
+    assert earlier_report(workdir) == REPORT
+    (workdir / "report.json").write_text("{")
+    assert earlier_report(workdir) is None
+    assert "report.json is damaged and made anew" in capsys.readouterr().out
+    (workdir / "report.json").unlink()
+    assert earlier_report(workdir) is None
+    assert capsys.readouterr().out == ""

@@ -17,11 +17,11 @@ def quiet():
     """
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
+    with _sink() as sink:
         os.dup2(sink.fileno(), 2)
         try:
             yield
-        except UserError:
+        except (UserError, KeyboardInterrupt):
             # It says itself what is wrong, in one line.
             raise
         except BaseException:
@@ -33,6 +33,13 @@ def quiet():
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _sink():
+    """Returns a file for what is swallowed; in memory where that can be, since a disk may be full."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("odtf"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def import_tensorflow():

@@ -198,7 +198,7 @@ def train(config, workdir, placement, allow_code=False, download=False):
 
     Raises:
         UserError: on bad input, on another config's workdir, and if a loss stops being finite.
-        odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
+        odtf.stopping.Stopped: after SIGTERM or Ctrl-C, when everything is saved.
     """
     from odtf.training import experiment
 

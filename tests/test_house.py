@@ -15,7 +15,7 @@ import odtf
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
-LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "tables", "targets"}
+LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "stopping", "tables", "targets", "terminal"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
@@ -25,6 +25,8 @@ MAY_IMPORT = {
     "pictures": {"files"},
     "tables": set(),
     "lifetimes": set(),
+    "stopping": set(),
+    "terminal": set(),
     "zoo": {"errors"},
     "targets": {"errors", "names", "own_code"},
     "losses": set(),

@@ -44,15 +44,12 @@ def _main(argv):
     runs.check_claim(workdir, config)
     import_tensorflow()
     from odtf.run_exports import check_exports, export_workdir
-    from odtf.training import experiment, strategy
+    from odtf.training import strategy
 
     check_exports(config)
     placement = strategy.make_placement(_STRATEGY.value, _DEVICES.value)
     try:
         report = runs.train(config, workdir, placement, _ALLOW_CODE.value, _DOWNLOAD.value)
-    except experiment.Stopped as stopped:
-        print(stopped)
-        return
     except strategy.WORKER_LOST as error:
         raise strategy.worker_lost(error, placement) from error
     if not placement.is_chief:

@@ -37,7 +37,7 @@ def signalled(tmp_path, how, *numbers):
     """Sends signals to a command that waits; returns (status, standard output, standard error)."""
     command = [sys.executable, "-c", COMMAND, str(tmp_path / "ready"), how]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, cwd=processes.ROOT, **pipes)
+    process = subprocess.Popen(command, cwd=processes.ROOT, preexec_fn=processes.at_a_terminal, **pipes)
     processes.wait_for(tmp_path / "ready", process)
     for number in numbers:
         process.send_signal(number)
@@ -60,7 +60,14 @@ def test_other_work_ends_at_once_and_sweeps_what_is_open(number, name, status, t
     assert signalled(tmp_path, "work", number) == (status, "", line)
 
 
-def test_ctrl_c_twice_ends_at_once():
+@pytest.fixture
+def at_a_terminal():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_twice_ends_at_once(at_a_terminal):
     with stopping.Requests() as requests:
         os.kill(os.getpid(), signal.SIGINT)
         assert requests.asked
@@ -70,7 +77,7 @@ def test_ctrl_c_twice_ends_at_once():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_sigterm_after_ctrl_c_asks_for_nothing_more():
+def test_sigterm_after_ctrl_c_asks_for_nothing_more(at_a_terminal):
     """As a process that a terminal interrupts, and its parent then asks to end."""
     calls = []
     with stopping.Requests(then=lambda: calls.append(1)) as requests:

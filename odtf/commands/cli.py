@@ -14,6 +14,9 @@ from absl import logging as absl_logging
 from odtf import names, own_code, stopping, terminal
 from odtf.errors import UserError
 
+# More than any phone or computer has for one image; what LiteRT is asked for, it starts.
+MAX_THREADS = 256
+
 # Flags belong to the modules that call `define_...`.
 flags.disclaim_key_flags()
 

@@ -1,4 +1,4 @@
-"""The description of a TFDS set, looked through before TFDS reads it: it imports whatever module features.json names."""
+"""The description of a TFDS set, looked through before TFDS reads it, which imports what features.json names."""
 
 import json
 import pathlib

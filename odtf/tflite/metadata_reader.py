@@ -4,14 +4,25 @@ The slot numbers are those of `odtf.tflite.metadata`, which writes them.
 """
 
 import io
+import lzma
 import struct
 import zipfile
+import zlib
 
 from flatbuffers import encode, number_types, packer, table
 
 from odtf.errors import UserError
 from odtf.tflite import flatbuffer
 from odtf.tflite.metadata import ENTRY, NORMALIZATION_OPTIONS, TENSOR_AXIS_LABELS
+
+# The labels of 21,000 classes of ImageNet take half a megabyte.
+MAX_LABEL_BYTES = 4 * 2**20
+# What the tables of metadata, and the archive of labels, make their readers raise: also encryption, and compression
+# that nobody here knows.
+_CORRUPT = (
+    *(struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError),
+)
 
 
 def read(content):
@@ -35,8 +46,9 @@ def read(content):
         inputs = [tensor for part in graph for tensor in _children(part, 2)]
         outputs = [tensor for part in graph for tensor in _children(part, 3)]
         return _normalization(inputs), _labels(outputs, content)
-    except (struct.error, IndexError, KeyError, TypeError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise UserError(f"The TFLite metadata are corrupt; export the file again. Received: {error}.") from error
+    except _CORRUPT as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise UserError(f"The TFLite metadata are corrupt; export the file again. Received: {reason}.") from error
 
 
 def _normalization(inputs):
@@ -55,9 +67,16 @@ def _labels(outputs, content):
         for file in _children(tensor, 6):
             if _byte(file, 2) == TENSOR_AXIS_LABELS and _offset(file, 0):
                 name = file.String(file.Pos + _offset(file, 0)).decode()
-                with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                    return archive.read(name).decode().splitlines()
+                return _unpacked(content, name).decode().splitlines()
     return None
+
+
+def _unpacked(content, name):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(name) as file:
+        text = file.read(MAX_LABEL_BYTES + 1)
+    if len(text) > MAX_LABEL_BYTES:
+        raise ValueError(f"a {name} of more than {MAX_LABEL_BYTES:,} bytes")
+    return text
 
 
 def _offset(part, slot):

@@ -75,7 +75,8 @@ def running(tmp_path):
     """A command whose child is in the middle of its training, in a process group of its own as at a terminal."""
     code = f"from tests.compare import test_child_runs; test_child_runs.command({str(tmp_path)!r})"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=processes.ROOT, start_new_session=True, **pipes)
+    options = {"start_new_session": True, "preexec_fn": processes.at_a_terminal, **pipes}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=processes.ROOT, **options)
     processes.wait_for(tmp_path / "process", process)
     yield process
     if process.poll() is None:

@@ -15,7 +15,8 @@ import odtf
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
-LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "stopping", "tables", "targets", "terminal"}
+LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "tables", "targets"}
+LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
@@ -25,6 +26,7 @@ MAY_IMPORT = {
     "pictures": {"files"},
     "tables": set(),
     "lifetimes": set(),
+    "isolated": set(),
     "stopping": set(),
     "terminal": set(),
     "zoo": {"errors"},

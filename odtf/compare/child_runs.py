@@ -46,6 +46,8 @@ def _in_a_process(config, workdir, allow_code):
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     arguments = config_lib.to_json(config), str(workdir), allow_code, sender
+    # Nor does it import what lies where the command was started; since Python 3.11.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     process = context.Process(target=_train_here, args=arguments)
     with stopping.Requests(then=lambda: process.pid and process.terminate()) as requests:
         with _signals_wait():

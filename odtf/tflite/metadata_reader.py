@@ -4,7 +4,6 @@ The slot numbers are those of `odtf.tflite.metadata`, which writes them.
 """
 
 import io
-import lzma
 import struct
 import zipfile
 import zlib
@@ -21,7 +20,7 @@ MAX_LABEL_BYTES = 4 * 2**20
 # that nobody here knows.
 _CORRUPT = (
     *(struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError),
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError),
 )
 
 
@@ -72,8 +71,13 @@ def _labels(outputs, content):
 
 
 def _unpacked(content, name):
-    with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(name) as file:
-        text = file.read(MAX_LABEL_BYTES + 1)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        member = archive.getinfo(name)
+        # Others are unpacked whole, however much of them is read.
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"a {name} of a compression that mobile libraries do not read, {member.compress_type}")
+        with archive.open(member) as file:
+            text = file.read(MAX_LABEL_BYTES + 1)
     if len(text) > MAX_LABEL_BYTES:
         raise ValueError(f"a {name} of more than {MAX_LABEL_BYTES:,} bytes")
     return text

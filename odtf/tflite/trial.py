@@ -12,10 +12,12 @@ import sys
 
 import numpy as np
 
+from odtf import isolated
 from odtf.errors import UserError
 
 _SECONDS = 120
 _CPU_SECONDS = 1200
+_LEAST_MEMORY = 8 * 2**30
 # Exit status of a file that LiteRT refuses to run, which it has said on standard output.
 _REFUSED = 3
 
@@ -33,12 +35,9 @@ def check(content, path, num_threads=1, xnnpack=True):
     Raises:
         UserError: if LiteRT refuses to run it, dies of it, or does not come to an end.
     """
-    command = [sys.executable, "-m", "odtf.tflite.trial", str(num_threads), str(int(xnnpack))]
-    # It finds odtf where this process has, from wherever it is started.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    options = {"capture_output": True, "timeout": _SECONDS, "check": False, "env": environment}
+    command = isolated.command("odtf.tflite.trial", num_threads, int(xnnpack))
     try:
-        run = subprocess.run(command, input=content, **options)
+        run = subprocess.run(command, input=content, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise UserError(f"LiteRT must be able to run the file; it took more than {_SECONDS} s: {path}.") from error
     if run.returncode == _REFUSED:
@@ -89,7 +88,7 @@ def _limit():
     """Keeps a file from taking all memory of the machine, running on without its caller, and leaving a core."""
     import resource
 
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = max(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), _LEAST_MEMORY)
     for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, _CPU_SECONDS), (resource.RLIMIT_CORE, 0)):
         _, most = resource.getrlimit(limit)
         resource.setrlimit(limit, (value if most == resource.RLIM_INFINITY else min(value, most), most))

@@ -43,8 +43,11 @@ def _sink():
 
 
 def import_tensorflow():
-    """Imports TensorFlow without its greetings, which would hide ours; TF_CPP_MIN_LOG_LEVEL=0 or 1 brings them back."""
-    talkative = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") < "2"
+    """Imports TensorFlow without its greetings and its log, which would hide our one line.
+
+    What it logs of an error it raises as well. TF_CPP_MIN_LOG_LEVEL=2 brings the log back, and 0 or 1 the greetings.
+    """
+    talkative = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "2"
     with contextlib.nullcontext() if talkative else quiet():
         import tensorflow as tf
 

@@ -27,7 +27,8 @@ def quiet():
         except BaseException:
             sys.stderr.flush()
             sink.seek(0)
-            os.write(kept, sink.read())
+            with contextlib.suppress(OSError):  # Nobody reads it.
+                os.write(kept, sink.read())
             raise
         finally:
             sys.stderr.flush()

@@ -36,10 +36,10 @@ def read(content):
     Raises:
         UserError: if the metadata are corrupt.
     """
-    stored = flatbuffer.read_metadata(flatbuffer.unpack(content), ENTRY)
-    if stored is None:
-        return None, None
     try:
+        stored = flatbuffer.read_metadata(flatbuffer.unpack(content), ENTRY)
+        if stored is None:
+            return None, None
         root = table.Table(bytearray(stored), encode.Get(packer.uoffset, stored, 0))
         graph = _children(root, 3)[:1]
         inputs = [tensor for part in graph for tensor in _children(part, 2)]

@@ -175,6 +175,6 @@ def test_a_pickle_among_the_weights_is_refused(run, tmp_path):
         arrays = {name: file[name] for name in file.files}
     name = next(name for name in arrays if not name.startswith("peers/"))
     np.savez(path, **{**arrays, name: np.array([Harmful(tmp_path / "HARM")], object)})
-    with pytest.raises(UserError, match="are damaged.*pickle"):
+    with pytest.raises(UserError, match=r"are damaged.*pickle"):
         load_weights(make(), path)
     assert not (tmp_path / "HARM").exists()

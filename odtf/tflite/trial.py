@@ -22,7 +22,7 @@ _LEAST_MEMORY = 8 * 2**30
 _REFUSED = 3
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=4)
 def check(content, path, num_threads=1, xnnpack=True):
     """Runs a file on a few images in another process. A file that LiteRT cannot even prepare is left to `Runner`.
 

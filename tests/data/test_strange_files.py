@@ -173,6 +173,14 @@ def test_a_damaged_profile_is_named_wherever_it_is_met(budget, image_folder):
     assert str(path) in str(data.user_error_from(caught.value))
 
 
+def test_a_photograph_of_several_pictures_is_its_first():
+    """Phones write such, which are JPEG to all who know no more."""
+    content = encoded("MPO", save_all=True, append_images=[Image.fromarray(255 - PIXELS)])
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.format == "MPO"
+    np.testing.assert_array_equal(decode(content), decode(encoded("JPEG")))
+
+
 EXIF = {
     "no header": b"Exif\0\0XX",
     "cut": b"Exif\0\0II*\0\x08\0\0\0\xff\xff",

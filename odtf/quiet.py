@@ -17,17 +17,18 @@ def quiet():
     """
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
+    with _sink() as sink:
         os.dup2(sink.fileno(), 2)
         try:
             yield
-        except UserError:
+        except (UserError, KeyboardInterrupt):
             # It says itself what is wrong, in one line.
             raise
         except BaseException:
             sys.stderr.flush()
             sink.seek(0)
-            os.write(kept, sink.read())
+            with contextlib.suppress(OSError):  # Nobody reads it.
+                os.write(kept, sink.read())
             raise
         finally:
             sys.stderr.flush()
@@ -35,9 +36,19 @@ def quiet():
             os.close(kept)
 
 
+def _sink():
+    """Returns a file for what is swallowed; in memory where that can be, since a disk may be full."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("odtf"), "w+b")
+    return tempfile.TemporaryFile()
+
+
 def import_tensorflow():
-    """Imports TensorFlow without its greetings, which would hide ours; TF_CPP_MIN_LOG_LEVEL=0 or 1 brings them back."""
-    talkative = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") < "2"
+    """Imports TensorFlow without its greetings and its log, which would hide our one line.
+
+    What it logs of an error it raises as well. TF_CPP_MIN_LOG_LEVEL=2 brings the log back, and 0 or 1 the greetings.
+    """
+    talkative = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "2"
     with contextlib.nullcontext() if talkative else quiet():
         import tensorflow as tf
 

@@ -241,7 +241,7 @@ def train(config, workdir, placement, allow_code=False, download=False):
     Raises:
         UserError: on bad input, on another config's workdir, on other data than those that it was begun with, and if
             a loss stops being finite; or if another process writes to the workdir.
-        odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
+        odtf.stopping.Stopped: after SIGTERM or Ctrl-C, when everything is saved.
     """
     if config.code_dir:
         own_code.add_folder(config.code_dir)

@@ -146,6 +146,8 @@ DEVICES = [
     train("This machine has the devices CPU:0", "GPU:7", "--devices=GPU:7"),
     train("--devices must name different devices", "banana", "--devices=banana"),
     train("--devices must name different devices", "CPU:x", "--devices=CPU:x", "--strategy=mirrored"),
+    train("must name different devices", "CPU:99999999999", "--devices=CPU:99999999999", "--strategy=mirrored"),
+    train("of which there may be 64", "CPU:64", "--devices=CPU:64", "--strategy=mirrored"),
     train("--devices must name different devices", "CPU:0,CPU:0", "--devices=CPU:0,CPU:0", "--strategy=mirrored"),
     train("--strategy=one takes one device", "--devices=CPU:0,CPU:1", "--devices=CPU:0,CPU:1"),
     train("takes all devices of each worker", "--devices=CPU:0", "--devices=CPU:0", "--strategy=multiworker"),
@@ -278,6 +280,8 @@ DATA = [
     folder("few", "Class 'ash' has too few images .*at least 3", "1 left to split"),
     folder("mixed", "Images differ in size: give image_size", r"8x8 .*9x9 .*odd\.png"),
     folder("corrupt", "Corrupt image: .*skip_corrupt=True", r"ash/03\.png \(image file is truncated\)"),
+    folder("pipe", "An image cannot be read: .*skip_corrupt=True", r"ash/z\.jpg \(no regular file\)"),
+    folder("postscript", "Corrupt image: .*skip_corrupt=True", r"ash/z\.jpg \(by its content it is none of BMP, GIF"),
     folder("tiny", "config.network: .*at least 4x4", r"\(3, 3, 3\)"),
     folder("good", "batch_size must not exceed the training split, 8 images", "64", batch_size=64),
     folder("good", "augment.pad must be an integer from 0 to 7", "8", data__augment__pad=8),
@@ -362,6 +366,8 @@ BENCHMARK = [
     other("odtf-benchmark", "needs the files to measure", "none", "edge"),
     other("odtf-benchmark", "measures TFLite files", "/nowhere.tflite, which is no file", "edge", "/nowhere.tflite"),
     other("odtf-benchmark", "measurements are group_conv", "'flying'", "train", "--only=flying"),
+    other("odtf-benchmark", "must be integers from 1 to 256", "1000", "edge", "$config", "--threads=1000"),
+    other("odtf-benchmark", "dies of it", "SIGSEGV from .*deadly", "edge", "$stranger/deadly.tflite"),
     other("odtf-benchmark", "cannot be written to", "", "train", "--json=$file/figures.json"),
 ]
 
@@ -423,4 +429,47 @@ FINETUNE = [
     finetune("No such export target", "watch", "--mode=qat", "--target=watch"),
 ]
 
-CASES = [*FINETUNE, *FLAGS, *CONFIG_FILES, *DEVICES, *CONFIG, *DATA, *WORKDIR, *EXPORT, *BENCHMARK, *COMPARE, *EVALUATE]
+# A stranger's models, in every command that takes one; odtf-finetune's are in tests/finetune/test_any_model.py.
+LAMBDA, SAVED = "$stranger/lambda.keras", {"file": "$stranger/saved", "pixels": "0..255"}
+REFUSED = "no other code is run for it"
+OF_MODEL = ("--data=digits", "--labels=$config", "--pixels=0..1", "--output=$new")
+
+
+def taught(teacher):
+    return {**DIGITS, "method": {"name": "OfflineDistillation", "teacher": teacher}}
+
+
+def compared(changes, wanted, received):
+    arguments = (f"--config=$config:{json.dumps(changes)}", "--seeds=1", "--workdir=$new", "--json=$new/x.json")
+    return Case(f"odtf-compare {json.dumps(changes)}", "odtf-compare", arguments, wanted, received)
+
+
+STRANGER = [
+    changed({**DIGITS, "network": {"name": LAMBDA}}, REFUSED, "Lambda of keras.layers"),
+    changed({**DIGITS, "network.init": LAMBDA}, REFUSED, "Lambda of keras.layers"),
+    changed(taught(LAMBDA), REFUSED, "Lambda of keras.layers"),
+    changed(taught(SAVED), "whoever trusts it adds --allow_code", "saved"),
+    changed(taught({**SAVED, "file": "$stranger/deadly.tflite"}), "dies of it", "SIGSEGV"),
+    compared({**DIGITS, "network": {"name": LAMBDA}}, REFUSED, "Lambda of keras.layers"),
+    export(REFUSED, "Lambda of keras.layers", f"--model={LAMBDA}", *OF_MODEL),
+    export("a SavedModel may run any code|--model is a file", "saved", "--model=$stranger/saved", *OF_MODEL),
+    export("an HDF5 file may hold code", r"model\.h5", "--model=$stranger/model.h5", *OF_MODEL),
+    other("odtf-evaluate", "dies of it", "SIGSEGV from .*deadly", "$stranger/deadly.tflite", "--data=digits"),
+    other("odtf-evaluate", "must be able to run", "lacks data", "$stranger/lacking.tflite", "--data=digits"),
+    evaluate("in the range", "1000", "--data=digits", "--threads=1000"),
+]
+
+CASES = [
+    *STRANGER,
+    *FINETUNE,
+    *FLAGS,
+    *CONFIG_FILES,
+    *DEVICES,
+    *CONFIG,
+    *DATA,
+    *WORKDIR,
+    *EXPORT,
+    *BENCHMARK,
+    *COMPARE,
+    *EVALUATE,
+]

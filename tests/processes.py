@@ -19,6 +19,11 @@ def start(*flags, program="train", environment=None, **kwargs):
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, **pipes)
 
 
+def at_a_terminal():
+    """Lets a process hear Ctrl-C, which is ignored where the tests run in a shell's background; for `preexec_fn`."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(*flags, **kwargs):
     """Runs `odtf-PROGRAM` to its end; returns (exit status, standard output, standard error)."""
     process = start(*flags, **kwargs)

@@ -1,6 +1,7 @@
 """Bad input on the command lines: status 2, one line that says what is wrong, and no file touched."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -8,12 +9,15 @@ import socket
 import string
 import zipfile
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests import processes
 from tests.bad_input_cases import CASES, TRAIN
+from tests.tflite import handmade
 
 # Its argument is JSON, {"key": value}, and it takes any key and any type, as a config file may.
 CONFIG = """
@@ -72,6 +76,20 @@ def make_folders(root):
     images(root / "tiny", size=(3, 3))
     Image.new("RGB", (9, 9)).save(images(root / "mixed") / "ash" / "odd.png")
     cut(images(root / "corrupt") / "ash" / "03.png")
+    os.mkfifo(images(root / "pipe") / "ash" / "z.jpg")
+    (images(root / "postscript") / "ash" / "z.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
+
+
+def make_models(root):
+    """A stranger's models."""
+    root.mkdir()
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten()(keras.layers.Lambda(lambda x: x + 1, name="plus")(image))
+    keras.Model(image, keras.layers.Dense(10)(x)).save(root / "lambda.keras")
+    tf.saved_model.save(tf.Module(), str(root / "saved"))
+    (root / "model.h5").write_bytes(b"HDF5, or not: it is not opened")
+    (root / "deadly.tflite").write_bytes(handmade.deadly())
+    (root / "lacking.tflite").write_bytes(handmade.lacking())
 
 
 def cut(path):
@@ -119,6 +137,7 @@ def ground(zygote, tmp_path_factory):
     """A directory with everything that the cases name."""
     root = tmp_path_factory.mktemp("ground")
     make_folders(root)
+    make_models(root / "stranger")
     for name, text in CONFIG_FILES.items():
         (root / f"{name}.py").write_text(text)
     config = f"--config={root / 'config.py'}:{json.dumps(TRAIN)}"

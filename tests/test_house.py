@@ -17,6 +17,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 # What each room may import from the house. The command lines may import all.
 LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
 LEAVES |= {"atomic_files", "workdir_lock"}
+LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
@@ -29,6 +30,9 @@ MAY_IMPORT = {
     "pictures": {"files"},
     "tables": set(),
     "lifetimes": set(),
+    "isolated": set(),
+    "stopping": set(),
+    "terminal": set(),
     "zoo": {"errors"},
     "targets": {"errors", "names", "own_code"},
     "losses": set(),

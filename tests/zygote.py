@@ -170,6 +170,8 @@ def _child(script, request, out, err):
     status = 1
     try:
         signal.alarm(request["seconds"])
+        # As at a terminal, though the tests may run in a shell's background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)
         os.environ.update(request["environment"])

@@ -26,7 +26,7 @@ from odtf.benchmark.litert_tool import litert_benchmark
 from odtf.benchmark.operators import operator_times
 from odtf.benchmark.setup import print_line
 from odtf.errors import UserError
-from odtf.tflite import vela
+from odtf.tflite import trial, vela
 from odtf.tflite.arena import arena
 
 THREADS = (1, 2)
@@ -96,6 +96,8 @@ def _read(path):
 
 def _runners(path, content, threads, log):
     """A runner for each (path, number of threads); none for a file that was compiled for an Ethos-U."""
+    for number in threads:
+        trial.check(content, path, number)
     try:
         return {(path, number): export.Runner(content, number) for number in threads}
     except UserError as error:

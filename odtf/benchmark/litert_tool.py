@@ -8,8 +8,9 @@ cannot fill an int16 input.
 import json
 import pathlib
 import subprocess
-import sys
 import tempfile
+
+from odtf import isolated
 
 MODULE = "ai_edge_litert.tools.benchmark_litert_model"
 RESOLUTION_US = 10
@@ -33,7 +34,7 @@ def litert_benchmark(path, threads, runs=500, warmup=50):
     for number in threads:
         with tempfile.TemporaryDirectory(prefix="odtf-litert-") as folder:
             result = pathlib.Path(folder) / "result.json"
-            command = [sys.executable, "-m", MODULE, f"--model={path}", f"--num_threads={number}"]
+            command = isolated.command(MODULE, f"--model={path}", f"--num_threads={number}")
             command += [f"--num_runs={runs}", f"--warmup_runs={warmup}", f"--result_json={result}"]
             try:
                 run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)

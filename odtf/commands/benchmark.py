@@ -77,9 +77,13 @@ def _edge(arguments):
 
 
 def _numbers_of_threads():
-    if not _THREADS.value or not all(text.isdecimal() and int(text) > 0 for text in _THREADS.value):
-        raise UserError(f"--threads must be positive integers, such as 1,2. Received: {','.join(_THREADS.value)!r}.")
-    return tuple(dict.fromkeys(int(text) for text in _THREADS.value))
+    numbers = [int(text) if text.isdecimal() and len(text) < 9 else 0 for text in _THREADS.value]
+    if not numbers or not all(0 < number <= cli.MAX_THREADS for number in numbers):
+        raise UserError(
+            f"--threads must be integers from 1 to {cli.MAX_THREADS}, such as 1,2. "
+            f"Received: {','.join(_THREADS.value)!r}."
+        )
+    return tuple(dict.fromkeys(numbers))
 
 
 def _main(argv):

@@ -1,17 +1,21 @@
-"""What every command line shares: flags that explain themselves, one clear line and status 2 for bad input.
+"""What every command line shares: flags that explain themselves, one clear line for bad input and for a signal.
 
 Nothing here imports TensorFlow: `--help` and a wrong flag are answered at once.
 """
 
 import os
 import re
+import signal
 import sys
 
 from absl import app, flags
 from absl import logging as absl_logging
 
-from odtf import names, own_code
+from odtf import names, own_code, stopping, terminal
 from odtf.errors import UserError
+
+# More than any phone or computer has for one image; what LiteRT is asked for, it starts.
+MAX_THREADS = 256
 
 # Flags belong to the modules that call `define_...`.
 flags.disclaim_key_flags()
@@ -26,6 +30,21 @@ def run(main, doc, more=None):
         more: callable that returns what `--help` prints below them, or None.
     """
     program = os.path.basename(sys.argv[0])
+    terminal.keep_going()
+    stopping.end_at_once()
+    try:
+        _run(program, main, doc, more)
+    except stopping.Stopped as stopped:
+        print(stopped)
+        sys.exit(stopped.status)
+    except KeyboardInterrupt as error:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Another one while it exits needs no traceback.
+        terminated = isinstance(error, stopping.Terminated)
+        who, status = ("SIGTERM", stopping.TERMINATED) if terminated else ("Ctrl-C", stopping.INTERRUPTED)
+        _end(f"{program}: stopped by {who}; the same command does what is left to do", status)
+
+
+def _run(program, main, doc, more):
     if any(argument in ("--help", "-h", "-help", "--helpfull") for argument in sys.argv[1:]):
         print(f"{doc.strip()}\n\nflags:\n{_describe_flags(main.__module__)}")
         if more is not None:
@@ -121,6 +140,10 @@ def _explain(error):
 
 
 def _fail(program, error):
-    print(f"{program}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    _end(f"{program}: error: {' '.join(str(error).split())}", 2)
+
+
+def _end(line, status):
+    print(line, file=sys.stderr)
     sys.stderr.flush()
-    sys.exit(2)
+    sys.exit(status)

@@ -47,7 +47,9 @@ _MAX_TRAIN_EXAMPLES = flags.DEFINE_integer(
 )
 _AGAINST = flags.DEFINE_string("against", None, "Another TFLite file, for the agreement of the two.")
 _JSON = flags.DEFINE_string("json", None, "File for the figures; the table is printed in any case.")
-_THREADS = flags.DEFINE_integer("threads", 1, "Threads that LiteRT may use.", lower_bound=1)
+_THREADS = flags.DEFINE_integer(
+    "threads", 1, "Threads that LiteRT may use.", lower_bound=1, upper_bound=cli.MAX_THREADS
+)
 _PIXELS = flags.DEFINE_enum(
     "pixels", None, ["0..255", "0..1", "-1..1"], "What pixels become, for files that do not say it."
 )

@@ -90,20 +90,15 @@ def _main(argv):
     export.find_target(settings.target, "int8")
     from odtf.finetune.finetuning import finetune, finetune_model
     from odtf.finetune.summary import render
-    from odtf.training.experiment import Stopped
     from odtf.training.report import metric_of, task_row
 
-    try:
-        if _OF_MODEL.are_given:
-            arguments = _OF_MODEL.arguments()
-            row = finetune_model(**arguments, settings=settings, batch_size=_BATCH_SIZE.value)
-            report = {"task": task_row(arguments["task"])}
-        else:
-            row = finetune(_WORKDIR.value, settings, _ALLOW_CODE.value)
-            report = runs.read_report(_WORKDIR.value)
-    except Stopped as stopped:
-        print(stopped)
-        return
+    if _OF_MODEL.are_given:
+        arguments = _OF_MODEL.arguments()
+        row = finetune_model(**arguments, settings=settings, batch_size=_BATCH_SIZE.value)
+        report = {"task": task_row(arguments["task"])}
+    else:
+        row = finetune(_WORKDIR.value, settings, _ALLOW_CODE.value)
+        report = runs.read_report(_WORKDIR.value)
     print(f"\n{render(row, metric_of(report))}")
 
 

@@ -58,13 +58,10 @@ def _main(argv):
 def _train(config, workdir, placement):
     """Trains, and exports what the config names."""
     from odtf.run_exports import export_workdir
-    from odtf.training import experiment, strategy
+    from odtf.training import strategy
 
     try:
         report = runs.train(config, workdir, placement, _ALLOW_CODE.value, _DOWNLOAD.value)
-    except experiment.Stopped as stopped:
-        print(stopped)
-        return
     except strategy.WORKER_LOST as error:
         raise strategy.worker_lost(error, placement) from error
     if not placement.is_chief:

@@ -1,12 +1,19 @@
 """A training run in a process of its own, so that no run touches another's seeds or memory."""
 
+import contextlib
 import multiprocessing
+import os
+import signal
 import sys
+import threading
+from multiprocessing import resource_tracker
 
-from odtf import runs
+from odtf import runs, stopping, terminal
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 from odtf.training import config as config_lib
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def train(config, workdir, allow_code=False):
@@ -22,6 +29,7 @@ def train(config, workdir, allow_code=False):
 
     Raises:
         UserError: if the run fails, or the workdir holds the run of another config.
+        odtf.stopping.Stopped: after SIGTERM or Ctrl-C, when the run has saved everything.
     """
     if not _is_finished(workdir):
         _in_a_process(config, workdir, allow_code)
@@ -45,14 +53,18 @@ def _in_a_process(config, workdir, allow_code):
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     arguments = config_lib.to_json(config), str(workdir), allow_code, sender
+    # Nor does it import what lies where the command was started; since Python 3.11.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     process = context.Process(target=_train_here, args=arguments)
-    process.start()
-    sender.close()  # The child has its own: where that ends without a word, receiving ends too.
-    try:
-        reason = receiver.recv()
-    except EOFError:
-        reason = None
-    process.join()
+    with stopping.Requests(then=lambda: process.pid and process.terminate()) as requests:
+        with _signals_wait():
+            process.start()
+        if requests.asked:
+            process.terminate()
+        sender.close()  # The child has its own: where that ends without a word, receiving ends too.
+        reason = _last_word(process, receiver)
+        if reason is None:
+            requests.heed(f"stopped in {workdir}; the same command goes on from there")
     if reason or process.exitcode:
         # A bug has printed its traceback; what is wrong with the input is said here alone.
         raise UserError(
@@ -61,18 +73,65 @@ def _in_a_process(config, workdir, allow_code):
         )
 
 
+@contextlib.contextmanager
+def _signals_wait():
+    """Holds back signals while a process is started, which inherits that: it lets them through when it can take them.
+
+    Ctrl-C at a terminal reaches it too.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows.
+        yield
+        return
+    resource_tracker.ensure_running()  # Started by the first process, it would let them through.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _last_word(process, receiver):
+    """Waits for the end of a process and returns what it had to say, or None."""
+    try:
+        return receiver.recv()
+    except EOFError:
+        return None
+    except KeyboardInterrupt:  # The second one.
+        process.kill()
+        raise
+    finally:
+        process.join()
+
+
 def _train_here(config, workdir, allow_code, failed):
     """What the child does: sends one line about what is wrong with the input, if something is."""
+    terminal.keep_going()
+    # Of Ctrl-C it learns by its parent, which sends SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.end_at_once()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        config = config_lib.from_json(config)
-        runs.check_claim(workdir, config)  # Before the seconds that importing TensorFlow takes.
-        import_tensorflow()
-        from odtf.training import experiment, strategy
-
-        try:
-            runs.train(config, workdir, strategy.make_placement(), allow_code)
-        except experiment.Stopped as stopped:
-            raise UserError(f"It {stopped}.") from stopped
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        _train(config, workdir, allow_code)
     except UserError as error:
-        failed.send(str(error))
+        with contextlib.suppress(OSError):  # Nobody listens any more.
+            failed.send(str(error))
         sys.exit(2)
+    except (KeyboardInterrupt, stopping.Stopped):
+        sys.exit(stopping.TERMINATED)  # Its parent knows why.
+
+
+def _train(config, workdir, allow_code):
+    config = config_lib.from_json(config)
+    runs.check_claim(workdir, config)  # Before the seconds that importing TensorFlow takes.
+    import_tensorflow()
+    from odtf.training import strategy
+
+    runs.train(config, workdir, strategy.make_placement(), allow_code)
+
+
+def _end_with_parent():
+    """Sends this process SIGTERM when its parent ends, however that does."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -6,10 +6,45 @@ import pathlib
 
 import numpy as np
 
+from odtf.data.folders import check_regular
 from odtf.data.samples import fitted
 from odtf.errors import UserError
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+# What a file may be by its content, whatever its name: Pillow knows more, and runs other programs for some.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
+# How Pillow turns an image upright, by the values of EXIF's orientation; 1 is upright.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+
+
+def opened(file):
+    """Opens an image file of a known format, to its header.
+
+    Args:
+        file: path of a regular file, or a binary file object.
+
+    Returns:
+        `PIL.Image.Image`.
+
+    Raises:
+        Exception: whatever Pillow raises for what is none; `naming` tells it.
+    """
+    from PIL import Image
+
+    if not hasattr(file, "read"):
+        check_regular(file)
+    try:
+        return Image.open(file, formats=_FORMATS)
+    except Image.UnidentifiedImageError as error:
+        raise ValueError(f"by its content it is none of {', '.join(_FORMATS)}") from error
 
 
 def decode(data, size=None, channels=3, name="image", how="bilinear"):
@@ -35,21 +70,20 @@ def decode(data, size=None, channels=3, name="image", how="bilinear"):
     from PIL import Image
 
     mode = "L" if channels == 1 else "RGB"
-    with _naming(name):
-        image = Image.open(io.BytesIO(data))
+    with naming(name):
+        image = opened(io.BytesIO(data))
         if size is not None and how == "bilinear":
             # A JPEG file is decoded at a fraction of its size, no less than twice the wanted one, where that is enough.
             image.draft(None, (2 * max(size), 2 * max(size)))
-        _upright(image)
+        image = _upright(image)
         if image.mode.startswith("I"):
             # Pillow clips 16-bit values at 255 instead of scaling them.
             image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-        image.load()
         if image.mode != mode:
             image = image.convert(mode)
         if size is not None and image.size != (size[1], size[0]):
             image = image.resize((size[1], size[0]), Image.Resampling[how.upper()])
-    return np.asarray(image).reshape(image.size[1], image.size[0], channels)
+        return np.asarray(image).reshape(image.size[1], image.size[0], channels)
 
 
 def decode_target(data, target, size=None, name="image"):
@@ -70,15 +104,11 @@ def decode_target(data, target, size=None, name="image"):
     Raises:
         UserError: if the file cannot be decoded, or has several channels where one is wanted.
     """
-    from PIL import Image
-
     channels = (target.array_shape((0, 0, 3))[2:] or (1,))[0]
     if channels == 3 and target.spatial == "bilinear":
         return fitted(name, pixels := decode(data, size, 3, name), target, pixels.shape)
-    with _naming(name):
-        image = Image.open(io.BytesIO(data))
-        _upright(image)
-        image.load()
+    with naming(name):
+        image = _upright(opened(io.BytesIO(data)))
         pixels = np.asarray(image.convert("RGB") if channels == 3 else image)
     if pixels.ndim != (2 if channels == 1 else 3):
         raise UserError(f"A target must be an image of one channel, or of a palette. Received: {name}, {image.mode}.")
@@ -102,35 +132,45 @@ def _resized(pixels, size, how):
 
 
 @contextlib.contextmanager
-def _naming(name):
-    """Turns what Pillow raises into a `UserError` that says which image it was."""
-    from PIL import Image
+def naming(name):
+    """Turns what Pillow raises into a `UserError` that says which image it was.
 
+    A damaged file makes its decoders raise anything, such as TypeError, struct.error or zlib.error.
+    """
     try:
         yield
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error).split("\n")[0]
+    except Exception as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
         raise UserError(
             f"Corrupt image: replace or remove it, or pass skip_corrupt=True. Received: {name} ({reason})."
         ) from error
 
 
 def _upright(image):
-    """Turns an image as its EXIF orientation asks, as every viewer and phone does."""
-    from PIL import ImageOps
+    """Returns an image decoded, and turned as its EXIF orientation asks, as every viewer and phone does."""
+    from PIL import Image
 
-    ImageOps.exif_transpose(image, in_place=True)
+    image.load()  # Before EXIF, for which a PNG file would be decoded too.
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(Image.Transpose[turn])
+
+
+def _orientation(image):
+    """EXIF's orientation; 1 where it cannot be read, however EXIF is damaged: the picture may be sound."""
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except Exception:
+        return 1
+    return value if isinstance(value, int) else 1
 
 
 def header_size(path):
     """(height, width) from the header of a file, or a file object, alone; None where even that cannot be read."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             width, height = image.size
-            quarter_turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            quarter_turned = _orientation(image) in (5, 6, 7, 8)
+    except Exception:
         return None
     return (width, height) if quarter_turned else (height, width)
 
@@ -179,12 +219,13 @@ def common_size(files):
 
 
 def read(path):
-    """Returns the bytes of a file.
+    """Returns the bytes of a regular file.
 
     Raises:
-        UserError: if it cannot be read.
+        UserError: if it is none, or cannot be read.
     """
     try:
+        check_regular(path)
         return pathlib.Path(path).read_bytes()
     except OSError as error:
         raise UserError(

@@ -74,7 +74,7 @@ def call(function, argument, dtypes):
                 return *function(value), b""
         except UserError as error:
             nothing = (np.zeros(0, dtype.as_numpy_dtype) for dtype in dtypes)
-            return *nothing, f"<odtf failure: {error}>".encode()
+            return *nothing, f"<odtf failure: {error}>".encode(errors="surrogateescape")
 
     *results, failure = tf.numpy_function(guarded, [argument], (*dtypes, tf.string), stateful=False)
     # The failure travels as text: TensorFlow would print the traceback of an exception, once for each batch ahead.
@@ -91,5 +91,5 @@ def user_error_from(error):
     if not found:
         return None
     # TensorFlow prints bytes as in C source.
-    text = found.group(1).encode().decode("unicode_escape").encode("latin-1").decode(errors="replace")
+    text = found.group(1).encode().decode("unicode_escape").encode("latin-1").decode(errors="surrogateescape")
     return UserError(text)

@@ -1,11 +1,11 @@
 """Folders of images with a mask beside each: plain ones, PASCAL VOC's and Cityscapes' layouts."""
 
-import os
+import io
 import pathlib
 
-from odtf.data import class_tables, records
+from odtf.data import class_tables, folders, records
 from odtf.data.dataset import Split
-from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, read
+from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, naming, opened, read
 from odtf.data.masks import decode_mask, highest_value
 from odtf.data.stores import FileStore
 from odtf.errors import UserError
@@ -62,14 +62,6 @@ def _pairs(root, target):
     return pairs, _from_masks([mask for _, mask in pairs["train"]], target, root)
 
 
-def _files(folder):
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.path for entry in entries if entry.is_file() and not entry.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"The folder of images cannot be read. Received: {folder} ({error.strerror}).") from error
-
-
 def _beside(folder):
     """Pairs of `folder/images` and `folder/masks`."""
     masks = next((folder / name for name in _MASK_FOLDERS if (folder / name).is_dir()), None)
@@ -78,10 +70,10 @@ def _beside(folder):
             "A folder for masks has images/ and masks/ (or labels/), as it is or inside train/, or is laid out as "
             f"PASCAL VOC or Cityscapes. Received: {folder}."
         )
-    images = [path for path in _files(folder / "images") if path.lower().endswith(EXTENSIONS)]
+    images = folders.files(folder / "images", EXTENSIONS)
     if not images:
         raise UserError(f"The folder has no images. Received: {folder / 'images'}.")
-    known = {pathlib.Path(path).stem: path for path in _files(masks)}
+    known = {pathlib.Path(path).stem: path for path in folders.files(masks)}
     return [(image, _mask_of(image, known, masks)) for image in images]
 
 
@@ -131,10 +123,8 @@ def _check_there(pairs, source):
 
 def _from_masks(masks, target, root):
     """A table from the values that the masks hold."""
-    from PIL import Image
-
     highest = highest_value(((read(path), path) for path in masks), target.ignore)
-    with Image.open(masks[0]) as image:
+    with naming(masks[0]), opened(io.BytesIO(read(masks[0]))) as image:
         palette = image.getpalette() if image.mode == "P" else None
     colors = palette and [palette[i : i + 3] for i in range(0, len(palette), 3)]
     return class_tables.numbered(highest, colors, f"the masks of {root}, which has no classes.txt")

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from odtf.data.decoding import decode_target
+from odtf.data.decoding import decode_target, opened
 from odtf.data.samples import Target
 from odtf.errors import UserError
 
@@ -76,12 +76,10 @@ def highest_value(masks, ignore):
 
 
 def _is_colors(data, name):
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with opened(io.BytesIO(data)) as image:
             kind, mode = image.format, image.mode
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Exception:
         return False  # Refused, with its name, where it is decoded.
     if kind in ("JPEG", "MPO"):
         raise UserError(

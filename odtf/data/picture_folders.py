@@ -2,10 +2,9 @@
 
 import functools
 import itertools
-import os
 import pathlib
 
-from odtf.data import class_tables, records
+from odtf.data import class_tables, folders, records
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, read
 from odtf.data.masks import decode_mask
@@ -101,12 +100,7 @@ def _place(root, words):
 
 
 def _files(folder):
-    try:
-        with os.scandir(folder) as entries:
-            files = sorted(entry.path for entry in entries if entry.is_file() and not entry.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"The folder of images cannot be read. Received: {folder} ({error.strerror}).") from error
-    files = [path for path in files if path.lower().endswith(EXTENSIONS)]
+    files = folders.files(folder, EXTENSIONS)
     if not files:
         raise UserError(f"The folder has no images ({', '.join(e[1:] for e in EXTENSIONS)}). Received: {folder}.")
     return files

@@ -6,7 +6,7 @@ import numpy as np
 
 from odtf.errors import UserError
 from odtf.evaluation import pixels
-from odtf.tflite import metadata_reader
+from odtf.tflite import metadata_reader, trial
 from odtf.tflite.runner import Runner
 
 
@@ -36,6 +36,7 @@ class ImageFile:
         self.path = str(path)
         try:
             self.content = pathlib.Path(path).read_bytes()
+            trial.check(self.content, self.path, num_threads)
             self._runner = Runner(self.content, num_threads)
         except OSError as error:
             raise UserError(f"A TFLite file is needed; {error.strerror}. Received: {path}.") from error

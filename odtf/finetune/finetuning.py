@@ -43,7 +43,7 @@ def finetune(workdir, settings, allow_code=False):
     Raises:
         UserError: if the run, the peer or the target does not exist, TFMOT cannot take the network, or another
             fine-tuning is in its place; or if another process writes to the workdir.
-        odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
+        odtf.stopping.Stopped: after SIGTERM or Ctrl-C, when everything is saved.
     """
     settings_lib.check(settings)
     target = export.find_target(settings.target, "int8")
@@ -86,7 +86,7 @@ def finetune_model(
         UserError: if the model, its data or the target are none for that, what the model takes and answers is not
             known, TFMOT cannot take it, or another fine-tuning is in its place: no file has changed then. After that,
             if the loss stops being finite or a file is not as good as it should be.
-        odtf.training.experiment.Stopped: after SIGTERM, when everything is saved.
+        odtf.stopping.Stopped: after SIGTERM or Ctrl-C, when everything is saved.
     """
     settings_lib.check(settings)
     if settings.peer is not None:

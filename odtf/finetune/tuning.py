@@ -1,7 +1,6 @@
 """The loop of one stage: steps under a teacher, a validation an epoch, checkpoints."""
 
 import math
-import signal
 import time
 import typing
 
@@ -9,12 +8,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from odtf import data, metrics
+from odtf import data, metrics, stopping
 from odtf.errors import UserError
 from odtf.files import make_directory
 from odtf.tasks import Task
 from odtf.training.checkpoints import Checkpoints
-from odtf.training.experiment import Stopped
 from odtf.training.logs import Log
 
 _MOMENTUM = 0.9
@@ -72,7 +70,7 @@ class Tuning:
         self._checkpoints = Checkpoints(directory, _Kept(stage, self._optimizer), log=self._log.line)
         self._step = tf.function(self._train_step, autograph=False)
         self._forward = tf.function(lambda images: stage.model(images, training=False), autograph=False)
-        self._stop = False
+        self._requests = stopping.Requests()
 
     def run(self):
         """Trains what is left and loads the weights that validation chose.
@@ -82,26 +80,22 @@ class Tuning:
 
         Raises:
             UserError: if the loss stops being finite.
-            Stopped: after SIGTERM, when everything is saved.
+            odtf.stopping.Stopped: after SIGTERM or Ctrl-C, when everything is saved.
         """
         progress = self._checkpoints.restore() or {"step": 0, "chosen": None, "seconds": 0.0}
-        previous = signal.signal(signal.SIGTERM, self._request_stop)
         self._log.start(progress["step"], self.total_steps)
         try:
             if progress["step"] < self.total_steps:
-                self._train(progress)
+                with self._requests:
+                    self._train(progress)
         finally:
             self._log.close()
-            signal.signal(signal.SIGTERM, previous)
         self._checkpoints.load_chosen(progress["chosen"]["step"], progress["chosen"].get("sha256"))
         return progress["chosen"]
 
     def quality(self, split):
         """Returns the metric that chooses, of the model as it is, over a whole split."""
         return quality(self._forward, self._lesson.task, self._lesson.dataset, split)
-
-    def _request_stop(self, *_):
-        self._stop = True
 
     def _train(self, progress):
         per_epoch = self._lesson.pipeline.steps_per_epoch
@@ -112,16 +106,15 @@ class Tuning:
             self._log.advance()
             progress["step"] = step
             ends = step % per_epoch == 0
-            if ends or self._stop:
+            if ends or self._requests.asked:
                 self._note(step, values)
                 values = []
             if ends:
                 self._validate(progress)
-            if ends or self._stop:
+            if ends or self._requests.asked:
                 progress["seconds"] = before + time.monotonic() - started
                 self._checkpoints.save(progress)
-            if self._stop:
-                raise Stopped(f"stopped at step {step} of {self.total_steps}; the same command goes on from there")
+            self._requests.heed(f"stopped at step {step} of {self.total_steps}; the same command goes on from there")
 
     def _train_step(self, images, targets):
         lesson, variables = self._lesson, self._stage.trainable

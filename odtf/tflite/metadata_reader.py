@@ -6,12 +6,22 @@ The slot numbers are those of `odtf.tflite.metadata`, which writes them.
 import io
 import struct
 import zipfile
+import zlib
 
 from flatbuffers import encode, number_types, packer, table
 
 from odtf.errors import UserError
 from odtf.tflite import flatbuffer
 from odtf.tflite.metadata import ENTRY, NORMALIZATION_OPTIONS, TENSOR_AXIS_LABELS
+
+# The labels of 21,000 classes of ImageNet take half a megabyte.
+MAX_LABEL_BYTES = 4 * 2**20
+# What the tables of metadata, and the archive of labels, make their readers raise: also encryption, and compression
+# that nobody here knows.
+_CORRUPT = (
+    *(struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError),
+)
 
 
 def read(content):
@@ -26,17 +36,18 @@ def read(content):
     Raises:
         UserError: if the metadata are corrupt.
     """
-    stored = flatbuffer.read_metadata(flatbuffer.unpack(content), ENTRY)
-    if stored is None:
-        return None, None
     try:
+        stored = flatbuffer.read_metadata(flatbuffer.unpack(content), ENTRY)
+        if stored is None:
+            return None, None
         root = table.Table(bytearray(stored), encode.Get(packer.uoffset, stored, 0))
         graph = _children(root, 3)[:1]
         inputs = [tensor for part in graph for tensor in _children(part, 2)]
         outputs = [tensor for part in graph for tensor in _children(part, 3)]
         return _normalization(inputs), _labels(outputs, content)
-    except (struct.error, IndexError, KeyError, TypeError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise UserError(f"The TFLite metadata are corrupt; export the file again. Received: {error}.") from error
+    except _CORRUPT as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise UserError(f"The TFLite metadata are corrupt; export the file again. Received: {reason}.") from error
 
 
 def _normalization(inputs):
@@ -60,9 +71,21 @@ def _labels(outputs, content):
         for file in _children(tensor, 6):
             if _byte(file, 2) == TENSOR_AXIS_LABELS and _offset(file, 0):
                 name = file.String(file.Pos + _offset(file, 0)).decode()
-                with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                    return archive.read(name).decode().splitlines()
+                return _unpacked(content, name).decode().splitlines()
     return None
+
+
+def _unpacked(content, name):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        member = archive.getinfo(name)
+        # Others are unpacked whole, however much of them is read.
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"a {name} of a compression that mobile libraries do not read, {member.compress_type}")
+        with archive.open(member) as file:
+            text = file.read(MAX_LABEL_BYTES + 1)
+    if len(text) > MAX_LABEL_BYTES:
+        raise ValueError(f"a {name} of more than {MAX_LABEL_BYTES:,} bytes")
+    return text
 
 
 def _offset(part, slot):

@@ -12,6 +12,15 @@ from odtf.quiet import quiet
 _OWN_KERNELS = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
 
+def interpreter_of(content, num_threads=1, xnnpack=True):
+    """Returns LiteRT's interpreter of a file's bytes, its tensors not allocated yet; arguments as of `Runner`."""
+    return Interpreter(
+        model_content=content,
+        num_threads=num_threads,
+        experimental_op_resolver_type=OpResolverType.AUTO if xnnpack else _OWN_KERNELS,
+    )
+
+
 class Runner:
     """A TFLite file with one input and one output, run one image at a time.
 
@@ -33,11 +42,7 @@ class Runner:
         content = file if isinstance(file, bytes) else Path(file).read_bytes()
         try:
             with quiet():
-                self._interpreter = Interpreter(
-                    model_content=content,
-                    num_threads=num_threads,
-                    experimental_op_resolver_type=OpResolverType.AUTO if xnnpack else _OWN_KERNELS,
-                )
+                self._interpreter = interpreter_of(content, num_threads, xnnpack)
                 self._interpreter.allocate_tensors()
         except RuntimeError as error:
             reason = " ".join(str(error).split())
@@ -59,6 +64,9 @@ class Runner:
 
         Returns:
             float32 array `[n, ...]`, the file's output, dequantised.
+
+        Raises:
+            UserError: if LiteRT cannot run the file.
         """
         stored = self._store(images)
         outputs = np.stack([self._invoke(image) for image in stored]).astype(np.float32)
@@ -101,7 +109,10 @@ class Runner:
 
     def _invoke(self, image):
         self._interpreter.set_tensor(self.input["index"], image[np.newaxis])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise UserError(f"LiteRT must be able to run the file. Received: {' '.join(str(error).split())}") from error
         return self._interpreter.get_tensor(self.output["index"])[0]
 
 

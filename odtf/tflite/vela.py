@@ -3,11 +3,11 @@
 import csv
 import re
 import subprocess
-import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from odtf import isolated
 from odtf.errors import UserError
 from odtf.tflite import flatbuffer
 
@@ -49,8 +49,8 @@ def compiled(path, accelerator):
     if not available():
         raise UserError(f"Vela is not installed: {INSTALL}")
     with tempfile.TemporaryDirectory(prefix="odtf-vela-") as folder:
-        command = [sys.executable, "-m", "ethosu.vela", str(path), "--accelerator-config", accelerator]
-        command += ["--output-dir", folder]
+        options = "--accelerator-config", accelerator, "--output-dir", folder
+        command = isolated.command("ethosu.vela", path, *options)
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:

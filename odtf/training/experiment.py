@@ -3,12 +3,11 @@
 import dataclasses
 import math
 import pathlib
-import signal
 import time
 
 import tensorflow as tf
 
-from odtf import data, metrics, quantization
+from odtf import data, metrics, quantization, stopping
 from odtf.data import splits
 from odtf.errors import UserError
 from odtf.training import choosing, cohorts, config_checks, data_record, own_losses
@@ -17,10 +16,6 @@ from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
 from odtf.training.logs import Log
 from odtf.training.schedules import make_optimizer, make_schedule
-
-
-class Stopped(Exception):
-    """The run was asked to stop (SIGTERM) and has saved its state."""
 
 
 def prepare(config, workdir, placement, load_teacher, *, load_start=None, download=False):
@@ -141,19 +136,18 @@ class Experiment:
             workdir, method, keep=config.checkpoint.keep, is_chief=placement.is_chief, log=self.log.line
         )
         self.total_steps = config.epochs * pipeline.steps_per_epoch
-        self._stop = False
+        self._requests = stopping.Requests()
 
     def run(self):
         """Trains to the end, or goes on where an earlier run stopped, and returns the report as a dict.
 
         Raises:
             UserError: on corrupt images, and if a loss stops being finite.
-            Stopped: after SIGTERM, when everything is saved.
+            odtf.stopping.Stopped: after SIGTERM or Ctrl-C, when everything is saved.
         """
         progress = self.checkpoints.restore() or {"step": 0, "chosen": None, "seconds": 0.0}
         self.method.reached.restore(self.method.variables, progress.get("reached", ()))
         _require_same_on_all_workers(self.placement, progress["step"])
-        previous = signal.signal(signal.SIGTERM, self._request_stop)
         self.log.start(progress["step"], self.total_steps)
         try:
             self.log.line(self._headline(progress))
@@ -161,9 +155,10 @@ class Experiment:
                 self.log.line(domain.describe())
             for name, started in self.method.starts.items():
                 self.log.line(f"{name} starts {started}")
-            if progress["step"] < self.total_steps:
-                self._train(progress)
-            return self._report(progress)
+            with self._requests:
+                if progress["step"] < self.total_steps:
+                    self._train(progress)
+                return self._report(progress)
         except tf.errors.OpError as error:
             # An image that is corrupt shows when it is read ahead; what else TensorFlow raises keeps its traceback.
             if (bad_input := data.user_error_from(error)) is None:
@@ -171,7 +166,6 @@ class Experiment:
             raise bad_input from error
         finally:
             self.log.close()
-            signal.signal(signal.SIGTERM, previous)
 
     def _headline(self, progress):
         parts = [
@@ -182,8 +176,9 @@ class Experiment:
         ]
         return "; ".join(parts) + (f"; resumed at step {progress['step']}" if progress["step"] else "")
 
-    def _request_stop(self, *_):
-        self._stop = True
+    def _heed(self, step):
+        """Raises `odtf.stopping.Stopped` if that was asked for; everything up to `step` is saved."""
+        self._requests.heed(f"stopped at step {step} of {self.total_steps}; the same command goes on from there")
 
     # Training -------------------------------------------------------------------------------------------------------
 
@@ -209,7 +204,7 @@ class Experiment:
             if (step - 1) % steps_per_epoch == 0:
                 self.method.check_reached((step - 1) // steps_per_epoch, self.config.epochs)
             epoch_ends = step % steps_per_epoch == 0
-            saves = step % every == 0 or step == self.total_steps or self._stop
+            saves = step % every == 0 or step == self.total_steps or self._requests.asked
             if step % self.config.log_every_steps == 0 or epoch_ends or saves:
                 window.close(self.config.batch_size, float(self.method.optimizer.learning_rate))
             if epoch_ends:
@@ -221,8 +216,7 @@ class Experiment:
             if epoch_ends and step < self.total_steps:
                 # After the checkpoint: whoever resumes at this step begins the epoch again.
                 self.method.begin_epoch(step // steps_per_epoch)
-            if self._stop:
-                raise Stopped(f"stopped at step {step} of {self.total_steps}; the same command goes on from there")
+            self._heed(step)
 
     def _validate(self, progress):
         """Evaluates on the validation split at the end of an epoch and keeps the best peer so far."""
@@ -279,10 +273,10 @@ class Experiment:
 
     def _report(self, progress):
         """Reads the test split, once with the last weights and once with the chosen ones, and returns the report."""
-        last = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
+        last = self._figures()
         chosen_at = progress["chosen"]
         self.checkpoints.load_chosen(chosen_at["step"], chosen_at.get("sha256"))
-        chosen = {"val": self._evaluate("validation"), "test": self._evaluate("test")}
+        chosen = self._figures()
         peers = []
         for name, network in self.method.peers.items():
             about = {**report_lib.cost_of(network, self.method.task), "network": cohorts.network_of(self.method, name)}
@@ -306,6 +300,14 @@ class Experiment:
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
             **report_lib.disagreement(chosen),
         }
+
+    def _figures(self):
+        """Returns the metrics of both splits that are judged, with the weights as they are."""
+        values = {}
+        for key, split in (("val", "validation"), ("test", "test")):
+            values[key] = self._evaluate(split)
+            self._heed(self.total_steps)
+        return values
 
 
 class Window:

@@ -1,5 +1,6 @@
 """What a run tells while it goes: a progress bar, lines for people, JSONL for scripts, TensorBoard for eyes."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -74,11 +75,12 @@ class Log:
             sys.stdout.flush()
 
     def close(self):
-        """Closes the files and the bar."""
+        """Closes the files and the bar; what cannot be written any more has been said where it was to be written."""
         if self._bar is not None:
             self._bar.close()
-            self._file.close()
-            self._board.close()
+            for file in (self._file, self._board):
+                with contextlib.suppress(OSError, tf.errors.OpError):
+                    file.close()
             self._bar = None
 
 

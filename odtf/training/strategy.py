@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from odtf.errors import UserError
 
+# Of the logical devices that a CPU is split into, each takes threads and memory.
+_MAX_CPUS = 64
+
 # What a collective raises on the workers that are left when another one dies.
 WORKER_LOST = (
     tf.errors.UnavailableError,
@@ -105,12 +108,17 @@ def _existing(devices):
     """Returns the devices as TensorFlow names them, after splitting the CPU where more than one is asked for."""
     wanted = [device.strip().upper() for device in devices]
     for i, device in enumerate(wanted):
-        if not re.fullmatch(r"(CPU|GPU|TPU)(:\d+)?", device) or device in wanted[:i]:
+        if not re.fullmatch(r"(CPU|GPU|TPU)(:\d{1,9})?", device) or device in wanted[:i]:
             raise UserError(
                 "--devices must name different devices, such as GPU:0,GPU:1 or CPU:0,CPU:1. "
                 f"Received: {','.join(devices)}."
             )
     cpus = [int(index) for kind, _, index in (device.partition(":") for device in wanted) if kind == "CPU" and index]
+    if max(cpus, default=0) >= _MAX_CPUS:
+        raise UserError(
+            f"--devices=CPU:N splits the CPU into N + 1 devices, of which there may be {_MAX_CPUS}. "
+            f"Received: {','.join(devices)}."
+        )
     if max(cpus, default=0) > 0:
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0],

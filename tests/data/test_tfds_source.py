@@ -1,5 +1,7 @@
 """TFDS sets: a small one written here, and real CIFAR-10."""
 
+import json
+import os
 import shutil
 
 import numpy as np
@@ -110,6 +112,50 @@ def test_sets_that_are_no_image_classification_are_refused(tmp_path, case, messa
     with pytest.raises(UserError, match=message) as caught:
         data.load("tiny", data_dir=tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def described(tiny_tfds, folder, change):
+    """A copy of the set whose description is another: `change` is of its text."""
+    shutil.copytree(f"{tiny_tfds}/tiny", folder / "tiny")
+    path = folder / "tiny" / "1.0.0" / "features.json"
+    before = path.read_text()
+    path.write_text(change(before))
+    assert path.read_text() != before
+
+
+IMAGE = "tensorflow_datasets.core.features.image_feature.Image"
+STRANGERS = {
+    "by name": lambda text: text.replace(IMAGE, "stranger.Image"),
+    "by its other name": lambda text: text.replace("pythonClassName", "python_class_name").replace(
+        IMAGE, "stranger.Image"
+    ),
+    "in an older set": lambda text: json.dumps({"type": "stranger.Image", "content": {}}),
+    "in text": lambda text: json.dumps(
+        {
+            "pythonClassName": "tensorflow_datasets.core.features.features_dict.FeaturesDict",
+            "jsonFeature": {"json": json.dumps({"image": {"type": "stranger.Image", "content": {}}})},
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("how", STRANGERS)
+def test_a_set_names_no_code_to_import(how, tiny_tfds, tmp_path, monkeypatch):
+    (tmp_path / "stranger.py").write_text("import pathlib\npathlib.Path(__file__).with_name('HARM').touch()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    described(tiny_tfds, tmp_path, STRANGERS[how])
+    with pytest.raises(UserError, match=r"TFDS' own classes.* Received: stranger\.Image in .*features\.json"):
+        data.load("tiny", data_dir=tmp_path)
+    assert not (tmp_path / "HARM").exists()
+
+
+def test_files_of_a_set_that_would_be_waited_for_are_refused(tiny_tfds, tmp_path):
+    shutil.copytree(f"{tiny_tfds}/tiny", tmp_path / "tiny")
+    path = sorted(tmp_path.glob("tiny/1.0.0/*tfrecord*"))[1]
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=f"{path.name}, no regular file"):
+        data.load("tiny", data_dir=tmp_path)
 
 
 @pytest.mark.shared_data

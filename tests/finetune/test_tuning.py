@@ -19,8 +19,8 @@ from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.settings import Settings
 from odtf.finetune.tuning import Lesson, Tuning
 from odtf.finetune.twin import twin_of
+from odtf.stopping import Stopped
 from odtf.tasks import Classification
-from odtf.training.experiment import Stopped
 from tests.methods.tiny import tiny
 
 EPOCHS = 2

@@ -18,7 +18,7 @@ from keras import layers
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from odtf import methods, own_code, run_exports, runs
+from odtf import methods, own_code, run_exports, runs, stopping
 from odtf.errors import UserError
 from odtf.training import experiment, strategy
 from odtf.training.config import default_config, free
@@ -134,8 +134,8 @@ def cell(method, network, workdir, pictures):
     try:
         prepared = experiment.prepare(config, workdir, placement, functools.partial(runs.load_teacher))
         runs.claim(workdir, config)
-        prepared._stop = True
-        with contextlib.suppress(experiment.Stopped):
+        prepared._requests.asked = True
+        with contextlib.suppress(stopping.Stopped):
             prepared.run()
         assert prepared.checkpoints.last_step() == 1
         runs.train(config, workdir, placement, allowed)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import data, export, methods, models, quantization, run_exports, runs
+from odtf import data, export, methods, models, quantization, run_exports, runs, stopping
 from odtf.errors import UserError
 from odtf.training import config_checks, experiment
 from odtf.training.config import default_config, free
@@ -45,7 +45,7 @@ def test_resumed_in_any_phase_is_bit_equal(stop_at, whole, tmp_path, monkeypatch
         add(window, step, values)
 
     monkeypatch.setattr(experiment.Window, "add", add_and_stop)
-    with pytest.raises(experiment.Stopped):
+    with pytest.raises(stopping.Stopped):
         train(config_of(), tmp_path)
     monkeypatch.undo()
     train(config_of(), tmp_path)

@@ -207,3 +207,25 @@ def test_weights_of_another_network_are_refused(run, tmp_path):
         load_weights(other, workdir / "chosen" / "step-3.npz")
     with pytest.raises(UserError, match="no weights at"):
         load_weights(other, pathlib.Path(tmp_path) / "absent.npz")
+
+
+class Harmful:
+    """A pickle of it touches a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.path,)
+
+
+def test_a_pickle_among_the_weights_is_refused(run, tmp_path):
+    workdir, _ = run
+    path = workdir / "chosen" / "step-3.npz"
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    name = next(name for name in arrays if not name.startswith("peers/"))
+    np.savez(path, **{**arrays, name: np.array([Harmful(tmp_path / "HARM")], object)})
+    with pytest.raises(UserError, match=r"are damaged.*pickle"):
+        load_weights(make(), path)
+    assert not (tmp_path / "HARM").exists()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from odtf import stopping
 from odtf.training import experiment
 from odtf.training.config import free
 from tests.training.test_experiment import assert_same_weights, last_weights, log_of, small, train
@@ -23,7 +24,7 @@ def test_a_run_that_stops_in_any_stage_goes_on_bit_by_bit(tmp_path, monkeypatch,
     for step in (3, 5, 7):
         with monkeypatch.context() as patch:
             patch.setattr(experiment.Window, "add", _stopping(experiment.Window.add, step))
-            with pytest.raises(experiment.Stopped, match=f"stopped at step {step} of 10"):
+            with pytest.raises(stopping.Stopped, match=f"stopped at step {step} of 10"):
                 train(config, tmp_path / "parts")
     assert train(config, tmp_path / "parts")["peers"] == whole["peers"]
     assert_same_weights(last_weights(tmp_path / "parts"), last_weights(tmp_path / "whole"))

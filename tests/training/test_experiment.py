@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from odtf import data, runs
+from odtf import data, runs, stopping
 from odtf.errors import UserError
 from odtf.methods.base import Method
 from odtf.training import cohorts, experiment, strategy
@@ -107,7 +107,7 @@ def test_stopped_by_sigterm_and_resumed_is_bit_equal(whole, tmp_path, monkeypatc
         add(window, step, values)
 
     monkeypatch.setattr(experiment.Window, "add", add_and_stop)
-    with pytest.raises(experiment.Stopped, match="step 7"):
+    with pytest.raises(stopping.Stopped, match="step 7"):
         train(small(), tmp_path)
     assert not (tmp_path / "report.json").exists()
     monkeypatch.undo()

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from odtf import stopping
 from odtf.methods.in_distill import InDistill
 from odtf.training import experiment
 from odtf.training.config import free
@@ -45,7 +46,7 @@ def test_a_run_that_stops_between_two_phases_goes_on_bit_by_bit(name, tmp_path, 
     for epoch in (1, 2):
         with monkeypatch.context() as patch:
             patch.setattr(experiment.Window, "add", _stopping(experiment.Window.add, epoch * steps))
-            with pytest.raises(experiment.Stopped, match=f"stopped at step {epoch * steps} of {3 * steps}"):
+            with pytest.raises(stopping.Stopped, match=f"stopped at step {epoch * steps} of {3 * steps}"):
                 train(config, tmp_path / "parts")
     assert train(config, tmp_path / "parts")["peers"] == whole["peers"]
     assert_same_weights(last_weights(tmp_path / "parts"), last_weights(tmp_path / "whole"))

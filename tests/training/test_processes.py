@@ -55,12 +55,14 @@ def test_killed_and_resumed_is_bit_equal(one_device, zygote, tmp_path, kill_at):
     assert_same_weights(last_weights(tmp_path), last_weights(one_device[0]))
 
 
-def test_sigterm_saves_and_exits_cleanly(zygote, tmp_path):
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_exits_cleanly(how, status, zygote, tmp_path):
     process = zygote.start("odtf-train", *FLAGS, f"--workdir={tmp_path}")
     processes.wait_for(tmp_path / "checkpoints" / "step-3", process)
-    out, err = processes.kill(process, signal.SIGTERM)
-    assert process.returncode == 0, err
+    out, err = processes.kill(process, how)
+    assert process.returncode == status, err
     assert "the same command goes on from there" in out
+    assert err == ""
 
 
 def compare_logs(one, two, tolerance):

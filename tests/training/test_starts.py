@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from odtf import models, runs
+from odtf import models, runs, stopping
 from odtf.errors import UserError
 from odtf.training import experiment
 from odtf.training.config import free
@@ -75,7 +75,7 @@ def test_a_run_that_stops_while_layers_wait_and_after_it_goes_on_bit_by_bit(sour
                 add(window, step, values)
 
             patch.setattr(experiment.Window, "add", add_and_stop)
-            with pytest.raises(experiment.Stopped, match=f"stopped at step {stop} of"):
+            with pytest.raises(stopping.Stopped, match=f"stopped at step {stop} of"):
                 train(config, tmp_path / "parts")
     assert train(config, tmp_path / "parts")["peers"] == whole["peers"]
     assert_same_weights(last_weights(tmp_path / "parts"), last_weights(tmp_path / "whole"))

@@ -1,9 +1,8 @@
 """A folder of images: one sub-folder per class, a mask beside each, or pictures to translate."""
 
-import os
 import pathlib
 
-from odtf.data import records
+from odtf.data import folders, records
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, common_size, decode, read
 from odtf.data.mask_folders import SPLIT_NAMES, open_masks
@@ -93,21 +92,12 @@ def open_images(argument, *, data_dir, image_size):
 
 
 def _images_below(path):
-    entries = _entries(path)
-    files = [entry.path for entry in entries if entry.is_file() and entry.name.lower().endswith(EXTENSIONS)]
-    return files + [file for entry in entries if entry.is_dir() for file in _images_below(entry.path)]
-
-
-def _entries(path):
-    try:
-        with os.scandir(path) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        raise UserError(f"The folder of images cannot be read. Received: {path} ({error.strerror}).") from error
+    below = [entry.path for entry in folders.entries(path) if folders.is_folder(entry)]
+    return folders.files(path, EXTENSIONS) + [file for inner in below for file in _images_below(inner)]
 
 
 def _subfolders(path):
-    return tuple(entry.name for entry in _entries(path) if entry.is_dir())
+    return tuple(entry.name for entry in folders.entries(path) if folders.is_folder(entry))
 
 
 def _images(root, names):
@@ -121,7 +111,7 @@ def _images(root, names):
     for label, name in enumerate(names):
         if not (root / name).is_dir():
             raise UserError(f"Every split must have all classes of train. Received: {root} without {name!r}.")
-        found = [entry.path for entry in _entries(root / name) if entry.name.lower().endswith(EXTENSIONS)]
+        found = folders.files(root / name, EXTENSIONS)
         if not found:
             raise UserError(
                 f"A class has no images ({', '.join(e[1:] for e in EXTENSIONS)}): remove its folder or fill it."

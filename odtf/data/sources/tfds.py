@@ -19,6 +19,7 @@ from odtf.data.picture_pairs import picture_of
 from odtf.data.samples import LABEL, check
 from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
+from odtf.data.tfds_features import check_features
 from odtf.data.tfds_records import example_reader, record_of
 from odtf.errors import UserError
 
@@ -49,6 +50,7 @@ def open_source(argument, *, data_dir, image_size, targets):
     if mask is None and picture is None:
         check(argument, LABEL, targets)
     folder = _find(argument, data_dir)
+    check_features(folder)
     try:
         builder = tensorflow_datasets.builder_from_directory(folder)
         features, splits = builder.info.features, builder.info.splits

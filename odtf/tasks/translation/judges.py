@@ -100,10 +100,13 @@ def _of_keras(path, tap):
 def _of_tflite(path):
     import tensorflow as tf
 
+    from odtf.tflite import trial
     from odtf.tflite.runner import Runner
 
+    content = path.read_bytes()
+    trial.check(content, str(path))
     try:
-        runner = Runner(path.read_bytes())
+        runner = Runner(content)
     except ValueError as error:
         raise UserError(f"A TFLite file of one image and one output judges pictures: {error} ({path})") from error
     height, width, channels = (int(side) for side in runner.input["shape"][1:])

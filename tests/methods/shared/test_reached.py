@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from odtf import stopping
 from odtf.errors import UserError
 from odtf.methods import Method
 from odtf.training import experiment
@@ -99,7 +100,7 @@ def test_a_resumed_run_knows_what_was_reached_before(tmp_path, monkeypatch):
     config = run_of((0,))
     with monkeypatch.context() as patch:
         patch.setattr(experiment.Window, "add", _stopping(experiment.Window.add, 3))
-        with pytest.raises(experiment.Stopped):
+        with pytest.raises(stopping.Stopped):
             train(config, tmp_path)
     report = train(config, tmp_path)
     assert [peer["name"] for peer in report["peers"]] == ["peer_0", "peer_1"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import methods, run_exports, runs
+from odtf import methods, run_exports, runs, stopping
 from odtf.data import Info
 from odtf.errors import UserError
 from odtf.evaluation import evaluator, presentation
@@ -230,7 +230,7 @@ def test_a_run_that_was_stopped_goes_on_bit_by_bit(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(experiment.Window, "add", add)
-        with pytest.raises(experiment.Stopped, match="step 13"):
+        with pytest.raises(stopping.Stopped, match="step 13"):
             train(config, tmp_path / "parts")
     assert train(config, tmp_path / "parts")["peers"] == whole["peers"]
 

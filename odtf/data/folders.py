@@ -1,0 +1,60 @@
+"""What lies in a folder that anybody may have filled: links that lead nowhere, pipes and devices among the files."""
+
+import os
+import stat
+
+from odtf.errors import UserError
+
+
+def entries(folder):
+    """Lists a folder.
+
+    Args:
+        folder: path.
+
+    Returns:
+        List of `os.DirEntry`, by name, without those that begin with a dot.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"The folder of images cannot be read. Received: {folder} ({error.strerror}).") from error
+
+
+def is_folder(entry):
+    """Whether an `os.DirEntry` is a folder, or a link to one; a link that leads nowhere is none."""
+    try:
+        return entry.is_dir()
+    except OSError:  # Such as a link to itself.
+        return False
+
+
+def files(folder, extensions=("",)):
+    """Lists the paths of all that lies in a folder and is none itself, by name.
+
+    Pipes and broken links are among them: passed over, they would be missed by nobody; they are refused when they are
+    read.
+
+    Args:
+        folder: path.
+        extensions: tuple of lower-case ends of names that are wanted.
+
+    Raises:
+        UserError: if the folder cannot be read.
+    """
+    found = (entry for entry in entries(folder) if entry.name.lower().endswith(tuple(extensions)))
+    return [entry.path for entry in found if not is_folder(entry)]
+
+
+def check_regular(path):
+    """Shows that a path, links followed, is a regular file: reading another kind may wait for ever, or never end.
+
+    Raises:
+        OSError: if it is none, or is not there.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(None, "no regular file", str(path))

@@ -11,6 +11,7 @@ from odtf.errors import UserError
 from odtf.files import disk_errors
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
+from odtf.tflite.probabilities import give_probabilities
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, give_quantized, take_uint8
 from odtf.tflite.shores import remove_shores
 from odtf.tflite.weight_scales import join_scales
@@ -114,7 +115,7 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
         native = input_type in _NATIVE_INPUTS.get(quantization, ())
         if native:
             converter.inference_input_type = tf.dtypes.as_dtype(input_type)
-            converter.inference_output_type = tf.dtypes.as_dtype(output_type)
+            converter.inference_output_type = tf.dtypes.as_dtype("float32" if answer.softmax else output_type)
         try:
             content = converter.convert()
         except Exception as error:
@@ -123,6 +124,8 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
     converted = unmarked(content, per_channel)
     if not native:
         take_uint8(converted)
+    if answer.softmax:
+        give_probabilities(converted)
     if answer.quantization is not None:
         give_quantized(converted, answer.dtype or output_type, answer.quantization)
     flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)

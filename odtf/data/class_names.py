@@ -35,7 +35,7 @@ def cleaned(names, source):
         if problem is not None:
             raise UserError(
                 f"A class name is one line of UTF-8 text, not blank and not that of another class: rename it. "
-                f"Received: {ascii(str(name))} of {source}, which is {problem}."
+                f"Received: {str(name)!a} of {source}, which is {problem}."
             )
         found[text] = str(name)
     return tuple(found)

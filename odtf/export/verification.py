@@ -119,7 +119,9 @@ def _compare(runner, network, dataset, task, target, split, count):
             given, expected = runner.predict(images), task.folded(predict(images), target)
             for who, answers in (("file", given), ("student", expected)):
                 if not np.all(np.isfinite(answers)):
-                    raise VerificationError(f"The {who} gives NaN or Inf on examples {start} and after of the {name} split")
+                    raise VerificationError(
+                        f"The {who} gives NaN or Inf on examples {start} and after of the {name} split"
+                    )
             difference.add(given, expected)
             judged = [task.comparable(answers, dataset.info, target) for answers in (given, expected)]
             if name == split:

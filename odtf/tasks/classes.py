@@ -30,7 +30,7 @@ def listed(names):
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
 
 
-# The least share of equal answers, by how a file computes. 8-bit rounding decides between classes that are nearly equal.
+# Least share of equal answers, by how a file computes. 8-bit rounding decides between classes that are nearly equal.
 LEAST_AGREEMENT = {"float32": 0.99, "float16": 0.98, "int16x8": 0.95, "dynamic": 0.9, "int8": 0.85}
 
 

@@ -21,7 +21,9 @@ def give_probabilities(model):
     graph = model.subgraphs[0]
     logits = int(graph.outputs[0])
     if graph.tensors[logits].type != schema.TensorType.FLOAT32:
-        raise ValueError(f"Logits are float32 before a softmax. Received: a tensor of type {graph.tensors[logits].type}.")
+        raise ValueError(
+            f"Logits are float32 before a softmax. Received: a tensor of type {graph.tensors[logits].type}."
+        )
     scores = add_tensor(graph, logits, schema.TensorType.FLOAT32)
     graph.tensors[logits].name = "logits"
     options = schema.SoftmaxOptionsT()

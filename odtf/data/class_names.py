@@ -29,7 +29,7 @@ def cleaned(names, source):
         text = unicodedata.normalize("NFC", str(name)).strip()
         problem = _problem(text)
         if problem is None and text in found:
-            problem = f"equal to {found[text]!r}, but for spaces or the way accents are written"
+            problem = f"equal to {found[text]!a}, but for spaces or the way accents are written"
             if str(name) == found[text]:
                 problem = "there twice"
         if problem is not None:

@@ -10,6 +10,7 @@ from odtf.errors import UserError
 from odtf.export.aware import lowered_model
 from odtf.export.conversion import convert, fold_preprocessing
 from odtf.export.publication import publish_student
+from odtf.export.soundness import check_normalization, check_weights
 from odtf.models import deploy
 from odtf.quantization import has_channel_scales, is_aware
 from odtf.quiet import quiet
@@ -154,3 +155,5 @@ def _check(network, dataset, task, calibration_examples, split, max_examples):
             f"A network for {task.name} has a tap {task.output!r}. Received: the taps {', '.join(network.output)}"
         )
     task.check(dataset.info, tuple(network.output[task.output].shape))
+    check_weights(network)
+    check_normalization(dataset)

@@ -234,6 +234,7 @@ class _Tuned:
         return figures(row, self._task, self._dataset, self._origin.folder)
 
     def _file(self, directory, model, aware):
+        export.check_weights(model)
         if aware:
             content, equal = aware_file(model, self._task, self._dataset, self._target), model
         else:

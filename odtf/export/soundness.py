@@ -4,6 +4,9 @@ import keras
 import numpy as np
 
 from odtf.errors import UserError
+from odtf.models.graph import calls
+
+_PIXELS = 2**16
 
 
 def check_weights(network):
@@ -23,6 +26,32 @@ def check_weights(network):
     for layer in network._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization) and layer.built:
             _check_norm(layer, network)
+
+
+def check_activations(network, images, mean, std):
+    """Refuses a network that computes something else than finite numbers from the images that calibrate it.
+
+    Finite weights may overflow, and a converter that meets such a range ends the process.
+
+    Args:
+        network: functional `keras.Model` of stock layers, from normalised images.
+        images: uint8 array `[n, height, width, channels]`.
+        mean, std: per channel, of pixels scaled to [0, 1].
+
+    Raises:
+        UserError: naming the first layer that does.
+    """
+    steps = [(call.operation, x) for call in calls(network) for x in call.outputs]
+    steps = [(operation, x) for operation, x in steps if not isinstance(operation, keras.layers.InputLayer)]
+    inner = keras.Model(network.input, [x for _, x in steps])
+    mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+    # All that is computed of a few images is alive at once.
+    count = max(1, _PIXELS // (images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), count):
+        outputs = inner((images[start : start + count] / np.float32(255.0) - mean) / std, training=False)
+        for (operation, _), output in zip(steps, outputs, strict=True):
+            if not keras.ops.all(keras.ops.isfinite(output)):
+                raise _refused(f"NaN or Inf behind {operation.name}", network)
 
 
 def check_normalization(dataset):

@@ -8,7 +8,7 @@ import numpy as np
 from odtf.data.splits import chunk
 from odtf.errors import VerificationError
 from odtf.export.limits import Difference, check_answers, wanted
-from odtf.export.rules import check_interface, check_limits, check_operators
+from odtf.export.rules import check_interface, check_limits, check_operators, check_scales
 from odtf.tasks import Classification
 from odtf.tasks.study import Study
 from odtf.tflite import flatbuffer
@@ -56,12 +56,13 @@ def verify(
 
     Raises:
         VerificationError: if the file has an operator or a width that the target does not take, other tensors than
-            the target's, or answers that do not follow from the student's.
+            the target's, scales that are no positive numbers, or answers that do not follow from the student's.
     """
     task = task or Classification()
     ops = flatbuffer.operators(content)
     check_operators(ops, target)
     check_limits(content, target)
+    check_scales(content)
     runner = Runner(content)
     check_interface(runner, dataset.info, task, target, quantization)
     memory, sha256 = {} if memory is None else memory, hashlib.sha256(content).hexdigest()

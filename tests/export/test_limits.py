@@ -1,6 +1,7 @@
 """Limits of what a file may lose: by the size of the set, for every task, quantisation and target."""
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,8 +11,10 @@ from odtf import data
 from odtf.errors import UserError
 from odtf.export import VerificationError, export_student
 from odtf.export.limits import Difference, check_answers, largest_share, margin, wanted
+from odtf.export.rules import check_scales
 from odtf.metrics import Accuracy
 from odtf.tasks import Classification, Retrieval
+from odtf.tflite import flatbuffer
 from tests.export.conftest import fit
 
 INFO = data.Info("shapes", (8, 8, 1), tuple("abcdefghij"))
@@ -138,6 +141,26 @@ def test_what_is_no_finite_number_is_refused_before_the_conversion(name, positio
         with pytest.raises(UserError, match=message):
             export_student(network, digits, tmp_path / "out", target=target, quantization=quantization)
     assert not (tmp_path / "out").exists()
+
+
+def test_weights_whose_answers_overflow_are_refused(digits, tmp_path):
+    network = _broken(digits, "head", 1, 0.0)
+    for name in ("convolution", "norm"):
+        layer = network.get_layer(name)
+        layer.set_weights([layer.get_weights()[0] * 1e30, *layer.get_weights()[1:]])
+    with pytest.raises(UserError, match=r"NaN or Inf behind norm of peer"):
+        export_student(network, digits, tmp_path / "out")
+
+
+@pytest.mark.parametrize("scale", [0.0, np.inf, np.nan])
+def test_scales_are_positive_numbers(scale, exported):
+    content = Path(exported("resnet8 line", "soc", "int8")["path"]).read_bytes()
+    check_scales(content)
+    model = flatbuffer.unpack(content)
+    convolution = next(op for op in model.subgraphs[0].operators if flatbuffer.operator_name(model, op) == "CONV_2D")
+    model.subgraphs[0].tensors[convolution.outputs[0]].quantization.scale = [scale]
+    with pytest.raises(VerificationError, match=rf"Received: {scale:g} of CONV_2D"):
+        check_scales(flatbuffer.pack(model))
 
 
 def test_constants_of_the_pixels_are_finite(student, digits, tmp_path):

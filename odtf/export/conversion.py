@@ -14,6 +14,7 @@ from odtf.tflite import flatbuffer
 from odtf.tflite.probabilities import give_probabilities
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, give_quantized, take_uint8
 from odtf.tflite.shores import remove_shores
+from odtf.tflite.unseen_ranges import scale_unseen
 from odtf.tflite.weight_scales import join_scales
 
 # ITU-R BT.601 luma, the weights of Pillow's convert("L").
@@ -122,6 +123,7 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
             # The converter has no exception of its own for this: ConverterError, RuntimeError and ValueError occur.
             raise _refused(error, target, quantization) from error
     converted = unmarked(content, per_channel)
+    scale_unseen(converted)
     if not native:
         take_uint8(converted)
     if answer.softmax:

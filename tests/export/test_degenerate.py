@@ -9,12 +9,10 @@ from odtf.export import TARGETS, every_target, export_each
 from tests.export.conftest import normalized
 from tests.export.degenerate_networks import CASES, make
 
-OTHERS = [("soc", "int16x8"), *(("phone", kind) for kind in ("int16x8", "float16", "dynamic", "float32"))]
-
 
 def exported(network, digits, folder, chosen):
     rows, refused = export_each(
-        network, digits, chosen, lambda target: folder / target.name, calibration_examples=64, max_examples=64
+        network, digits, chosen, lambda target: folder / target.name, calibration_examples=32, max_examples=64
     )
     assert not refused
     return rows
@@ -22,7 +20,7 @@ def exported(network, digits, folder, chosen):
 
 @pytest.mark.parametrize("case", CASES)
 def test_quantised_after_training(case, digits, tmp_path):
-    chosen = every_target("int8") + [(TARGETS[name], kind) for name, kind in OTHERS]
+    chosen = [*every_target("int8"), (TARGETS["soc"], "int16x8")]
     rows = exported(make(case, digits), digits, tmp_path, chosen)
     assert len(rows) == len(chosen)
     assert all(row["error"] < 0.3 for row in rows), {(row["target"], row["quantization"]): row["error"] for row in rows}
@@ -36,6 +34,6 @@ def test_trained_quantised(case, digits, tmp_path):
     for layer in aware._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # Its statistics are part of the case.
-    images, _ = digits.splits["train"].take(np.arange(256))
+    images, _ = digits.splits["train"].take(np.arange(64))
     aware(normalized(images, digits), training=True)
-    exported(aware, digits, tmp_path, [(TARGETS[name], "int8") for name in ("soc", "ethos-u55", "phone")])
+    exported(aware, digits, tmp_path, [(TARGETS[name], "int8") for name in ("soc", "phone")])

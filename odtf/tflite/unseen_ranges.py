@@ -6,15 +6,16 @@ from ai_edge_litert import schema_py_generated as schema
 from odtf.tflite import flatbuffer
 from odtf.tflite.weight_scales import store, stored
 
-# The converter takes a range of 1e-6 where it saw nothing: 4e-9 a step, for which XNNPACK has no kernel behind an
-# operator of usual scales.
-_LARGEST_STEP = 1e-8
+# The converter takes a range of 1e-6 where it saw nothing: 4e-9 a step of int8, 2e-11 of int16. XNNPACK has no kernel
+# from usual scales to such a one, and the int16 sum of LiteRT ends the process.
+_LARGEST_STEPS = {schema.TensorType.INT8: 1e-8, schema.TensorType.INT16: 4e-11}
+_BIASES = {schema.TensorType.INT32: np.int32, schema.TensorType.INT64: np.int64}
 # The places of the image and the biases among an operator's inputs; the weights are always at 1.
 _PLACES = {"CONV_2D": (0, 2), "DEPTHWISE_CONV_2D": (0, 2), "FULLY_CONNECTED": (0, 2), "TRANSPOSE_CONV": (2, 3)}
 
 
 def scale_unseen(model):
-    """Gives int8 tensors that were always zero, as behind a ReLU that is dead, a scale like that of their neighbours.
+    """Gives integer tensors that were always zero, as behind a ReLU that is dead, a scale like that of their neighbours.
 
     Any scale holds a zero. All of them get one, so that operators whose tensors must have equal scales keep them; the
     biases that count in it are stored anew.
@@ -42,7 +43,7 @@ def scale_unseen(model):
 
 
 def _is_unseen(tensor):
-    return tensor.type == schema.TensorType.INT8 and 0.0 < _step(tensor) <= _LARGEST_STEP
+    return 0.0 < _step(tensor) <= _LARGEST_STEPS.get(tensor.type, 0.0)
 
 
 def _step(tensor):
@@ -56,6 +57,7 @@ def _recount(model, bias, scale, weight):
     """Stores biases in units of an input's new scale times that of the weights."""
     old = np.asarray(bias.quantization.scale, np.float64)
     new = np.float32(scale) * np.asarray(weight.quantization.scale, np.float32)
-    values = np.round(stored(model, bias, np.int32) * old / new.astype(np.float64))
-    store(model, bias, np.clip(values, -(2**31), 2**31 - 1).astype(np.int32))
+    # Coarser than before: nothing overflows.
+    dtype = _BIASES[bias.type]
+    store(model, bias, np.round(stored(model, bias, dtype) * old / new.astype(np.float64)).astype(dtype))
     bias.quantization.scale = new.tolist()

@@ -65,7 +65,11 @@ def test_points_that_a_split_of_digits_shows_are_lost():
         ("int8", {"agreement": 0.64}, r"on 360 images agreement is 64\.00%; at least 85\.00%"),
         ("float16", {"agreement": 0.9}, r"at least 98\.00%"),
         ("dynamic", {"error": 0.9}, r"no more than 0\.3"),
-        ("float32", {"relative_error": 0.01, "max_error": 0.2}, r"differs from its student by 0\.2; at most 0\.02"),
+        (
+            "float32",
+            {"relative_error": 0.01, "max_error": 0.2, "error": 0.0},
+            r"differs from its student by 0\.2; at most 0\.02",
+        ),
     ],
 )
 def test_answers_of_another_kind_are_refused(quantization, changes, message):
@@ -108,7 +112,8 @@ def test_errors_are_measured_against_the_spread_of_the_answers():
     assert found["error"] == pytest.approx(np.sqrt(np.mean((given - expected) ** 2)) / expected.std(), rel=1e-9)
     assert found["max_error"] == np.abs(given - expected).max()
     changes = (given.argmax(-1) == labels) * 1.0 - (expected.argmax(-1) == labels)
-    assert found["noise"] == pytest.approx(margin(changes)) > 0.01
+    assert found["noise"] == pytest.approx(margin(changes))
+    assert found["noise"] > margin(np.zeros(400))
 
 
 def _broken(digits, name, position, value):

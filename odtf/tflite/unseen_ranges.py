@@ -15,7 +15,7 @@ _PLACES = {"CONV_2D": (0, 2), "DEPTHWISE_CONV_2D": (0, 2), "FULLY_CONNECTED": (0
 
 
 def scale_unseen(model):
-    """Gives integer tensors that were always zero, as behind a ReLU that is dead, a scale like that of their neighbours.
+    """Gives integer tensors that were always zero, as behind a dead ReLU, a scale like that of their neighbours.
 
     Any scale holds a zero. All of them get one, so that operators whose tensors must have equal scales keep them; the
     biases that count in it are stored anew.

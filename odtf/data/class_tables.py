@@ -89,7 +89,7 @@ def from_file(path):
         UserError: if the file cannot be read, a line is no class, or as `from_rows`.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"A table of classes is a text file that can be read. Received: {path} ({error}).") from error
     rows = [_row(line, path) for line in lines if line.strip() and not line.strip().startswith("#")]

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from odtf.data import arguments, sources
+from odtf.data import arguments, class_names, sources
 from odtf.data.dataset import ImageDataset, Split, channel_statistics
 from odtf.data.samples import LABEL, check
 from odtf.errors import UserError
@@ -61,7 +61,8 @@ def load(
         `ImageDataset` with the splits "train", "validation", "test".
 
     Raises:
-        UserError: for data that are missing, damaged or of the wrong kind, and for arguments out of range.
+        UserError: for data that are missing, damaged or of the wrong kind, for names of classes that no file can carry,
+            and for arguments out of range.
     """
     size = arguments.image_size(image_size)
     fraction = arguments.fraction("validation_fraction", validation_fraction)
@@ -73,7 +74,8 @@ def load(
     open_source, argument = sources.find(name)
     targets = dict(LABEL if targets is None else targets)
     names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets)
-    found = dict(found)
+    found, colors = dict(found), getattr(names, "colors", ())
+    names = class_names.cleaned(names, title)
     image_shape = checked(title, found, targets, size)
     # Checked before any image is read.
     mean = None if mean is None else arguments.channel_values("mean", mean, image_shape[2])
@@ -90,7 +92,7 @@ def load(
         computed = fixed or channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in _PARTS}
-    return ImageDataset(title, tuple(names), image_shape, mean, std, ordered, getattr(names, "colors", ()), records)
+    return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records)
 
 
 def title_of(name):

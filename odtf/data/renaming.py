@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from odtf.data import class_names
 from odtf.data.class_tables import Names
 from odtf.data.dataset import Split
 from odtf.errors import UserError
@@ -47,14 +48,15 @@ def read_names(labels):
     """Returns names of outputs, a list of str: those given, or those in a text file, one a line.
 
     Raises:
-        UserError: if the file cannot be read, or a line in it is empty.
+        UserError: if the file cannot be read, a line in it is empty, or a name is none that a file can carry.
     """
     if not isinstance(labels, str | pathlib.Path):
         if not isinstance(labels, collections.abc.Iterable):
             raise UserError(f"labels are names, or the path of a file with one a line. Received: labels={labels!r}.")
-        return [str(name) for name in labels]
+        return list(class_names.cleaned(labels, "labels"))
     try:
-        lines = [line.strip() for line in pathlib.Path(labels).read_text("utf-8").splitlines()]
+        # Editors of some systems begin a file with a mark of its encoding.
+        lines = [line.strip() for line in pathlib.Path(labels).read_text("utf-8-sig").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"Labels are a text file, one name a line. Received: {labels} ({error}).") from error
     while lines and not lines[-1]:
@@ -62,7 +64,7 @@ def read_names(labels):
     if not lines or not all(lines):
         empty = lines.index("") + 1 if lines else 1
         raise UserError(f"Labels are a text file, one name a line. Received: {labels}, whose line {empty} is empty.")
-    return lines
+    return list(class_names.cleaned(lines, labels))
 
 
 class _Store:

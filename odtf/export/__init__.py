@@ -7,6 +7,7 @@ from odtf.export.int8_model import int8_file
 from odtf.export.output import publish, save_student
 from odtf.export.publication import publish_student
 from odtf.export.several import every_target, export_each
+from odtf.export.soundness import check_weights
 from odtf.export.student import convert_calibrated, export_student
 from odtf.export.verification import verify
 from odtf.targets import QUANTIZATIONS, TARGETS, Target, find_target
@@ -26,6 +27,7 @@ __all__ = [
     "Runner",
     "Target",
     "VerificationError",
+    "check_weights",
     "compile_with_vela",
     "convert",
     "convert_calibrated",

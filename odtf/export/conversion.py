@@ -11,8 +11,10 @@ from odtf.errors import UserError
 from odtf.files import disk_errors
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
+from odtf.tflite.probabilities import give_probabilities
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, give_quantized, take_uint8
 from odtf.tflite.shores import remove_shores
+from odtf.tflite.unseen_ranges import scale_unseen
 from odtf.tflite.weight_scales import join_scales
 
 # ITU-R BT.601 luma, the weights of Pillow's convert("L").
@@ -114,15 +116,18 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
         native = input_type in _NATIVE_INPUTS.get(quantization, ())
         if native:
             converter.inference_input_type = tf.dtypes.as_dtype(input_type)
-            converter.inference_output_type = tf.dtypes.as_dtype(output_type)
+            converter.inference_output_type = tf.dtypes.as_dtype("float32" if answer.softmax else output_type)
         try:
             content = converter.convert()
         except Exception as error:
             # The converter has no exception of its own for this: ConverterError, RuntimeError and ValueError occur.
             raise _refused(error, target, quantization) from error
     converted = unmarked(content, per_channel)
+    scale_unseen(converted)
     if not native:
         take_uint8(converted)
+    if answer.softmax:
+        give_probabilities(converted)
     if answer.quantization is not None:
         give_quantized(converted, answer.dtype or output_type, answer.quantization)
     flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)

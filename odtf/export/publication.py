@@ -118,9 +118,8 @@ def _evidence(content, by_split, circumstances):
         check = {"check": "accuracy", "split": split, "passed": True, "examples": row["examples"]}
         for metric in task.metrics:
             check |= {metric: row[f"{prefix}_{metric}"], f"student_{metric}": row[f"student_{prefix}_{metric}"]}
-        check |= {key: row[key] for key in ("agreement", "max_error")}
-        allowed = task.allowed_loss(task.choice, row["examples"], circumstances.max_drop)
-        checks.append({**check, "allowed_drop": allowed})
+        check |= {key: row[key] for key in ("agreement", "max_error", "error")}
+        checks.append({**check, **{key: limit for key, limit in row["limits"].items() if limit is not None}})
     compiled = None
     for name in target.proofs:
         if (found := PROOFS[name](content, circumstances)) is None:

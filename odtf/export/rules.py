@@ -1,5 +1,7 @@
 """Rules for a file before its answers are looked at: its operators, widths and tensors, held against a target."""
 
+import numpy as np
+
 from odtf.errors import VerificationError
 from odtf.tflite import flatbuffer
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION
@@ -55,6 +57,28 @@ def check_limits(content, target):
                 f"The {target.name} target runs convolutions whose widths, those of every group where there are "
                 f"groups, are multiples of {target.width_multiple}. Received: {name} to {_text(output)} with widths "
                 f"{' and '.join(map(str, widths))}"
+            )
+
+
+def check_scales(content):
+    """Refuses a file with a scale that is no positive, finite number: kernels divide by it.
+
+    Args:
+        content: the file's bytes.
+
+    Raises:
+        VerificationError: naming the operator that writes, or the tensor that holds, such values.
+    """
+    model = flatbuffer.unpack(content)
+    graph = model.subgraphs[0]
+    makers = {int(output): flatbuffer.operator_name(model, op) for op in graph.operators for output in op.outputs}
+    for index, tensor in enumerate(graph.tensors):
+        scales = None if tensor.quantization is None else tensor.quantization.scale
+        scales = np.asarray([] if scales is None else scales, np.float64)
+        if not np.all(np.isfinite(scales) & (scales > 0)):
+            raise VerificationError(
+                "Scales of a file are positive, finite numbers. Received: "
+                f"{scales[~(np.isfinite(scales) & (scales > 0))][0]:g} of {makers.get(index, 'a constant')}"
             )
 
 

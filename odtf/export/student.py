@@ -10,6 +10,7 @@ from odtf.errors import UserError
 from odtf.export.aware import lowered_model
 from odtf.export.conversion import convert, fold_preprocessing
 from odtf.export.publication import publish_student
+from odtf.export.soundness import check_activations, check_normalization, check_weights
 from odtf.models import deploy
 from odtf.quantization import has_channel_scales, is_aware
 from odtf.quiet import quiet
@@ -120,9 +121,11 @@ def convert_calibrated(deployed, dataset, target, quantization, task, calibratio
     Raises:
         UserError: as `convert`.
     """
-    with quiet():
-        model = fold_preprocessing(deployed, dataset.mean, dataset.std, target, quantization, task)
     images = calibration_images(dataset, calibration_examples, seed)
+    with quiet():
+        if quantization in ("int8", "int16x8"):
+            check_activations(deployed, images, dataset.mean, dataset.std)
+        model = fold_preprocessing(deployed, dataset.mean, dataset.std, target, quantization, task)
     if model.input_shape[-1] != images.shape[-1]:
         images = np.repeat(images, model.input_shape[-1], axis=-1)
     return convert(model, images, target, quantization, task.answer(dataset.info, target, quantization))
@@ -157,3 +160,5 @@ def _check(network, dataset, task, calibration_examples, split, max_examples):
             f"A network for {task.name} has a tap {task.output!r}. Received: the taps {', '.join(network.output)}"
         )
     task.check(dataset.info, tuple(network.output[task.output].shape))
+    check_weights(network)
+    check_normalization(dataset)

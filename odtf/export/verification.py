@@ -7,15 +7,14 @@ import numpy as np
 
 from odtf.data.splits import chunk
 from odtf.errors import VerificationError
-from odtf.export.rules import check_interface, check_limits, check_operators
+from odtf.export.limits import Difference, check_answers, wanted
+from odtf.export.rules import check_interface, check_limits, check_operators, check_scales
 from odtf.tasks import Classification
 from odtf.tasks.study import Study
 from odtf.tflite import flatbuffer
 from odtf.tflite.runner import Runner
 
 _CHUNK = 256
-# float32 differs from Keras by rounding alone.
-_FLOAT_TOLERANCE = 1e-3
 
 
 def verify(
@@ -43,24 +42,27 @@ def verify(
         split: split to run over.
         max_examples: how many of its first examples; None for all of them.
         max_drop: by how much the metric that chooses may be worse than the student's, in units of the metric, as the
-            price of quantisation. What the task allows for the noise of a split is added to it.
+            price of quantisation; see `odtf.export.limits`.
         memory: dict in which answers are kept for further targets of the same network; None to keep nothing.
 
     Returns:
         dict with `"bytes"`, `"sha256"`, for each of the task's metrics `"<split>_<metric>"` (the validation split's is
         `"val_<metric>"`) and `"student_<split>_<metric>"` of the Keras student, `"examples"`, `"agreement"` (the task's
         metric of the file's answers against the student's, None where it has none), `"max_error"` (largest difference
-        from the student's answers; the share of those that differ, where they are whole numbers), `"latency_us_p50"`
-        (one thread) and `"ops"` (dict from operator to count).
+        from the student's answers; the share of those that differ, where they are whole numbers), `"error"` (root mean
+        square difference, in units of the standard deviation of the student's answers), `"limits"` (what these were
+        judged by, as `odtf.export.limits.wanted` gives it), `"latency_us_p50"` (one thread) and `"ops"` (dict from
+        operator to count).
 
     Raises:
         VerificationError: if the file has an operator or a width that the target does not take, other tensors than
-            the target's, or answers that do not follow from the student's.
+            the target's, scales that are no positive numbers, or answers that do not follow from the student's.
     """
     task = task or Classification()
     ops = flatbuffer.operators(content)
     check_operators(ops, target)
     check_limits(content, target)
+    check_scales(content)
     runner = Runner(content)
     check_interface(runner, dataset.info, task, target, quantization)
     memory, sha256 = {} if memory is None else memory, hashlib.sha256(content).hexdigest()
@@ -68,7 +70,7 @@ def verify(
     if (sha256, split, count) not in memory:
         memory[sha256, split, count] = _compare(runner, network, dataset, task, target, split, count)
     figures = memory[sha256, split, count]
-    _check_answers(figures, task, quantization, max_drop)
+    check_answers(figures, task, dataset.info, quantization, max_drop)
     return {
         "bytes": len(content),
         "sha256": sha256,
@@ -76,6 +78,8 @@ def verify(
         "examples": figures["count"],
         "agreement": figures["agreement"],
         "max_error": figures["max_error"],
+        "error": figures["error"],
+        "limits": wanted(task, quantization, figures["count"], max_drop, figures["noise"]),
         "latency_us_p50": round(runner.latency()["p50_us"], 1),
         "ops": ops,
     }
@@ -100,23 +104,12 @@ def prefix_of(split):
     return "val" if split == "validation" else split
 
 
-def is_worse(task, value, reference, allowed):
-    """Whether the metric that chooses is worse than a reference by more than is allowed."""
-    limit = reference - allowed if task.metrics[task.choice].better is max else reference + allowed
-    return not task.is_better(value, limit)
-
-
-def is_enough(agreement, value, least):
-    """Whether a value of a metric of agreement is as good as the least that is wanted, or better."""
-    return agreement.better(value, least) == value
-
-
 def _compare(runner, network, dataset, task, target, split, count):
     """The metrics of a file and of its student, computed from the same pixels, and how far their answers differ."""
     study, predict = Study(task, dataset.info), student_of(network, dataset, task.output)
-    worst = largest = 0.0
-    step, counted = chunk(_CHUNK, dataset.image_shape), np.issubdtype(runner.output["dtype"], np.integer)
-    counted = counted and not runner.output["quantization"][0]
+    step, stored = chunk(_CHUNK, dataset.image_shape), runner.output["quantization"][0]
+    counted = np.issubdtype(runner.output["dtype"], np.integer) and not stored
+    difference = Difference(task.metrics[task.choice], counted, stored)
     # A metric may be computed against another split, as that of a search against the images searched.
     takers = [(split, dataset.splits[split], count, study.add)]
     for name, part in dataset.parts(study.references).items():
@@ -125,47 +118,25 @@ def _compare(runner, network, dataset, task, target, split, count):
         for start in range(0, total, step):
             images, targets = examples.take(np.arange(start, min(start + step, total)))
             given, expected = runner.predict(images), task.folded(predict(images), target)
-            if not np.all(np.isfinite(given)):
-                raise VerificationError(f"The file gives NaN or Inf on examples {start} and after of the {name} split")
-            # Between whole numbers, such as classes, there is no distance: how many differ is what counts.
-            difference = np.mean(given != expected) if counted else np.max(np.abs(given - expected))
-            worst = max(worst, float(difference))
-            largest = max(largest, 0.0 if counted else float(np.max(np.abs(expected))))
-            take(targets, *(task.comparable(answers, dataset.info, target) for answers in (given, expected)))
+            for who, answers in (("file", given), ("student", expected)):
+                if not np.all(np.isfinite(answers)):
+                    raise VerificationError(
+                        f"The {who} gives NaN or Inf on examples {start} and after of the {name} split"
+                    )
+            difference.add(given, expected)
+            judged = [task.comparable(answers, dataset.info, target) for answers in (given, expected)]
+            if name == split:
+                difference.compare(targets, *judged)
+            take(targets, *judged)
     found = study.result()
     student = found.pop("against")
     return {
         "count": count,
         "agreement": student.pop("agreement", None),
-        "max_error": worst,
-        # What is stored as whole steps may be off by one where a value lies in the middle.
-        "relative_error": max(0.0, worst - runner.output["quantization"][0]) / (1.0 + largest),
+        **difference.figures,
         "metrics": found,
         "student_metrics": student,
     }
-
-
-def _check_answers(figures, task, quantization, max_drop):
-    metric, value = task.metrics[task.choice], figures["metrics"][task.choice]
-    expected = figures["student_metrics"][task.choice]
-    allowed = task.allowed_loss(task.choice, figures["count"], max_drop)
-    if is_worse(task, value, expected, allowed):
-        raise VerificationError(
-            f"The {quantization} file answers worse than its student, whose {metric.title} is {expected:.4f}, by more "
-            f"than {allowed:.4f}. Received: {value:.4f}"
-        )
-    least = task.least_agreement(quantization)
-    if least is not None and not is_enough(task.agreement, figures["agreement"], least):
-        raise VerificationError(
-            f"The {quantization} file does not answer as its student: {task.agreement.title} is "
-            f"{task.agreement.text(figures['agreement'])}; at least {task.agreement.text(least)} was expected."
-        )
-    if quantization == "float32" and figures["relative_error"] > _FLOAT_TOLERANCE:
-        allowed = _FLOAT_TOLERANCE * figures["max_error"] / figures["relative_error"]
-        raise VerificationError(
-            f"The float32 file differs from its student by {figures['max_error']:.3g}; at most {allowed:.3g} was "
-            "expected."
-        )
 
 
 def student_of(network, dataset, output):

@@ -245,6 +245,7 @@ class _Tuned:
         return figures(row, atomic.content(row["path"]), self._task, self._dataset, self._origin.folder)
 
     def _file(self, directory, model, aware, atomic):
+        export.check_weights(model)
         if aware:
             content, equal = aware_file(model, self._task, self._dataset, self._target), model
         else:

@@ -96,6 +96,10 @@ def lower(network, output=None, grouped="native"):
     if names := unquantized(network, output):
         raise ValueError(f"Every layer must have been trained quantised. Received: layer {names[0]!r}")
     network = keras.Model(network.input, _answer(network, output), name=network.name)
+    # Of what was always zero, in a network that was trained, a range knows no more than that.
+    trained = any(
+        layer.is_observed for layer in network._flatten_layers() if isinstance(layer, Range) and not layer.fixed
+    )
     known = {}  # The levels of a tensor by its identity, and the tensor, which must live as long.
 
     def rounded(y, levels):
@@ -105,11 +109,12 @@ def lower(network, output=None, grouped="native"):
 
     def call(layer, x, **kwargs):
         if isinstance(layer, Range):
-            return rounded(x, layer.levels())
+            return rounded(x, layer.levels(trained))
         tensors = keras.tree.flatten(x)
         levels = [known[id(each)][0] for each in tensors]
         if isinstance(layer, (Quantized, QuantizedConvolution)):
-            y, own = _lowered(layer, x, levels, grouped, rounded)
+            own = layer.output_range and layer.output_range.levels(trained)
+            y = _lowered(layer, x, levels, grouped, own, rounded)
             if isinstance(layer, QuantizedResizing):  # To the converter an operator that keeps the scale.
                 own = levels[0]
             known[id(y)] = None, y  # Not rounded yet: the next layer does it, where this one has no range.
@@ -130,15 +135,13 @@ def lower(network, output=None, grouped="native"):
     return lowered
 
 
-def _lowered(layer, x, levels, grouped, rounded):
-    """Returns what a layer becomes, not yet rounded, and the levels that its output has; None: it is not rounded."""
-    own = layer.output_range and layer.output_range.levels()
+def _lowered(layer, x, levels, grouped, own, rounded):
+    """Returns what a layer becomes, whose output has the levels `own` if any, not yet rounded."""
     if isinstance(layer, FloatIsland):
         x = _mapped(x, levels, lambda t, known: t if known is None else Shore(dtype="float32")(t))
     elif getattr(layer, "needs_equal_scales", False):
         x = _mapped(x, levels, lambda t, known: t if known else rounded(t, own))
-    y = layer.lower(x, grouped) if isinstance(layer, QuantizedConvolution) else layer.lower(x)
-    return y, own
+    return layer.lower(x, grouped) if isinstance(layer, QuantizedConvolution) else layer.lower(x)
 
 
 def _mapped(x, levels, function):

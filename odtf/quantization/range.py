@@ -82,28 +82,41 @@ class Range(keras.layers.Layer):
         return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, num_bits=8)
 
     def limits(self):
-        """Returns the values of the lowest and the highest level, float scalars."""
-        return nudged(self.bounds[0], self.bounds[1], ops)
+        """Returns the values of the lowest and the highest level, float scalars.
+
+        What was always zero, as behind a ReLU that is dead, has those between 0 and 1: any scale holds a zero, and the
+        bias of the next layer, which counts in it, must find a sane one.
+        """
+        low, high = self.bounds[0], self.bounds[1]
+        return nudged(low, ops.where(low == high, 1.0, high), ops)
 
     def scale(self):
         """Returns the step from one level to the next, a float scalar tensor."""
         low, high = self.limits()
         return (high - low) / _LEVELS
 
-    def levels(self):
+    @property
+    def is_observed(self):
+        """Whether something else than zero was observed."""
+        return bool(np.any(ops.convert_to_numpy(self.bounds)))
+
+    def levels(self, trained=False):
         """Returns the scale, a float, and the level of zero, an integer in 0..255, of the present bounds.
+
+        Args:
+            trained: whether other ranges of the network were observed: then this one saw nothing but zeros.
 
         Raises:
             ValueError: if nothing was observed yet.
         """
         low, high = ops.convert_to_numpy(self.bounds)
-        if low == high:
+        if not self.is_observed and not trained:
             name = self.name.removesuffix("_range")
             raise ValueError(
                 f"The range of {name} was never observed: train at least one quantised step first. "
                 f"Received: bounds ({low:g}, {high:g})"
             )
-        low, high = nudged(low, high, np)
+        low, high = nudged(low, np.float32(1.0) if low == high else high, np)
         scale = (float(high) - float(low)) / _LEVELS
         return scale, round(-float(low) / scale)
 

@@ -6,7 +6,7 @@ from odtf.targets.description import Target
 TARGET = Target(
     name="phone",
     title="the CPU of a phone, with XNNPACK",
-    # MediaPipe takes uint8 input whatever comes after it, and uint8 or float32 output.
+    # MediaPipe takes uint8 input whatever comes after it, and uint8 or float32 output; scores are float32 in any file.
     tensors={
         "int8": ("uint8", "uint8"),
         "int16x8": ("uint8", "float32"),

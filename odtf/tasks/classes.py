@@ -6,24 +6,42 @@ import io
 import numpy as np
 
 from odtf import files
+from odtf.data import class_names
 from odtf.errors import UserError
 
 
-def check_names(names):
-    """Refuses names of classes that a file of labels, one a line, cannot have.
+def check_names(info):
+    """Refuses names of classes that files cannot carry as they are; data that `odtf.data.load` opened have none.
+
+    Args:
+        info: `odtf.data.Info` of the data.
 
     Raises:
         UserError: naming the first.
     """
-    for name in names:
-        if not str(name).strip() or len(str(name).splitlines()) != 1:
-            raise UserError(f"A class name is one line of text, not empty. Received: {name!r}")
+    for name, text in zip(info.names, class_names.cleaned(info.names, info.name), strict=True):
+        if str(name) != text:
+            raise UserError(f"A class name has no spaces around it. Received: {name!r} of {info.name}.")
 
 
 def listed(names):
     """Returns names for a sentence, not more than ten of them."""
     shown = ", ".join(str(name) for name in names[:10])
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
+
+
+# Least share of equal answers, by how a file computes. 8-bit rounding decides between classes that are nearly equal.
+LEAST_AGREEMENT = {"float32": 0.99, "float16": 0.98, "int16x8": 0.95, "dynamic": 0.9, "int8": 0.85}
+
+
+def is_near_chance(share, count):
+    """Whether a share of right answers among so many classes is less than a quarter of the way from chance to all."""
+    return count > 0 and share < 1 / count + 0.25 * (1 - 1 / count)
+
+
+def has_float_softmax(target):
+    """Whether a file for a target computes its softmax in float behind a network of integers, if it has one."""
+    return "DEQUANTIZE" in target.operators
 
 
 def softmax(logits):

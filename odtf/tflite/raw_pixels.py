@@ -2,6 +2,8 @@
 
 from ai_edge_litert import schema_py_generated as schema
 
+from odtf.tflite.borders import add_tensor, end_with, operator_between, parameters_of
+
 # value = scale * (stored - zero_point). The power of two of int16 lets firmware shift (pixel << 7) instead of
 # multiplying. Scale 0: stored as they are, without quantisation.
 INPUT_QUANTIZATION = {"int8": (1.0, -128), "int16": (1.0 / 128.0, 0), "uint8": (1.0, 0), "float32": (0.0, 0)}
@@ -15,10 +17,9 @@ def take_uint8(model):
     graph = model.subgraphs[0]
     inner = graph.inputs[0]
     # The scale says nothing new, but tools look for it in integer tensors.
-    outer = _stored_as(graph, inner, schema.TensorType.UINT8, _parameters(INPUT_QUANTIZATION["uint8"]))
+    outer = add_tensor(graph, inner, schema.TensorType.UINT8, parameters_of(INPUT_QUANTIZATION["uint8"]))
     graph.tensors[inner].name = "pixels"
-    cast = _operator(model, schema.BuiltinOperator.CAST, outer, inner)
-    cast.builtinOptionsType, cast.builtinOptions = schema.BuiltinOptions.CastOptions, schema.CastOptionsT()
+    cast = operator_between(model, schema.BuiltinOperator.CAST, outer, inner, schema.CastOptionsT())
     cast.builtinOptions.inDataType, cast.builtinOptions.outDataType = schema.TensorType.UINT8, schema.TensorType.FLOAT32
     graph.operators.insert(0, cast)
 
@@ -43,46 +44,13 @@ def give_quantized(model, kind, quantization):
     graph = model.subgraphs[0]
     inner = int(graph.outputs[0])
     wanted = {"uint8": schema.TensorType.UINT8, "int8": schema.TensorType.INT8}[kind]
-    parameters = _parameters(quantization)
+    parameters = parameters_of(quantization)
     if graph.tensors[inner].type == wanted:
         (maker,) = (op for op in graph.operators if inner in op.outputs)
         if model.operatorCodes[maker.opcodeIndex].builtinCode != schema.BuiltinOperator.QUANTIZE:
             raise ValueError(f"The output of a file must come from a QUANTIZE to be given a scale. Received: {kind}.")
         graph.tensors[inner].quantization = parameters
         return
-    outer = _stored_as(graph, inner, wanted, parameters)
+    outer = add_tensor(graph, inner, wanted, parameters)
     graph.tensors[inner].name = "values"
-    quantize = _operator(model, schema.BuiltinOperator.QUANTIZE, inner, outer)
-    quantize.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
-    quantize.builtinOptions = schema.QuantizeOptionsT()
-    graph.operators.append(quantize)
-    graph.outputs = [outer]
-    for signature in model.signatureDefs or ():
-        signature.outputs[0].tensorIndex = outer
-
-
-def _parameters(quantization):
-    parameters = schema.QuantizationParametersT()
-    parameters.scale, parameters.zeroPoint = ([value] for value in quantization)
-    return parameters
-
-
-def _stored_as(graph, index, kind, parameters):
-    """Adds a tensor of another type that has the name and the shape of one; returns its index."""
-    like, tensor = graph.tensors[index], schema.TensorT()
-    tensor.name, tensor.shape, tensor.hasRank = like.name, like.shape, like.hasRank
-    # Buffer 0 is the empty one, by convention.
-    tensor.type, tensor.buffer, tensor.quantization = kind, 0, parameters
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _operator(model, builtin, source, result):
-    """Returns an operator from one tensor to another, whose code is new in the model."""
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = builtin
-    code.version = 1
-    model.operatorCodes.append(code)
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = len(model.operatorCodes) - 1, [source], [result]
-    return operator
+    end_with(model, operator_between(model, schema.BuiltinOperator.QUANTIZE, inner, outer, schema.QuantizeOptionsT()))

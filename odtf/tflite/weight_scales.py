@@ -27,25 +27,30 @@ def join_scales(model):
             scales = np.asarray(weight.quantization.scale, np.float64)
             axis = weight.quantization.quantizedDimension
             shape = [-1 if each == axis else 1 for each in range(len(weight.shape))]
-            values = _stored(model, weight, np.int8).reshape(weight.shape) * scales.reshape(shape)
+            values = stored(model, weight, np.int8).reshape(weight.shape) * scales.reshape(shape)
             scale = np.float32(np.abs(values).max() / 127.0)
-            _store(model, weight, np.round(values / scale).astype(np.int8), scale)
+            _store_with(model, weight, np.round(values / scale).astype(np.int8), scale)
             if len(op.inputs) > biases and op.inputs[biases] >= 0:
                 bias = graph.tensors[op.inputs[biases]]
                 steps = np.asarray(bias.quantization.scale, np.float64)
                 step = np.float32(steps[0] / scales[0] * scale)
-                _store(model, bias, np.round(_stored(model, bias, np.int32) * steps / step).astype(np.int32), step)
+                _store_with(model, bias, np.round(stored(model, bias, np.int32) * steps / step).astype(np.int32), step)
 
 
-def _stored(model, tensor, dtype):
+def stored(model, tensor, dtype):
+    """Returns the values of a constant tensor as they are stored, a flat array of a dtype."""
     return np.frombuffer(bytes(bytearray(model.buffers[tensor.buffer].data)), dtype)
 
 
-def _store(model, tensor, values, scale):
+def store(model, tensor, values):
     """Stores values in a buffer of the tensor's own: equal constants of other operators may share the old one."""
     buffer = schema.BufferT()
     buffer.data = values.tobytes()
     model.buffers.append(buffer)
     tensor.buffer = len(model.buffers) - 1
+
+
+def _store_with(model, tensor, values, scale):
+    store(model, tensor, values)
     tensor.quantization.scale, tensor.quantization.zeroPoint = [float(scale)], [0]
     tensor.quantization.quantizedDimension = 0

@@ -62,20 +62,30 @@ def normalized(images, dataset):
 
 def fit(network, dataset):
     """Moving statistics of one forward pass and the last layer by least squares: no minutes of training."""
-    images, labels = dataset.splits["train"].take(np.arange(1024))
-    images = normalized(images, dataset)
+    observe(network, dataset)
+    return fit_head(network, dataset)
+
+
+def observe(network, dataset):
+    """Gives batch normalisations the statistics of some training images."""
+    images, _ = dataset.splits["train"].take(np.arange(1024))
     norms = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
-    network(images, training=True)
+    network(normalized(images, dataset), training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    features = np.asarray(network(images, training=False)["embedding"])
+
+
+def fit_head(network, dataset):
+    """Solves for the dense layer behind the tap "embedding"."""
+    images, labels = dataset.splits["train"].take(np.arange(1024))
+    features = np.asarray(network(normalized(images, dataset), training=False)["embedding"])
     features = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     wanted = 10.0 * np.eye(10)[labels] - 1.0
     weights = np.linalg.solve(features.T @ features + 0.1 * np.eye(features.shape[1]), features.T @ wanted)
-    next(layer for layer in network.layers if isinstance(layer, keras.layers.Dense)).set_weights(
+    next(layer for layer in reversed(network.layers) if isinstance(layer, keras.layers.Dense)).set_weights(
         [weights[:-1], weights[-1]]
     )
     return network

@@ -40,8 +40,8 @@ def test_bad_argument(arguments, message, student, digits, tmp_path):
     [
         ({"image_shape": (9, 8, 1)}, r"images of shape \(8, 8, 1\)\. Received: images of shape \(9, 8, 1\)"),
         ({"names": ("a", "b", "c")}, r"10 classes apart\. Received: 3 classes"),
-        ({"names": ("a\nb", *"cdefghijk")[:10]}, r"one line of text.*Received: 'a\\nb'"),
-        ({"names": (" ", *"cdefghijk")[:10]}, r"one line of text.*Received: ' '"),
+        ({"names": ("a\nb", *"cdefghijk")[:10]}, r"one line of .*Received: 'a\\nb' of digits, which is no line"),
+        ({"names": (" ", *"cdefghijk")[:10]}, r"one line of .*Received: ' ' of digits, which is blank"),
     ],
 )
 def test_dataset_that_does_not_fit(changes, message, student, digits, tmp_path):

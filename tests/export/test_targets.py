@@ -51,7 +51,6 @@ def test_tensors(case):
     wanted = {
         ("soc", "int8"): ("int8", "int8"),
         ("soc", "int16x8"): ("int16", "int16"),
-        ("phone", "int8"): ("uint8", "uint8"),
         ("phone-gpu", "float16"): ("float32", "float32"),
     }.get((target.name, quantization), ("uint8", "float32"))
     assert (runner.input["dtype"].__name__, runner.output["dtype"].__name__) == wanted

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from odtf.data import folders, records
+from odtf.data import class_names, folders, records
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, common_size, decode, read
 from odtf.data.mask_folders import SPLIT_NAMES, open_masks
@@ -39,7 +39,7 @@ def open_source(argument, *, data_dir, image_size, targets):
 
     Raises:
         UserError: if other targets are wanted, or the folder cannot be read, has fewer than two classes, an empty
-            class, or images of several sizes and no `image_size`.
+            class, a name that no file can carry, or images of several sizes and no `image_size`.
     """
     if not argument:
         raise unknown("folder:")
@@ -58,6 +58,8 @@ def open_source(argument, *, data_dir, image_size, targets):
             f"A folder of images needs a sub-folder for each of at least 2 classes. Received: {roots['train']} with"
             f" {', '.join(names) or 'no sub-folder'}."
         )
+    # Before any path with such a name stands in a message.
+    class_names.cleaned(names, ascii(str(roots["train"])))
     listed = {name: _images(split_root, names) for name, split_root in roots.items()}
     size = image_size or common_size([file for files, _ in listed.values() for file in files])
     splits = {name: Split(_store(root, files, labels, size, targets)) for name, (files, labels) in listed.items()}

@@ -86,7 +86,9 @@ class Classification(Task):
         return ClassStudy(self, info)
 
     def fold(self, output, target):
-        return keras.layers.Softmax(name="softmax")(output) if target.finished else output
+        if not target.finished or classes.has_float_softmax(target):
+            return output
+        return keras.layers.Softmax(name="softmax")(output)
 
     def folded(self, output, target):
         if not target.finished:
@@ -94,14 +96,23 @@ class Classification(Task):
         return classes.softmax(output)
 
     def answer(self, info, target, quantization):
-        return Answer("scores" if target.finished else "logits", (1, len(info.names)))
+        shape = 1, len(info.names)
+        if target.finished and classes.has_float_softmax(target):
+            return Answer("scores", shape, "float32", softmax=True)
+        return Answer("scores" if target.finished else "logits", shape)
 
     def check(self, info, shape):
         if shape[-1] != len(info.names):
             raise UserError(
                 f"The network tells {shape[-1]} classes apart. Received: {len(info.names)} classes in {info.name}"
             )
-        classes.check_names(info.names)
+        classes.check_names(info)
+
+    def least_agreement(self, quantization):
+        return classes.LEAST_AGREEMENT.get(quantization)
+
+    def is_barely_trained(self, value, info):
+        return classes.is_near_chance(value, len(info.names))
 
     def labels(self, info):
         return tuple(str(name) for name in info.names)

@@ -9,8 +9,12 @@ from odtf.losses import check_temperature, conditional_divergence, supervised_co
 from odtf.metrics import CosineAgreement, MeanAveragePrecision, PrecisionAtK, RecallAtK
 from odtf.metrics.ranking import DISTANCES
 from odtf.models import heads
+from odtf.tasks import classes
 from odtf.tasks.retrieval.embedder import ImageEmbedder
 from odtf.tasks.task import Answer, Task
+
+# The least mean cosine between the vectors of a file and of its network.
+_LEAST_COSINE = {"float32": 0.999, "float16": 0.995, "int16x8": 0.995, "dynamic": 0.95, "int8": 0.9}
 
 
 class Retrieval(Task):
@@ -90,6 +94,12 @@ class Retrieval(Task):
     def allowed_loss(self, metric, count, max_drop):
         # Both rank the same pictures: the noise of a split is not in the difference.
         return min(max_drop, 0.005)
+
+    def least_agreement(self, quantization):
+        return _LEAST_COSINE.get(quantization)
+
+    def is_barely_trained(self, value, info):
+        return classes.is_near_chance(value, len(info.names))
 
     def describe(self, info):
         return f"Image embedder, learned from {len(info.names)} classes of {info.name}"

@@ -128,7 +128,7 @@ class Segmentation(Task):
 
     def fold(self, output, target):
         form = self._form(target)
-        if form == "probabilities":
+        if form == "probabilities" and not classes.has_float_softmax(target):
             return keras.layers.Softmax(name="softmax")(output)
         if form == "classes":
             return keras.layers.Lambda(_classes, arguments={"dtype": _integer(target)}, name="classes")(output)
@@ -153,7 +153,10 @@ class Segmentation(Task):
         form, size = self._form(target), info.image_shape[:2]
         if form == "classes":
             return Answer("classes", (1, *size), _integer(target))
-        return Answer("scores" if form == "probabilities" else "logits", (1, *size, len(info.names)))
+        shape = 1, *size, len(info.names)
+        if form == "probabilities" and classes.has_float_softmax(target):
+            return Answer("scores", shape, "float32", softmax=True)
+        return Answer("scores" if form == "probabilities" else "logits", shape)
 
     def check(self, info, shape):
         if tuple(shape[1:]) != (*info.image_shape[:2], len(info.names)):
@@ -161,11 +164,17 @@ class Segmentation(Task):
                 f"The network answers {tuple(shape[1:])} for an image. Received: images of {info.image_shape[:2]} with "
                 f"{len(info.names)} classes in {info.name}"
             )
-        classes.check_names(info.names)
+        classes.check_names(info)
 
     def allowed_loss(self, metric, count, max_drop):
         # An image has many pixels: the noise of a split is below that of as many single answers.
         return max_drop + 0.2 * count**-0.5
+
+    def least_agreement(self, quantization):
+        return classes.LEAST_AGREEMENT.get(quantization)
+
+    def is_barely_trained(self, value, info):
+        return classes.is_near_chance(value, len(info.names))
 
     def labels(self, info):
         return tuple(str(name) for name in info.names)

@@ -167,6 +167,9 @@ class Translation(Task):
     def least_agreement(self, quantization):
         return _LEAST_DB.get(quantization, _LEAST_DB_OF_INT8)
 
+    def largest_error(self, quantization):
+        return None  # Decibels say it.
+
     def describe(self, info):
         return f"Image translator of {info.name}"
 

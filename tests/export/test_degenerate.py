@@ -1,0 +1,39 @@
+"""Networks with dead, constant and oddly scaled parts: every target takes them, quantised after training or in it."""
+
+import keras
+import numpy as np
+import pytest
+
+from odtf import quantization
+from odtf.export import TARGETS, every_target, export_each
+from tests.export.conftest import normalized
+from tests.export.degenerate_networks import CASES, make
+
+
+def exported(network, digits, folder, chosen):
+    rows, refused = export_each(
+        network, digits, chosen, lambda target: folder / target.name, calibration_examples=32, max_examples=64
+    )
+    assert not refused
+    return rows
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_quantised_after_training(case, digits, tmp_path):
+    chosen = [*every_target("int8"), (TARGETS["soc"], "int16x8")]
+    rows = exported(make(case, digits), digits, tmp_path, chosen)
+    assert len(rows) == len(chosen)
+    assert all(row["error"] < 0.3 for row in rows), {(row["target"], row["quantization"]): row["error"] for row in rows}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_trained_quantised(case, digits, tmp_path):
+    network = make(case, digits)
+    image_range = quantization.pixel_range(digits.mean, digits.std)
+    aware = quantization.quantization_aware(network, input_range=image_range)
+    for layer in aware._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False  # Its statistics are part of the case.
+    images, _ = digits.splits["train"].take(np.arange(64))
+    aware(normalized(images, digits), training=True)
+    exported(aware, digits, tmp_path, [(TARGETS[name], "int8") for name in ("soc", "phone")])

@@ -10,7 +10,7 @@ import tempfile
 from odtf import __version__, export, files, models, targets
 from odtf.candidates import budget
 from odtf.errors import UserError
-from odtf.tflite import arena, vela
+from odtf.tflite import arena, micro_interpreter, vela
 
 LATENCY_ROUNDS = 7
 # For targets that name no processor of their own.
@@ -110,6 +110,7 @@ def _made_with(pool):
         "odtf": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),
         "vela": importlib.metadata.version("ethos-u-vela") if vela.available() else None,
+        "tflite_micro": importlib.metadata.version("tflite-micro") if micro_interpreter.available() else None,
     }
 
 

@@ -116,9 +116,9 @@ def test_int8_file_of_a_regression(network, pictures, tmp_path):
     assert not any("top1" in key for key in row)
 
     checks = {check["check"]: check for check in json.loads((tmp_path / "verification.json").read_text())["checks"]}
-    assert set(checks) == {"interface", "operators", "limits", "accuracy", "kernels"}
+    assert set(checks) == {"interface", "operators", "limits", "accuracy", "micro"}
     assert checks["accuracy"]["allowed_drop"] == 1.0
-    assert {"mae", "mae_without_xnnpack", "agreement"} <= set(checks["kernels"])
+    assert {"mae", "mae_without_xnnpack", "agreement"} <= set(checks["micro"])
 
 
 def test_what_goes_beside_it_speaks_of_the_task(network, pictures, tmp_path):

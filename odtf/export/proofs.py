@@ -85,7 +85,7 @@ def micro(content, circumstances):
 
 
 def _equal(values, others, output):
-    """The share of equal values; of int16 ones, whose steps are 256 times as fine as int8's, one step apart is equal."""
+    """The share of equal values; int16 ones, whose steps are 256 times as fine as int8's, may be a step apart."""
     step = output["quantization"][0] if output["dtype"] == np.int16 else 0.0
     return float(np.mean(np.abs(values - others) <= 1.001 * step))
 

@@ -164,14 +164,9 @@ def test_mediapipe_reads_the_labels(published, monkeypatch):
         published("phone", ("phone", "int8"))
 
 
-def _without_micro(monkeypatch):
-    """As where tflite-micro is not installed."""
-    monkeypatch.setattr(micro_interpreter, "available", lambda: False)
-
-
 def test_files_for_microcontrollers_are_run_by_reference_kernels(published, monkeypatch):
-    _without_micro(monkeypatch)
-    row, folder, report = published("micro")
+    monkeypatch.setattr(micro_interpreter, "available", lambda: False)
+    _, folder, report = published("micro")
     found = _checks(report)["micro", None]
     assert found["kernels"] == "LiteRT's reference kernels" and "pip install odtf[micro]" in found["tflite_micro"]
     assert found["max_difference_steps"] > 0 and found["passed"]
@@ -183,7 +178,7 @@ def test_files_for_microcontrollers_are_run_by_reference_kernels(published, monk
 
 @pytest.mark.needs(package="tflite_micro")
 def test_files_for_microcontrollers_are_run_by_tflite_micro(published, monkeypatch):
-    row, folder, report = published("soc")
+    _, folder, report = published("soc")
     found = _checks(report)["micro", None]
     assert found["kernels"] == micro_interpreter.title() and found["kernels"].startswith("tflite-micro ")
     assert found["equal_to_reference"] >= 0.99

@@ -73,7 +73,7 @@ def answers(program, images):
     return [int(line) for line in run.stdout.split()], run.stderr.decode().strip()
 
 
-@pytest.mark.parametrize("names", [(), ("-DSTUB_SINCE_OCTOBER_2026",)], ids=["tflite", "tflite::micro"])
+@pytest.mark.parametrize("names", [(), ("-DSTUB_SINCE_AUTUMN_2026",)], ids=["tflite", "tflite::micro"])
 def test_400_images_prepare_the_interpreter_once(names, card, images, tmp_path):
     source = card / "student_int8"
     content = source.with_suffix(".tflite").read_bytes()
@@ -115,7 +115,7 @@ def test_whatever_fails_is_said(found, instead, options, allocations, invocation
 def test_code_for_any_task_and_all_operators(stored, tmp_path):
     """Every name of a resolver's method is one that the library has."""
     templates = jinja2.Environment(loader=jinja2.PackageLoader("odtf.export"), undefined=jinja2.StrictUndefined)
-    operators = sorted(operator_sets.MICRO | operator_sets.ETHOS_U) + ["CUSTOM:ethos-u"]
+    operators = [*sorted(operator_sets.MICRO | operator_sets.ETHOS_U), "CUSTOM:ethos-u"]
     code = snippet(
         templates.get_template("snippet_firmware.md.j2").render(
             arena={"bytes": 4096, "head_bytes": 1024, "tail_bytes": 2048, "by": "estimate"},

@@ -1,5 +1,5 @@
 // Stands in for TensorFlow Lite Micro in tests. It runs nothing: it counts what a program asks for, and refuses what the
-// library would refuse. With STUB_SINCE_OCTOBER_2026 all names are in tflite::micro, else where they were before.
+// library would refuse. With STUB_SINCE_AUTUMN_2026 all names are in tflite::micro, else where they were before.
 #ifndef ODTF_TESTS_MICRO_MUTABLE_OP_RESOLVER_H_
 #define ODTF_TESTS_MICRO_MUTABLE_OP_RESOLVER_H_
 
@@ -19,7 +19,7 @@ inline Counts counts = {};
 
 }  // namespace stub
 
-#ifdef STUB_SINCE_OCTOBER_2026
+#ifdef STUB_SINCE_AUTUMN_2026
 #define STUB_NAMESPACE tflite::micro
 namespace tflite::micro {
 enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };

@@ -23,6 +23,7 @@ _KERNELS = {
     **dict.fromkeys(("ADD", "CONCATENATION", "MAX_POOL_2D", "PAD"), 80),
     "MEAN": 64,
     **dict.fromkeys(("QUANTIZE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RESHAPE"), 48),
+    **dict.fromkeys(("RELU", "RELU6", "LEAKY_RELU", "TANH", "LOGISTIC"), 48),
 }
 _OTHER_KERNEL = 128
 _WITH_CHANNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")

@@ -1,5 +1,7 @@
 """TensorFlow Lite Micro as a process of its own: what it refuses is one line, and a crash of it no crash of ours."""
 
+import itertools
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -57,8 +59,8 @@ def test_without_it_the_package_is_named(custom, monkeypatch):
 def test_small_activations_take_more_to_be_planned_than_to_be_kept():
     """A chain of 20 operators on 16 bytes each: head and tail alone would not prepare it."""
     names = [f"t{number}" for number in range(21)]
-    operators = [((before,), (after,)) for before, after in zip(names, names[1:], strict=False)]
-    model = flatbuffer.unpack(graph({name: (1, 16) for name in names}, operators, names[:1], names[-1:]))
+    operators = [((before,), (after,)) for before, after in itertools.pairwise(names)]
+    model = flatbuffer.unpack(graph(dict.fromkeys(names, (1, 16)), operators, names[:1], names[-1:]))
     for tensor in model.subgraphs[0].tensors:
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.scale, tensor.quantization.zeroPoint = np.float32([1.0]), np.int64([0])

@@ -1,7 +1,8 @@
 """The code that a model card prints for firmware: it compiles, and asks of the library what it may ask for.
 
 Headers of our own stand in for TensorFlow Lite Micro (tests/export/tflm). Where the environment names a build of the
-library itself, the same code is linked with that: TFLM_INCLUDE, folders of headers as in PATH, and TFLM_LIBRARY.
+library itself, the same code is linked with that: TFLM_INCLUDE, folders of headers as in PATH, and TFLM_LIBRARY, such
+as libtensorflow-microlite.a.
 """
 
 import os
@@ -23,6 +24,10 @@ HERE = pathlib.Path(__file__).parent / "tflm"
 FLAGS = ("-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror")
 KIND = "od_cheap depthwise"
 IMAGES = 400
+
+# Where the library's own build keeps what its headers include.
+_DOWNLOADS = ("third_party", "tensorflow/lite/micro/tools/make/downloads")
+_DEPENDENCIES = ("flatbuffers/include", "gemmlowp", "ruy")
 
 pytestmark = pytest.mark.skipif(not os.environ.get("CI") and shutil.which("g++") is None, reason="no C++ compiler")
 
@@ -141,10 +146,11 @@ def test_code_for_any_task_and_all_operators(stored, tmp_path):
 )
 def test_the_library_itself_answers_as_reference_kernels(card, images, tmp_path):
     source = card / "student_int8"
+    folders = [pathlib.Path(name) for name in os.environ["TFLM_INCLUDE"].split(os.pathsep)]
+    folders += [folder / place / name for folder in folders for place in _DOWNLOADS for name in _DEPENDENCIES]
     # Its headers are not made for -pedantic: those of a system are not warned of.
-    headers = [option for folder in os.environ["TFLM_INCLUDE"].split(os.pathsep) for option in ("-isystem", folder)]
-    options = [*headers, "-DTF_LITE_STATIC_MEMORY", "-DREAL_LIBRARY", "-DSTUB_PIXELS=64"]
-    options += [os.environ["TFLM_LIBRARY"], "-lm"]
+    options = [option for folder in folders if folder.is_dir() for option in ("-isystem", folder)]
+    options += ["-DTF_LITE_STATIC_MEMORY", "-DREAL_LIBRARY", "-DSTUB_PIXELS=64", os.environ["TFLM_LIBRARY"], "-lm"]
     program = compiled(tmp_path, snippet((card / "MODEL_CARD.md").read_text()), source, options)
     found, _ = answers(program, images)
     expected = Runner(source.with_suffix(".tflite"), kernels="reference").predict(images).argmax(axis=1)

@@ -15,7 +15,6 @@ import sys
 import tempfile
 
 import numpy as np
-from tflite_micro import runtime
 
 # Arenas are multiples of it, as all that lies in them.
 _STEP = 16
@@ -28,7 +27,7 @@ def main(folder, plenty):
     head, tail = recorded(content, plenty)
     least = least_arena(content, head + tail)
     if (folder / "inputs.npy").exists():
-        interpreter = runtime.Interpreter.from_bytes(content, arena_size=least)
+        interpreter = prepared(content, least)
         np.save(folder / "outputs.npy", [answer(interpreter, one) for one in np.load(folder / "inputs.npy")])
     found = {"head_bytes": head, "tail_bytes": tail, "bytes": least}
     (folder / "allocations.json").write_text(json.dumps(found), "utf-8")
@@ -36,7 +35,7 @@ def main(folder, plenty):
 
 def recorded(content, plenty):
     """Returns the bytes of head and tail, as TFLM's recording allocator prints them."""
-    interpreter = runtime.Interpreter.from_bytes(content, arena_size=plenty)
+    interpreter = prepared(content, plenty)
     with tempfile.TemporaryFile() as sink:
         kept = os.dup(2)
         os.dup2(sink.fileno(), 2)
@@ -46,6 +45,14 @@ def recorded(content, plenty):
         sink.seek(0)
         printed = sink.read().decode()
     return (int(re.search(rf"allocation {part} (\d+) bytes", printed).group(1)) for part in ("head", "tail"))
+
+
+def prepared(content, arena_bytes):
+    """Returns TFLM's interpreter of a file, its tensors allocated in an arena of its own."""
+    # Whatever imports all modules of odtf does not need the package.
+    from tflite_micro import runtime
+
+    return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
 
 
 def least_arena(content, taken):
@@ -68,7 +75,7 @@ def answer(interpreter, stored):
 
 def _fits(content, arena_bytes):
     try:
-        runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+        prepared(content, arena_bytes)
     except RuntimeError:
         return False
     return True

@@ -48,7 +48,7 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
     card = environment.get_template(f"{CARD}.j2").render(
         about={"judged": None, **about},
         agreement=lambda check: "-" if task.agreement is None else task.agreement.text(check["agreement"]),
-        arena=arena(embedded) if target.c_array else None,
+        arena=arena(embedded) if target.c_array or target.snippet == "firmware" else None,
         array=name,
         checks=checks,
         figures=_figures,

@@ -73,11 +73,13 @@ def _measure(network, target, quantization, pool, key):
             return {**dict.fromkeys((key, *_MEASURED)), "notes": [str(error)]}
         runner = export.Runner(row["path"])
         latency = statistics.median(runner.latency()["p50_us"] for _ in range(LATENCY_ROUNDS))
+        taken = arena.arena(pathlib.Path(row["path"]).read_bytes())
         return {
             **{key: row[key] for key in (key, "bytes", "sha256", "agreement")},
             "macs": models.cost(network, deployed=True, output=pool.task.output).macs,
             "latency_us": round(latency, 1),
-            "arena_bytes": arena.arena(pathlib.Path(row["path"]).read_bytes())["bytes"],
+            "arena_bytes": taken["bytes"],
+            "arena_by": taken["by"],
             **_compile(row["path"], target, quantization),
         }
 

@@ -32,6 +32,7 @@ _OPTIONAL = {
     "ethosu": ("soc", None),
     "mediapipe": ("phone", "tensorflow_model_optimization"),
     "tensorflow_model_optimization": ("finetune", "mediapipe"),
+    "tflite_micro": ("micro", None),
 }
 
 

@@ -9,7 +9,8 @@ The JSON, stable (keys may be added, none is renamed or removed):
                    ...; null where the file is not int8 or Vela is not installed; {"refused": why} where it does not
                    take the file),
                    litert_benchmark (as latency, by LiteRT's own program, and resolution_us; or {"refused": why}),
-                   arena (bytes, at_least_bytes: an estimate of TFLite Micro's arena, activations alone; or null),
+                   arena (what TFLite Micro takes on a 64-bit machine: bytes, head_bytes, tail_bytes, at_least_bytes,
+                   by: the version of tflite-micro that said it, or "estimate"; or null),
                    operators (list of: name, output, us, kernel; in order, each timed alone on one thread; without
                    those that unpack constants before the first inference)
 

@@ -32,14 +32,20 @@ def _times(rows, names):
 
 def _memory(rows, names):
     figures = {"Vela SRAM": "sram_bytes", "Vela flash": "flash_bytes", "Vela DRAM": "dram_bytes", "cycles": "cycles"}
-    lines = [("memory, bytes", "file", "arena, estimated", *figures, "operators on CPU")]
+    lines = [("memory, bytes", "file", "arena", *figures, "operators on CPU")]
     for row in rows:
         compiled = row["vela"] or {}
         npu = [f"{compiled[key]:,}" if key in compiled else "-" for key in figures.values()]
         npu.append(str(len(compiled["cpu_operators"])) if "cpu_operators" in compiled else "-")
-        estimate = "-" if row["arena"] is None else f"{row['arena']['bytes']:,}"
-        lines.append((names[row["path"]], f"{row['bytes']:,}", estimate, *npu))
+        lines.append((names[row["path"]], f"{row['bytes']:,}", _arena(row["arena"]), *npu))
     return table(lines)
+
+
+def _arena(found):
+    if found is None:
+        return "-"
+    # Rows of an earlier version do not say: all were estimates, of the activations alone.
+    return f"{found['bytes']:,}" + (" (estimate)" if found.get("by", "estimate") == "estimate" else "")
 
 
 def _operators(rows, names):

@@ -6,8 +6,8 @@ is answered from them; the form is stable, keys may be added:
 
     candidates  for each: target, peer, quantization, val_METRIC (of the task's metric that chooses), bytes, sha256,
                 macs (of the deployed network), cycles and sram_bytes (Vela's, for the Ethos-U; null where it has none),
-                arena_bytes (the estimate of TFLite Micro's), latency_us (p50 of one thread, median of rounds),
-                agreement, notes, made_with (digest of the weights, versions); nulls and a note where the export
-                refuses it
+                arena_bytes (TFLite Micro's, activations and structures), arena_by (the version of tflite-micro that
+                said it, or "estimate"), latency_us (p50 of one thread, median of rounds), agreement, notes, made_with
+                (digest of the weights, versions); nulls and a note where the export refuses it
     choice      target, budget, and the chosen peer and quantization; null where none fits
 """

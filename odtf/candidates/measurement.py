@@ -9,7 +9,7 @@ import tempfile
 from odtf import __version__, export, files, models, sealed, targets
 from odtf.candidates import budget
 from odtf.errors import UserError
-from odtf.tflite import arena, vela
+from odtf.tflite import arena, micro_interpreter, vela
 
 LATENCY_ROUNDS = 7
 # For targets that name no processor of their own.
@@ -72,11 +72,13 @@ def _measure(network, target, quantization, pool, key):
             return {**dict.fromkeys((key, *_MEASURED)), "notes": [str(error)]}
         runner = export.Runner(row["path"])
         latency = statistics.median(runner.latency()["p50_us"] for _ in range(LATENCY_ROUNDS))
+        taken = arena.arena(pathlib.Path(row["path"]).read_bytes())
         return {
             **{key: row[key] for key in (key, "bytes", "sha256", "agreement")},
             "macs": models.cost(network, deployed=True, output=pool.task.output).macs,
             "latency_us": round(latency, 1),
-            "arena_bytes": arena.arena(pathlib.Path(row["path"]).read_bytes())["bytes"],
+            "arena_bytes": taken["bytes"],
+            "arena_by": taken["by"],
             **_compile(row["path"], target, quantization),
         }
 
@@ -109,6 +111,7 @@ def _made_with(pool):
         "odtf": __version__,
         "tensorflow": importlib.metadata.version("tensorflow"),
         "vela": importlib.metadata.version("ethos-u-vela") if vela.available() else None,
+        "tflite_micro": importlib.metadata.version("tflite-micro") if micro_interpreter.available() else None,
     }
 
 

@@ -11,9 +11,10 @@ joint_step (m peers at once against one by one), ensemble_step (OEM's five stude
 shared_trunk (PCL against the same without sharing, passes counted), distillation (its share of the step), pipeline
 (against a constant batch). All of it takes some ten minutes on two cores.
 
-edge: latency of TFLite files by the interpreter and by LiteRT's own litert-benchmark, time per operator, size, an
-estimate of TFLite Micro's arena; cycles, SRAM and flash of an Ethos-U where ethos-u-vela is installed and the file is
-int8. With --adb, the commands that measure the files on an Android phone are printed instead.
+edge: latency of TFLite files by the interpreter and by LiteRT's own litert-benchmark, time per operator, size, TFLite
+Micro's arena (its own figure where tflite-micro is installed, else an estimate); cycles, SRAM and flash of an Ethos-U
+where ethos-u-vela is installed and the file is int8. With --adb, the commands that measure the files on an Android
+phone are printed instead.
 """
 
 import pathlib

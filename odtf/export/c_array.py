@@ -64,7 +64,7 @@ def _source(content, name, labels):
     return f"""\
 #include "{name}.h"
 
-// TensorFlow Lite reads weights in place, on 16-byte boundaries.
+// A constant, which the linker leaves in flash: weights are read in place, on 16-byte boundaries.
 alignas(16) const unsigned char {name}[] = {{
 {chr(10).join(lines)}
 }};

@@ -49,7 +49,7 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
         about={"judged": None, **about},
         agreement=lambda check: "-" if task.agreement is None else task.agreement.text(check["agreement"]),
         error=lambda check: "-" if check["error"] is None else f"{check['error']:.3g}",
-        arena=arena(content)["bytes"],
+        arena=arena(embedded) if target.c_array or target.snippet == "firmware" else None,
         array=name,
         checks=checks,
         figures=_figures,

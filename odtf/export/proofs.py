@@ -11,16 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from odtf.errors import VerificationError
+from odtf.errors import UserError, VerificationError
 from odtf.export.limits import is_worse, margin_between
 from odtf.metrics import evaluate
 from odtf.targets import Target
 from odtf.tasks import Task
-from odtf.tflite import vela
+from odtf.tflite import arena, micro_interpreter, vela
+from odtf.tflite.micro_interpreter import MicroRunner
 from odtf.tflite.runner import Runner
 
-# LiteRT's own kernels run a grouped convolution in a slow loop.
+# LiteRT's own kernels run a grouped convolution in a slow loop, and reference kernels run everything in one.
 _KERNEL_EXAMPLES = 128
+# Of the values of the output, by TensorFlow Lite Micro and by LiteRT's reference kernels.
+_LEAST_EQUAL = 0.99
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,26 +58,67 @@ def kernels(content, circumstances):
     Integer kernels round in other places than XNNPACK's, by one step in each layer, so that scores may differ; what
     must stand is the accuracy.
     """
-    task, info = circumstances.task, circumstances.dataset.info
     images, targets = circumstances.examples(_KERNEL_EXAMPLES)
-    runners = Runner(content), Runner(content, xnnpack=False)
-    with_it, without = (runner.predict(images) for runner in runners)
+    without = Runner(content, kernels="own").predict(images)
+    return _beside_xnnpack(content, circumstances, images, targets, without, "LiteRT's own kernels")
+
+
+def micro(content, circumstances):
+    """Runs a file as a microcontroller does: by TensorFlow Lite Micro where tflite-micro is installed.
+
+    Else LiteRT's reference kernels run it, which round as TensorFlow Lite Micro does. Where both do, their outputs must
+    be equal but for a hundredth.
+    """
+    images, targets = circumstances.examples(_KERNEL_EXAMPLES)
+    runner = Runner(content, kernels="reference")
+    answers = runner.predict(images)
+    said = {"kernels": "LiteRT's reference kernels", "tflite_micro": f"not installed ({micro_interpreter.INSTALL})"}
+    if micro_interpreter.available():
+        reference, answers = answers, _by_micro(content, images)
+        said = {"kernels": micro_interpreter.title(), "equal_to_reference": _equal(answers, reference, runner.output)}
+        if said["equal_to_reference"] < _LEAST_EQUAL:
+            raise VerificationError(
+                f"TensorFlow Lite Micro gives the values of LiteRT's reference kernels in {_LEAST_EQUAL:.0%} of "
+                f"{answers.size:,} at least. Received: {said['equal_to_reference']:.2%}"
+            )
+    return said | _beside_xnnpack(content, circumstances, images, targets, answers, said["kernels"])
+
+
+def _equal(values, others, output):
+    """The share of equal values; int16 ones, whose steps are 256 times as fine as int8's, may be a step apart."""
+    step = output["quantization"][0] if output["dtype"] == np.int16 else 0.0
+    return float(np.mean(np.abs(values - others) <= 1.001 * step))
+
+
+def _by_micro(content, images):
+    try:
+        return MicroRunner(content, arena.plenty(arena.estimate(content))).predict(images)
+    except UserError as error:
+        raise VerificationError(str(error)) from error
+
+
+def _beside_xnnpack(content, circumstances, images, targets, others, title):
+    """Figures of a file's answers by other kernels, which must be as good as XNNPACK's, and how far they differ."""
+    task, info = circumstances.task, circumstances.dataset.info
+    runner = Runner(content)
+    usual = runner.predict(images)
     # Metrics that are computed against another split are left out.
     metrics = {name: metric for name, metric in task.metrics.items() if metric.reference is None}
     found, other = ({}, {})
-    answers = [task.comparable(y, info, circumstances.target) for y in (with_it, without)]
+    answers = [task.comparable(y, info, circumstances.target) for y in (usual, others)]
     if metrics:
         found, other = (evaluate(lambda _, y=y: y, [(images, targets)], metrics) for y in answers)
     if task.choice in metrics:
-        noise = margin_between(metrics[task.choice], targets, *answers)
-        _check_kernels(task, found[task.choice], other[task.choice], len(images), circumstances.max_drop, noise)
-    difference = float(np.max(np.abs(with_it - without)))
-    scale = runners[0].output["quantization"][0]
+        allowed = task.allowed_loss(task.choice, len(images), circumstances.max_drop)
+        allowed += margin_between(metrics[task.choice], targets, *answers)
+        _check_kernels(task, found[task.choice], other[task.choice], allowed, title)
+    difference = float(np.max(np.abs(usual - others)))
+    scale = runner.output["quantization"][0]
     figures = {"passed": True, "examples": len(images)}
     if task.agreement is not None:
         figures |= evaluate(lambda _: answers[1], [(images, answers[0])], {"agreement": task.agreement})
     figures |= {
-        "equal_scores": float(np.mean(with_it == without)),
+        "equal_scores": float(np.mean(usual == others)),
         "max_difference": difference,
         "max_difference_steps": round(difference / scale) if scale else None,
     }
@@ -83,11 +127,10 @@ def kernels(content, circumstances):
     return figures
 
 
-def _check_kernels(task, value, other, count, max_drop, noise):
-    allowed = task.allowed_loss(task.choice, count, max_drop) + noise
+def _check_kernels(task, value, other, allowed, title):
     if is_worse(task, other, value, allowed):
         raise VerificationError(
-            f"LiteRT's own kernels answer worse than XNNPACK's, whose {task.metrics[task.choice].title} is "
+            f"The file answers worse by {title} than by XNNPACK's, whose {task.metrics[task.choice].title} is "
             f"{value:.4f}, by more than {allowed:.4f}. Received: {other:.4f}"
         )
 
@@ -123,4 +166,4 @@ def compile_for_npu(content, circumstances):
     return {"passed": True, **figures, "bytes": len(compiled), "content": compiled}
 
 
-PROOFS = {"kernels": kernels, "vela": compile_for_npu, "client": client}
+PROOFS = {"kernels": kernels, "micro": micro, "vela": compile_for_npu, "client": client}

@@ -9,6 +9,6 @@ TARGET = dataclasses.replace(
     name="ethos-u55",
     title="an Arm Ethos-U55 with 128 MACs a cycle, through Vela and TFLite Micro",
     operators=operator_sets.ETHOS_U,
-    proofs=("kernels", "vela"),
+    proofs=("micro", "vela"),
     accelerator="ethos-u55-128",
 )

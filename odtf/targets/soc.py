@@ -17,5 +17,5 @@ TARGET = Target(
     metadata=False,
     c_array=True,
     snippet="firmware",
-    proofs=("kernels",),
+    proofs=("micro",),
 )

@@ -1,19 +1,24 @@
-"""Memory that a microcontroller needs for a file's activations: an estimate of TFLite Micro's tensor arena.
+"""Memory that a microcontroller needs for a file: the tensor arena of TensorFlow Lite Micro (TFLM), head and tail.
 
-The planning is that of TFLite Micro's GreedyMemoryPlanner (tflite-micro, memory_planner/greedy_memory_planner.cc): the
-largest tensors first, each at the lowest offset that is free for as long as it lives, on 16-byte boundaries.
+The head holds activations, planned as TFLM's GreedyMemoryPlanner does (tflite-micro, memory_planner/
+greedy_memory_planner.cc): the largest tensors first, each at the lowest offset that is free for as long as it lives, on
+16-byte boundaries, after those whose offsets stand in the file. The tail holds what the interpreter keeps: a structure
+for each tensor and operator, and multiplier and shift for each output channel of a convolution.
 
-What the arena holds beside activations is left out, since it depends on the version and on the kernels linked: the
-persistent structures of tensors and operators, 8 bytes of multiplier and shift for each output channel of a
-convolution, and the scratch buffers of optimised kernels such as CMSIS-NN's.
+Where the package tflite-micro is installed, TFLM itself is asked; else both are estimated, as on a 64-bit machine. On a
+32-bit chip the tail is smaller, since pointers are. Scratch buffers of optimised kernels, such as CMSIS-NN's or
+ESP-NN's, are left out, since they depend on what is linked.
 """
 
+import functools
 import math
+import struct
 
 from ai_edge_litert import schema_py_generated as schema
 
+from odtf.errors import UserError
 from odtf.lifetimes import Lifetime, peak
-from odtf.tflite import flatbuffer
+from odtf.tflite import flatbuffer, micro_interpreter, structures
 
 ALIGNMENT = 16
 
@@ -30,20 +35,61 @@ _TYPE_BITS = {
 
 
 def arena(content):
-    """Estimates the arena of a TFLite file.
+    """Returns what a TFLite file takes of the arena.
 
     Args:
         content: bytes of a file with one subgraph.
 
     Returns:
-        dict with `"bytes"`, what the greedy plan takes, and `"at_least_bytes"`, the most that is alive at once: no plan
-        takes less.
+        dict with `"bytes"`, the arena that the file needs; `"head_bytes"` and `"tail_bytes"`, of which it is the sum,
+        or more where preparing the file takes more than running it; `"at_least_bytes"`, the most activations that are
+        alive at once, less than which no plan takes; and `"by"`: the version of tflite-micro that was asked, or
+        `"estimate"`.
 
     Raises:
         ValueError: if the file has several subgraphs, or a tensor without a fixed size.
     """
-    tensors = activations(content)
-    return {"bytes": plan(tensors)[1], "at_least_bytes": peak(tensors)}
+    found = estimate(content)
+    if not micro_interpreter.available():
+        return found
+    try:
+        return {**found, **_measured(content, plenty(found)), "by": micro_interpreter.title()}
+    except UserError:  # It is no file for a microcontroller, or one for an NPU beside it.
+        return found
+
+
+def plenty(estimated):
+    """Returns the bytes of an arena that is surely enough for a file with such an estimate."""
+    return 4 * estimated["bytes"] + 2**16
+
+
+@functools.lru_cache(maxsize=8)
+def _measured(content, enough):
+    return micro_interpreter.allocations(content, enough)
+
+
+def estimate(content):
+    """Estimates what `arena` returns, from the file alone.
+
+    Args:
+        content: as for `arena`.
+
+    Raises:
+        ValueError: as `arena`.
+    """
+    model = _model(content)
+    lifetimes, offsets = _lifetimes(model), _offline_offsets(model)
+    tensors, scratch = list(lifetimes.values()), structures.scratch(model)
+    given = [offsets.get(index) for index in lifetimes] + [None] * len(scratch)
+    head, tail = plan(tensors + scratch, given)[1], structures.tail(model)
+    planning = tail + structures.planning(model, len(given))
+    return {
+        "bytes": max(head + tail, planning),
+        "head_bytes": head,
+        "tail_bytes": tail,
+        "at_least_bytes": peak(tensors),
+        "by": "estimate",
+    }
 
 
 def activations(content):
@@ -59,34 +105,63 @@ def activations(content):
     Raises:
         ValueError: as `arena`.
     """
+    return list(_lifetimes(_model(content)).values())
+
+
+def _model(content):
     model = flatbuffer.unpack(content)
     if len(model.subgraphs) != 1:
         raise ValueError(f"An arena is planned for one subgraph. Received: {len(model.subgraphs)} subgraphs")
+    return model
+
+
+def _lifetimes(model):
+    """Returns a dict from the number of a tensor that lives in the arena to its `Lifetime`, in the file's order."""
     graph = model.subgraphs[0]
     first = dict.fromkeys((int(index) for index in graph.inputs), 0)
     last = dict(first)
     for number, operator in enumerate(graph.operators, start=1):
-        for index in operator.outputs:
-            first.setdefault(int(index), number)
-            last[int(index)] = number
-        # An input that is left out has the index -1; one that nothing has written is a constant of the file.
-        last.update((int(index), number) for index in operator.inputs if int(index) in first)
+        for index in map(int, operator.outputs):
+            first.setdefault(index, number)
+            last[index] = number
+        # An input that is left out has the index -1. One that nothing has written is a constant of the file, or memory
+        # for the operator to work in.
+        for index in (int(index) for index in operator.inputs if index >= 0):
+            if index in first or not _is_constant(model, graph.tensors[index]):
+                first.setdefault(index, number)
+                last[index] = number
     last.update((int(index), len(graph.operators)) for index in graph.outputs if int(index) in first)
-    return [Lifetime(_aligned(_bytes(graph.tensors[index])), first[index], last[index]) for index in sorted(first)]
+    return {i: Lifetime(_aligned(_bytes(graph.tensors[i])), first[i], last[i]) for i in sorted(first)}
 
 
-def plan(tensors):
-    """Places tensors as TFLite Micro's GreedyMemoryPlanner does.
+def _is_constant(model, tensor):
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
+def _offline_offsets(model):
+    """Returns a dict from a tensor's number to the offset that the file gives it, as Vela's files do."""
+    entry = flatbuffer.read_metadata(model, "OfflineMemoryAllocation")
+    # int32: version, subgraph, number of tensors, and for each the offset, or -1.
+    offsets = [] if entry is None else struct.unpack(f"<{len(entry) // 4}i", entry)[3:]
+    return {index: offset for index, offset in enumerate(offsets) if offset >= 0}
+
+
+def plan(tensors, given=None):
+    """Places tensors as TFLM's GreedyMemoryPlanner does.
 
     Args:
         tensors: list of `Lifetime`.
+        given: for each the offset where it must lie, or None; None: none must.
 
     Returns:
         (offsets, size): the offset of each tensor, and the bytes that all of them take.
     """
-    offsets, placed = [0] * len(tensors), []
+    offsets = [offset or 0 for offset in given or [None] * len(tensors)]
+    placed = [index for index in range(len(tensors)) if given and given[index] is not None]
     # Of equal sizes the later tensor comes first: theirs is a stable sort of the reversed list.
-    for index in sorted(range(len(tensors)), key=lambda i: (-tensors[i].size, -i)):
+    free = sorted(set(range(len(tensors))) - set(placed), key=lambda i: (-tensors[i].size, -i))
+    for index in free:
         tensor, offset = tensors[index], 0
         for other in sorted(placed, key=lambda i: offsets[i]):
             if tensors[other].first > tensor.last or tensors[other].last < tensor.first:
@@ -104,7 +179,7 @@ def _aligned(size):
 
 
 def _bytes(tensor):
-    # As for TFLite Micro: what a signature leaves open, such as the batch, has the size 1 here.
+    # As for TFLM: what a signature leaves open, such as the batch, has the size 1 here.
     shape = [] if tensor.shape is None else [int(n) for n in tensor.shape]
     if min(shape, default=1) < 0 or tensor.type not in _TYPE_BITS:
         raise ValueError(f"An arena is planned for tensors of a fixed size. Received: {tensor.name!r}, {shape}")

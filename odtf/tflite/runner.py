@@ -9,15 +9,19 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from odtf.errors import UserError
 from odtf.quiet import quiet
 
-_OWN_KERNELS = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+_RESOLVERS = {
+    "xnnpack": OpResolverType.AUTO,
+    "own": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    "reference": OpResolverType.BUILTIN_REF,
+}
 
 
-def interpreter_of(content, num_threads=1, xnnpack=True):
+def interpreter_of(content, num_threads=1, kernels="xnnpack"):
     """Returns LiteRT's interpreter of a file's bytes, its tensors not allocated yet; arguments as of `Runner`."""
     return Interpreter(
         model_content=content,
         num_threads=num_threads,
-        experimental_op_resolver_type=OpResolverType.AUTO if xnnpack else _OWN_KERNELS,
+        experimental_op_resolver_type=_RESOLVERS[kernels],
     )
 
 
@@ -27,7 +31,9 @@ class Runner:
     Args:
         file: path or bytes.
         num_threads: threads that the interpreter may use.
-        xnnpack: whether XNNPACK may run what it can, as it does by default; else LiteRT's own kernels run everything.
+        kernels: `"xnnpack"`: XNNPACK runs what it can and LiteRT's own kernels the rest, as they do by default;
+            `"own"`: LiteRT's own run everything; `"reference"`: its reference kernels (BUILTIN_REF) do, plain loops
+            that round as TensorFlow Lite Micro does.
 
     Attributes:
         input: LiteRT's details of the input tensor.
@@ -38,11 +44,11 @@ class Runner:
         UserError: if LiteRT cannot prepare it, as when a channel of an untrained network is dead.
     """
 
-    def __init__(self, file, num_threads=1, xnnpack=True):
+    def __init__(self, file, num_threads=1, kernels="xnnpack"):
         content = file if isinstance(file, bytes) else Path(file).read_bytes()
         try:
             with quiet():
-                self._interpreter = interpreter_of(content, num_threads, xnnpack)
+                self._interpreter = interpreter_of(content, num_threads, kernels)
                 self._interpreter.allocate_tensors()
         except RuntimeError as error:
             reason = " ".join(str(error).split())
@@ -68,8 +74,7 @@ class Runner:
         Raises:
             UserError: if LiteRT cannot run the file.
         """
-        stored = self._store(images)
-        outputs = np.stack([self._invoke(image) for image in stored]).astype(np.float32)
+        outputs = np.asarray(self._invoke_each(self._store(images)), np.float32)
         scale, zero_point = self.output["quantization"]
         return (outputs - zero_point) * np.float32(scale) if scale else outputs
 
@@ -106,6 +111,10 @@ class Runner:
             return images.astype(dtype)
         limits = np.iinfo(dtype)
         return np.clip(np.round(images / np.float32(scale)) + zero_point, limits.min, limits.max).astype(dtype)
+
+    def _invoke_each(self, stored):
+        """Returns the output tensors `[n, ...]` for input tensors `[n, height, width, channels]`."""
+        return np.stack([self._invoke(image) for image in stored])
 
     def _invoke(self, image):
         self._interpreter.set_tensor(self.input["index"], image[np.newaxis])

@@ -23,19 +23,19 @@ _REFUSED = 3
 
 
 @functools.lru_cache(maxsize=4)
-def check(content, path, num_threads=1, xnnpack=True):
+def check(content, path, num_threads=1, kernels="xnnpack"):
     """Runs a file on a few images in another process. A file that LiteRT cannot even prepare is left to `Runner`.
 
     Args:
         content: bytes of the file.
         path: what an error calls it.
         num_threads: threads that the interpreter may use.
-        xnnpack: as for `Runner`.
+        kernels: as for `Runner`.
 
     Raises:
         UserError: if LiteRT refuses to run it, dies of it, or does not come to an end.
     """
-    command = isolated.command("odtf.tflite.trial", num_threads, int(xnnpack))
+    command = isolated.command("odtf.tflite.trial", num_threads, kernels)
     try:
         run = subprocess.run(command, input=content, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
@@ -60,14 +60,14 @@ def _death(status):
 # What the process does ------------------------------------------------------------------------------------------------
 
 
-def _main(num_threads, xnnpack):
+def _main(num_threads, kernels):
     content = sys.stdin.buffer.read()
     if sys.platform != "win32":
         _limit()
     from odtf.tflite.runner import interpreter_of
 
     try:
-        interpreter = interpreter_of(content, num_threads, xnnpack)
+        interpreter = interpreter_of(content, num_threads, kernels)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError):
         return  # The caller meets the same, and says it.
@@ -110,4 +110,4 @@ def _noise(shape, dtype):
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]), bool(int(sys.argv[2])))
+    _main(int(sys.argv[1]), sys.argv[2])

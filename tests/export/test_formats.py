@@ -163,7 +163,8 @@ def test_c_array_compiles_to_the_file(soc, tmp_path):
           return reinterpret_cast<uintptr_t>(net) % 16;
         }"""
     )
-    subprocess.run(["g++", "-Wall", "-Werror", "main.cc", "net.cc", "-o", "main"], cwd=tmp_path, check=True)
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror"]
+    subprocess.run(["g++", *flags, "main.cc", "net.cc", "-o", "main"], cwd=tmp_path, check=True)
     run = subprocess.run([tmp_path / "main"], capture_output=True, check=True)
     assert run.stdout == soc.read_bytes()
     assert run.stderr.decode().splitlines() == LABELS

@@ -2,13 +2,15 @@
 
 import dataclasses
 import pathlib
+import re
 
 import numpy as np
 import pytest
 
 from odtf import models
 from odtf.export import PHONE, SOC, Runner, export_student
-from odtf.tflite.arena import arena
+from odtf.tflite.arena import arena, estimate, plenty
+from odtf.tflite.micro_interpreter import MicroRunner
 from tests.export.conftest import KINDS, normalized
 
 # A phone file that ends in logits, to be compared where differences show.
@@ -76,4 +78,47 @@ def test_the_arena_of_a_student_is_what_its_cost_says(exported, student):
     case = "resnet8 standard"
     found = arena(pathlib.Path(exported(case, "soc", "int8")["path"]).read_bytes())
     assert found["at_least_bytes"] == models.cost(student(case)).activation_bytes
-    assert found["at_least_bytes"] <= found["bytes"] <= 1.2 * found["at_least_bytes"]
+    assert found["at_least_bytes"] <= found["head_bytes"] <= 1.2 * found["at_least_bytes"]
+
+
+def _refused(content, arena_bytes):
+    from tflite_micro import runtime
+
+    with pytest.raises(RuntimeError, match="failed to allocate"):
+        runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+
+
+@pytest.mark.needs(package="tflite_micro")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_arena_is_what_tflite_micro_says(kind, exported, capfd):
+    """Its recording allocator's head and tail; and not a boundary less than is said prepares the file."""
+    from tflite_micro import runtime
+
+    content = pathlib.Path(exported(kind, "soc", "int8")["path"]).read_bytes()
+    found, estimated = arena(content), estimate(content)
+    capfd.readouterr()
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=found["bytes"])
+    interpreter.print_allocations()
+    printed = dict(re.findall(r"allocation (total|head|tail) (\d+) bytes", capfd.readouterr().err))
+    assert (int(printed["head"]), int(printed["tail"])) == (found["head_bytes"], found["tail_bytes"])
+    assert int(printed["total"]) == found["head_bytes"] + found["tail_bytes"] <= found["bytes"]
+    _refused(content, found["bytes"] - 16)
+    # Without the package the figure is a little more, and never less.
+    assert estimated["head_bytes"] == found["head_bytes"]
+    assert found["tail_bytes"] <= estimated["tail_bytes"] <= 1.1 * found["tail_bytes"]
+    assert found["bytes"] <= estimated["bytes"] <= 1.1 * found["bytes"]
+
+
+@pytest.mark.needs(package="tflite_micro")
+@pytest.mark.parametrize("quantization", ["int8", "int16x8"])
+def test_400_digits_by_tflite_micro(quantization, exported, digits):
+    content = pathlib.Path(exported("od_cheap depthwise", "soc", quantization)["path"]).read_bytes()
+    images, _ = digits.splits["train"].take(np.arange(400))
+    reference = Runner(content, kernels="reference")
+    expected, scale = reference.predict(images), reference.output["quantization"][0]
+    found = MicroRunner(content, plenty(estimate(content))).predict(images)
+    np.testing.assert_array_equal(found.argmax(-1), expected.argmax(-1))
+    assert np.abs(found - expected).max() <= 1.001 * scale
+    assert np.mean(found == expected) >= (0.99 if quantization == "int8" else 0.9)
+    # By XNNPACK int8 values are others, so that it proves nothing for a microcontroller.
+    assert quantization != "int8" or np.mean(Runner(content).predict(images) == expected) < 0.9

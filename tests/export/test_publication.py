@@ -14,7 +14,7 @@ from odtf.export import student as student_module
 from odtf.export.c_array import resolver_name
 from odtf.export.rules import check_limits
 from odtf.tasks import Answer, Classification, clients
-from odtf.tflite import flatbuffer
+from odtf.tflite import flatbuffer, micro_interpreter
 from odtf.tflite.arena import arena
 
 KIND = "od_cheap depthwise"
@@ -64,9 +64,11 @@ def test_card_and_report_say_what_the_row_says(published):
         assert f"{row[key]:.2%}" in card
     assert "| `image` | int8 | 1 x 8 x 8 x 1 | (stored + 128) |" in card
     assert "pixels[i] - 128" in card
-    assert f"{arena((folder / 'student_int8.tflite').read_bytes())['bytes']:,} bytes for activations" in card
+    taken = arena((folder / "student_int8.tflite").read_bytes())
+    assert f"constexpr int ARENA_BYTES = {taken['bytes']};" in card
+    assert f"{taken['bytes']:,} bytes, {taken['head_bytes']:,} for activations and {taken['tail_bytes']:,} for" in card
     for operator in row["ops"]:
-        assert f"resolver.{resolver_name(operator)}();" in card
+        assert f"resolver.{resolver_name(operator)}() == kTfLiteOk &&" in card
     assert {path.name for path in folder.iterdir()} == {
         *("MODEL_CARD.md", "labels.txt", "student_int8.cc", "student_int8.h", "student_int8.tflite"),
         "verification.json",
@@ -74,19 +76,22 @@ def test_card_and_report_say_what_the_row_says(published):
 
 
 def test_kernels_of_litert_itself(published, monkeypatch):
-    found = _checks(published("micro")[2])["kernels", None]
+    found = _checks(published("phone", ("phone", "int8"))[2])["kernels", None]
     assert found["examples"] == 128
     assert 0.9 < found["agreement"] <= 1.0
     assert found["max_difference_steps"] > 0  # They do round in other places.
     monkeypatch.setattr(proofs, "Runner", _Broken)
-    with pytest.raises(VerificationError, match="own kernels answer worse"):
+    with pytest.raises(VerificationError, match="answers worse by LiteRT's own kernels"):
+        published("phone", ("phone", "int8"))
+    monkeypatch.setattr(micro_interpreter, "available", lambda: False)
+    with pytest.raises(VerificationError, match="answers worse by LiteRT's reference kernels"):
         published("micro")
 
 
 class _Broken(export.Runner):
-    def __init__(self, file, num_threads=1, xnnpack=True):
-        super().__init__(file, num_threads, xnnpack)
-        self._sign = 1 if xnnpack else -1
+    def __init__(self, file, num_threads=1, kernels="xnnpack"):
+        super().__init__(file, num_threads, kernels)
+        self._sign = 1 if kernels == "xnnpack" else -1
 
     def predict(self, images):
         return self._sign * super().predict(images)
@@ -157,6 +162,41 @@ def test_mediapipe_reads_the_labels(published, monkeypatch):
     monkeypatch.setattr(Classification.client, "classify", lambda file, images: [("owl", 0.9)] * len(images))
     with pytest.raises(VerificationError, match=r"label 'owl', which the data set does not have"):
         published("phone", ("phone", "int8"))
+
+
+def test_files_for_microcontrollers_are_run_by_reference_kernels(published, monkeypatch):
+    monkeypatch.setattr(micro_interpreter, "available", lambda: False)
+    _, folder, report = published("micro")
+    found = _checks(report)["micro", None]
+    assert found["kernels"] == "LiteRT's reference kernels" and "pip install odtf[micro]" in found["tflite_micro"]
+    assert found["max_difference_steps"] > 0 and found["passed"]
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "// estimated for reference kernels on a 64-bit machine." in card
+    assert "64-bit machine, estimated" in card
+    assert "measured" not in card
+
+
+@pytest.mark.needs(package="tflite_micro")
+def test_files_for_microcontrollers_are_run_by_tflite_micro(published, monkeypatch):
+    _, folder, report = published("soc")
+    found = _checks(report)["micro", None]
+    assert found["kernels"] == micro_interpreter.title() and found["kernels"].startswith("tflite-micro ")
+    assert found["equal_to_reference"] >= 0.99
+    assert f"// measured by {micro_interpreter.title()}" in (folder / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.needs(package="tflite_micro")
+def test_a_file_whose_scores_are_others_on_a_microcontroller_is_refused(published, monkeypatch):
+    predict = proofs.MicroRunner.predict
+
+    def shifted(self, images):
+        scores = predict(self, images)
+        scores[:3, :5] += self.output["quantization"][0]  # A step in 15 of 1,280 values.
+        return scores
+
+    monkeypatch.setattr(proofs.MicroRunner, "predict", shifted)
+    with pytest.raises(VerificationError, match=r"in 99% of 1,280 at least\. Received: 98\.[0-9]+%"):
+        published("micro")
 
 
 def test_targets_share_conversions(student, digits, converted, tmp_path, monkeypatch):

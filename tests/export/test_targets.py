@@ -86,11 +86,11 @@ def test_lean_file(case, converted, digits, monkeypatch):
     small = lean(content)
     assert lean(content) == lean(small) == small
     images, _ = digits.splits["test"].take(np.arange(len(digits.splits["test"])))
-    for xnnpack in (True, False):
-        expected = Runner(content, xnnpack=xnnpack).predict(images)
+    for kernels in ("xnnpack", "own"):
+        expected = Runner(content, kernels=kernels).predict(images)
         assert len(np.unique(expected)) > 50
-        np.testing.assert_array_equal(Runner(small, xnnpack=xnnpack).predict(images), expected)
-        np.testing.assert_array_equal(Runner(row["path"], xnnpack=xnnpack).predict(images), expected)
+        np.testing.assert_array_equal(Runner(small, kernels=kernels).predict(images), expected)
+        np.testing.assert_array_equal(Runner(row["path"], kernels=kernels).predict(images), expected)
     monkeypatch.setattr(flatbuffer, "SharingBuilder", flatbuffers.Builder)
     assert len(small) < len(flatbuffer.pack(flatbuffer.unpack(content))) * (1.0 - _SAVED[quantization])
 

@@ -51,7 +51,7 @@ def rows_of(name, workdir, report):
         path = workdir / export["path"]
         proof = json.loads((path.parent / "verification.json").read_text("utf-8"))
         checks = {check["check"]: check for check in proof["checks"]}
-        kernels, vela, labels = checks["kernels"], checks.get("vela"), checks.get("mediapipe")
+        kernels, vela, labels = checks.get("micro") or checks["kernels"], checks.get("vela"), checks.get("mediapipe")
         steps = kernels["max_difference_steps"]
         yield (
             name,

@@ -1,11 +1,13 @@
 """The estimate of the tensor arena: TFLite Micro's own test cases and graphs made by hand."""
 
+import struct
+
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from odtf.lifetimes import Lifetime, peak
 from odtf.tflite import flatbuffer
-from odtf.tflite.arena import activations, arena, plan
+from odtf.tflite.arena import activations, arena, estimate, plan
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,37 @@ def test_lifetimes_of_a_file():
         Lifetime(16, 2, 3),
         Lifetime(16, 3, 3),
     ]
-    assert arena(content) == {"bytes": 48, "at_least_bytes": 48}
+    found = estimate(content)
+    assert (found["head_bytes"], found["at_least_bytes"], found["by"]) == (48, 48, "estimate")
+    assert found["bytes"] >= 48 + found["tail_bytes"]
+
+
+def test_memory_that_an_operator_works_in_lies_where_the_file_says():
+    """As in Vela's files: the scratch tensor has no content, and image and scores lie within it."""
+    content = graph(
+        {"scratch": (100,), "x": (1, 20), "weights": (3,), "y": (1, 10)},
+        [(("weights", "scratch", "x"), ("y",))],
+        inputs=["x"],
+        outputs=["y"],
+        constants=["weights"],
+    )
+    assert activations(content) == [Lifetime(112, 1, 1), Lifetime(32, 0, 1), Lifetime(16, 1, 1)]
+    assert estimate(content)["head_bytes"] == 112 + 32 + 16
+    model = flatbuffer.unpack(content)
+    flatbuffer.add_metadata(model, "OfflineMemoryAllocation", struct.pack("<7i", 0, 1, 4, 0, 16, -1, 0))
+    assert estimate(flatbuffer.pack(model))["head_bytes"] == 112
+
+
+def test_scratch_buffers_of_kernels_are_planned():
+    """TFLite Micro's transposed convolution sums in 32 bits, beside its output."""
+    content = graph({"x": (1, 4, 4, 1), "y": (1, 8, 8, 1)}, [(("x",), ("y",))], ["x"], ["y"])
+    before = estimate(content)
+    model = flatbuffer.unpack(content)
+    code = model.operatorCodes[0]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.TRANSPOSE_CONV
+    found = estimate(flatbuffer.pack(model))
+    assert (before["head_bytes"], found["head_bytes"]) == (16 + 64, 16 + 64 + 4 * 64)
+    assert found["tail_bytes"] > before["tail_bytes"]
 
 
 def test_what_has_no_fixed_size_is_refused():

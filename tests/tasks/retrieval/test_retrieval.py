@@ -155,7 +155,7 @@ def test_files_end_in_the_embedding_and_find_as_well(run, target):
     folder = run.workdir / "export" / target
     checks = {check["check"]: check for check in json.loads((folder / "verification.json").read_text())["checks"]}
     assert checks["accuracy"]["allowed_drop"] == 0.005
-    assert checks["kernels"]["passed"] and "map_cosine" not in checks["kernels"]
+    assert checks["micro"]["passed"] and "map_cosine" not in checks["micro"]
     output = Runner(folder / "student_int8.tflite").output
     assert output["name"] == "embedding" and list(output["shape"]) == [1, 16]
     assert not (folder / "labels.txt").exists()

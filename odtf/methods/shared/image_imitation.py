@@ -7,6 +7,8 @@ from odtf.models.adapters import channel_adapter
 from odtf.models.perception import perceptual_features
 
 CHANNELS = "channels"
+# The weights that belong to the features of one network.
+FITTED = ("style", "feature")
 
 
 class ImageImitation:
@@ -53,6 +55,22 @@ class ImageImitation:
     def maps_of(self, images):
         """Returns the maps of the feature network, a list; None where there is no such network."""
         return None if self.features is None else self.features(as_rgb(images))
+
+    def fit(self, means, pairs):
+        """Fits the weights of style and features, which are variables, to the features in use.
+
+        Args:
+            means: what `checked_means` returned.
+            pairs: list of images of a teacher and of the student, as for `odtf.losses.fitted_weights`.
+
+        Raises:
+            ValueError: if a mean is not a positive number.
+        """
+        weights = self.weights
+        published = {"style": float(weights["style"]), "feature": float(weights["features"])}
+        found = losses.fitted_weights(self.maps_of, means, pairs, published)
+        weights["style"].assign(found["style"])
+        weights["features"].assign(found["feature"])
 
 
 def as_rgb(images):
@@ -133,3 +151,18 @@ def check_weights(weights):
     for name, value in weights.items():
         if not value >= 0.0:
             raise ValueError(f"The weight of a term must not be negative. Received: {name}={value}.")
+
+
+def checked_means(means):
+    """Returns the means of a reference as a dict, or None where there are none.
+
+    Raises:
+        ValueError: if they are not those of style and feature.
+    """
+    if means is None:
+        return None
+    if set(means) != set(FITTED):
+        raise ValueError(
+            f"reference_means has the keys {' and '.join(FITTED)}. Received: {', '.join(means) or 'none'}."
+        )
+    return {name: float(means[name]) for name in FITTED}

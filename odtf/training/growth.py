@@ -30,8 +30,8 @@ def _of_schedule(old, new):
     if min(later) == old.epochs:
         return None
     return (
-        "config.epochs can grow only where the past rate stays what it was, and a "
-        f"{new.schedule.name} schedule falls over all epochs: a constant or piecewise schedule, or a restart at the old end, would allow it."
+        f"config.epochs can grow only where the past rate stays what it was, and a {new.schedule.name} schedule falls "
+        "over all epochs: a constant or piecewise schedule, or a restart at the old end, would allow it."
     )
 
 

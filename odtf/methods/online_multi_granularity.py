@@ -235,9 +235,9 @@ class OnlineMultiGranularity(Method):
         return epochs if self.turns is None or self.turns.length is None else self.turns.teacher
 
     @property
-    def learning_rate(self):
+    def current_rate(self):
         if self.turns is None:
-            return super().learning_rate
+            return super().current_rate
         return float(self.update.optimizers[1 if self.phase == TEACHERS else -1].learning_rate)
 
     def players(self):

@@ -183,7 +183,7 @@ class Experiment:
             epoch_ends = step % steps_per_epoch == 0
             saves = step % every == 0 or step == self.total_steps or self._stop
             if step % self.config.log_every_steps == 0 or epoch_ends or saves:
-                window.close(self.config.batch_size, self.method.learning_rate)
+                window.close(self.config.batch_size, self.method.current_rate)
             if epoch_ends:
                 self._validate(progress)
             progress["seconds"] = before + time.monotonic() - started

@@ -113,7 +113,7 @@ class TrainingStep:
         return self.reached.begun(self.peers[name])
 
     @property
-    def learning_rate(self):
+    def current_rate(self):
         """The learning rate of this moment, a float, as logs show it: that of the optimizer of `compile`."""
         return float(self.optimizer.learning_rate)
 

@@ -228,8 +228,9 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         return outputs
 
     def with_targets(self, outputs, targets, training):
-        """Returns outputs with what there is for the losses alone that takes the targets, as what a network makes of
-        them; a step asks for it after the forward pass, under the same tape.
+        """Returns outputs with what there is for the losses alone that needs the targets: what networks make of them.
+
+        A step asks for it after the forward pass, under the same tape.
 
         Args:
             outputs: what `call` or `complete` returned.

@@ -4,19 +4,15 @@ Ren, Wu, Xiao, Yang, "Online Multi-Granularity Distillation for GAN Compression"
 code: bytedance/OMGD, which was read. Where it and the paper differ, as in the sum over the taps, the code holds.
 """
 
-import keras
-
 from odtf.methods.base import Method
 from odtf.methods.shared.cycle import WIDE, CycleTeaching
 from odtf.methods.shared.granularity_form import check_form
 from odtf.methods.shared.image_imitation import (
-    FITTED,
-    ImageImitation,
     channel_adapters,
     channel_term,
     check_weights,
     checked_means,
-    find_features,
+    make_imitation,
 )
 from odtf.methods.shared.pair_discriminator import PairedTeaching
 from odtf.methods.shared.peers import check_answers, peer_seed, several
@@ -166,28 +162,13 @@ class OnlineMultiGranularity(Method):
         self.imitation = None
         self.reference_means = checked_means(reference_means)
         if not alone:
-            self._make_imitation(weights, (features, feature_taps, feature_pixels))
+            source = features, feature_taps, feature_pixels
+            self.imitation = make_imitation(source, weights, None if self.reference_means is None else self)
 
     def _set_teaching(self, teaching):
         self.teaching = teaching
         for name, network in teaching.networks.items():  # So that they are parts of this model.
             setattr(self, name, network)
-
-    def _make_imitation(self, weights, features):
-        compared = weights["style"] or weights["feature"]
-        if compared and features[0] is None:
-            raise ValueError(
-                "Images are compared by the maps of a network: features must name one, or style_weight and "
-                "feature_weight be 0. Received: features=None."
-            )
-        found = find_features(*features) if compared else None
-        if found is not None and self.reference_means is not None:
-            weights |= {name: self._fitted(name, weights[name]) for name in FITTED}
-        self.imitation = ImageImitation(found, **weights)
-
-    def _fitted(self, name, value):
-        options = {"initializer": keras.initializers.Constant(value), "trainable": False, "autocast": False}
-        return self.add_weight(shape=(), dtype="float32", name=f"{name}_weight", **options)
 
     def before_training(self, batch):
         if self.reference_means is not None and self.imitation is not None and self.imitation.features is not None:
@@ -204,14 +185,8 @@ class OnlineMultiGranularity(Method):
         Raises:
             ValueError: if a mean is not a positive number.
         """
-        statistics = [(v, v.numpy()) for network in self.peers.values() for v in network.non_trainable_variables]
-        pairs = []
-        for images in batches:
-            made = {name: self.answer(network(images, training=True)) for name, network in self.peers.items()}
-            pairs += [(picture, made[STUDENT]) for name, picture in made.items() if name != STUDENT]
-        for variable, value in statistics:
-            variable.assign(value)
-        self.imitation.fit(self.reference_means, pairs)
+        teachers = [network for name, network in self.peers.items() if name != STUDENT]
+        self.imitation.fit(self.reference_means, self.peers[STUDENT], teachers, self.answer, batches)
 
     # Who learns when ------------------------------------------------------------------------------------------------
 

@@ -200,14 +200,16 @@ class Update:
         # after the optimizer seems to wait for the whole step: TensorFlow's dependency optimizer drops those orders as
         # redundant, then the IdentityN, and nothing is left of them. A moving average of weights would move before or
         # after the forward pass has read it, as the threads happen to run.
-        with tf.control_dependencies(tf.nest.flatten((forward_pass, before))):
+        computed = tf.nest.flatten((forward_pass, before))
+        with tf.control_dependencies(computed):
             decayed = [g if g is None else tf.identity(g) for g in decayed]
         for optimizer, members, counts_own in zip(self.optimizers, self._members, self._counts_own, strict=True):
             pairs = [(decayed[i], self.variables[i]) for i in members if decayed[i] is not None]
             if pairs:
                 optimizer.apply_gradients(pairs)
             elif not counts_own:  # Its iterations count the steps all the same: a schedule goes by them.
-                optimizer.iterations.assign_add(1)
+                with tf.control_dependencies(computed):
+                    optimizer.iterations.assign_add(1)
         for player, steps, values in pauses:
             _take_back(player, steps, values)
 

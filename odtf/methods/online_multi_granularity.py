@@ -261,11 +261,11 @@ class OnlineMultiGranularity(Method):
         image = self.view(images, 0)
         networks = self.peers if self.stored is None else {**self.peers, STORED: self.teacher}
         if training:
-            networks = {name: networks[name] for name in self._running(networks)}
+            networks = {name: networks[name] for name in self._needed(networks)}
         outputs = {name: network(image, training=training) for name, network in networks.items()}
         return {**outputs, "input": {"images": image}}
 
-    def _running(self, names):
+    def _needed(self, names):
         """Those of the networks that a step of this phase needs; moving statistics, too, wait for their turn."""
         if self.phase == TEACHERS:
             return [name for name in names if name not in (STUDENT, STORED)]

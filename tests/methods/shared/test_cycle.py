@@ -165,8 +165,9 @@ def test_whole_steps_of_all_turns_are_those_of_a_loop_by_hand(norm, steps, monke
     for step in range(steps):
         images, pictures, _ = (part[step] for part in batches())
         x, y = tf.constant(images), tf.constant(pictures.astype("float32") / 127.5 - 1.0)
-        log = train(method, step, step + 1)[0]
+        method.begin_epoch(step)
         assert method.phase == WHOSE[step] and method.current_rate == pytest.approx(RATES[step])
+        log = train(method, step, step + 1)[0]
         gradients, losses = oracle.teachers(step, x, y) if WHOSE[step] == TEACHERS else oracle.learn(step, x)
         for name, loss in losses.items():
             found = sum(value for key, value in log.items() if key.startswith(f"{name}/"))

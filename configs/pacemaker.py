@@ -19,8 +19,8 @@ Nesterov momentum 0.9, learning rate 0.1 times 0.2 at epochs 60, 120 and 160, we
 flips; T = 4, half of the weight on distillation. Never turn or transpose images here: rows are all the student sees.
 
 Arguments: network, data (cifar10, cifar100), method (pacemaker, kd, solo), pacemaker (half: 3x3 and then 1xN in each
-block; ensemble: a branch of each on one 3x3 stem, which the student has then, too; ResNets always have the latter), line
-(N of the 1xN convolutions, odd: 3; the teacher stays 3x3), guidance (mean, ensemble, sequence), online (all at once),
+block; ensemble: a branch of each on one 3x3 stem, which the student has then, too; ResNets always have the latter),
+line (N of the 1xN convolutions, odd; the teacher stays 3x3), guidance (mean, ensemble, sequence), online (all at once),
 epochs (of each network), smoke (an epoch each on digits).
 """
 

@@ -91,6 +91,7 @@ class OnlineMultiGranularity(Method):
 
     label = "multi_granularity"
     only = ("translation",)
+    distils = False
 
     def __init__(
         self,
@@ -218,7 +219,7 @@ class OnlineMultiGranularity(Method):
     def players(self):
         def player(name, variables, begins, timed=None):
             optimizer = with_rate(self.optimizer, 1.0, self.teachers_every, timed)
-            options = {"every": self.teachers_every, "own_steps": self.turns is not None}
+            options = {"every": self.teachers_every, "counts": "own" if self.turns is not None else None}
             return Player(name, variables, optimizer=optimizer, terms=begins, **options)
 
         groups = {name: group for name, group in self.teaching.groups.items() if name != STUDENT}

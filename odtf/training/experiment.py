@@ -56,6 +56,7 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
         )
         method.task.observe(dataset)
         _check_views(config, method)
+        _check_labels(config, method)
         _check_exportable(config, method)
         epochs = method.schedule_epochs(config.epochs)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, epochs)
@@ -107,6 +108,15 @@ def _check_views(config, method):
         raise UserError(
             f"config.data.num_views must be at most {len(method.peers)}, the networks of config.method, each of which "
             f"sees one view. Received: {config.data.num_views}."
+        )
+
+
+def _check_labels(config, method):
+    unlabelled = [domain["name"] for domain in config.data.domains if not domain.get("labels", True)]
+    if unlabelled and method.divergence.needs_labels:
+        raise UserError(
+            f"The divergence {method.divergence.name!r} needs the labels of all images, which a domain of "
+            f"config.data.domains has not. Received: {unlabelled[0]!r} with labels=False."
         )
 
 
@@ -299,7 +309,7 @@ class Experiment:
             "student": {**student, **{key: chosen_at.get(key) for key in ("epoch", "step", "sha256")}},
             "exports": [],
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
-            **report_lib.disagreement(chosen),
+            **report_lib.diversity(chosen, last),
         }
 
     def _figures(self):

@@ -28,8 +28,8 @@ class Player:
         every: int; it steps in every so many-th step alone, first in step number `every`.
         when: callable `when(targets, outputs, terms)` that returns a bool scalar tensor; it steps where that is true on
             all replicas. None: always.
-        own_steps: whether its optimizer counts the steps in which it has a gradient alone, as an optimizer that begins
-            later does: Adam corrects its moments by them. Else it counts all steps, which a schedule goes by.
+        counts: what its optimizer counts, by which a schedule goes and Adam corrects its moments: "all" steps of the
+            run, or its "own", in which it has a gradient and does not pause. None: all steps, but for pauses.
 
     Raises:
         ValueError: if it does not step in every step, and has no optimizer of its own.
@@ -42,12 +42,14 @@ class Player:
     terms: tuple | None = None
     every: int = 1
     when: collections.abc.Callable | None = None
-    own_steps: bool = False
+    counts: str | None = None
 
     def __post_init__(self):
         if self.every < 1:
             raise ValueError(f"A player steps in every n-th step, n at least 1. Received: every={self.every}.")
-        if (self.pauses or self.own_steps) and self.optimizer is None:
+        if self.counts not in (None, "all", "own"):
+            raise ValueError(f'An optimizer counts "all" steps or its "own". Received: counts={self.counts!r}.')
+        if (self.pauses or self.counts) and self.optimizer is None:
             raise ValueError(
                 f"A player that does not step in every step needs an optimizer of its own. Received: {self.name}."
             )
@@ -94,7 +96,7 @@ class Update:
             # Slots are made here, under the strategy's scope, since a step inside `strategy.run` cannot make them.
             current.build([variables[i] for i in members])
             self._members.append(members)
-        self._counts_own = [any(p.own_steps and p.optimizer is each for p in players) for each in self.optimizers]
+        self._counts_own = [any(p.counts == "own" and p.optimizer is each for p in players) for each in self.optimizers]
         self._pausing = [player for player in players if player.pauses]
         for player in self._pausing:
             if sum(other.optimizer is player.optimizer for other in players) > 1:
@@ -223,13 +225,20 @@ class Update:
         return ops.logical_and(steps, context.all_reduce(tf.distribute.ReduceOp.MEAN, wish) > 0.999)
 
 
+def mean_over_replicas(values):
+    """Returns the mean over all replicas of every tensor of a nest; inside of a step."""
+    context = tf.distribute.get_replica_context()
+    return tf.nest.map_structure(lambda value: context.all_reduce(tf.distribute.ReduceOp.MEAN, value), values)
+
+
 def _values(player):
     """Returns the present values of all that a step of a player changes."""
     return [tf.identity(v.value) for v in _changed(player)]
 
 
 def _changed(player):
-    return [*player.variables, *player.optimizer.variables]
+    kept = player.optimizer.iterations if player.counts == "all" else None
+    return [*player.variables, *(v for v in player.optimizer.variables if v is not kept)]
 
 
 def _take_back(player, steps, values):

@@ -1,8 +1,8 @@
 """Online multi-granularity distillation of image translation (OMGD): its paired scripts.
 
-    odtf-train --config=configs/omgd.py:data=SHOES,vgg=vgg16-397923af.pth --workdir=runs/shoes
-    odtf-train --config=configs/omgd.py:task=cityscapes,network=resnet,data=STREETS,vgg=VGG --workdir=runs/streets
-    odtf-train --config=configs/omgd.py:smoke --workdir=runs/digits
+    odtf-train --config=omgd:data=SHOES,vgg=vgg16-397923af.pth --workdir=runs/shoes
+    odtf-train --config=omgd:task=cityscapes,network=resnet,data=STREETS,vgg=VGG --workdir=runs/streets
+    odtf-train --config=omgd:smoke --workdir=runs/digits
 
 SHOES is a folder with train/ and val/ of images A|B, as edges2shoes-r; STREETS Cityscapes' unpacked folder, which goes
 from the label map to the photograph. VGG is torchvision's VGG16, a state dict, or the .keras file that

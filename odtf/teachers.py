@@ -219,7 +219,7 @@ def _given(pixels):
 
 def _onnx(path, image, pixels, order, layout, normalization, info):
     if importlib.util.find_spec("onnxruntime") is None:
-        raise UserError(f"ONNX files need onnxruntime: pip install odtf[onnx]. Received: {path}.")
+        raise UserError(f"ONNX files need onnxruntime: pip install onnxruntime. Received: {path}.")
     import onnxruntime
 
     try:

@@ -5,6 +5,7 @@ import configparser
 import importlib
 import pathlib
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ MAY_IMPORT = {
     "pictures": {"files"},
     "tables": set(),
     "lifetimes": set(),
-    "zoo": {"errors"},
+    "zoo": {"errors", "names"},
     "targets": {"errors", "names", "own_code"},
     "losses": set(),
     "metrics": set(),
@@ -147,3 +148,15 @@ def test_everything_that_is_no_module_is_in_the_wheel():
             assert any(
                 key in ("*", name) and path.relative_to(package).match(pattern) for key, pattern in patterns if pattern
             ), f"setup.cfg: options.package_data has no pattern for {path.relative_to(PACKAGE.parent)}"
+
+
+def test_what_a_hint_installs_is_what_an_extra_installs():
+    """odtf itself is in no registry: a hint names packages that are."""
+    setup = configparser.ConfigParser()
+    setup.read(PACKAGE.parent / "setup.cfg")
+    lines = "\n".join(setup["options.extras_require"].values()).splitlines()
+    known = {re.split(r"[^\w-]", line.strip())[0] for line in lines}
+    text = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    hints = re.findall(r"pip install ([^\n\".)]+)", text)
+    assert len(hints) >= 5
+    assert {package for hint in hints for package in hint.split()} <= known

@@ -3,13 +3,16 @@
 Nothing here imports TensorFlow: `--help` and a wrong flag are answered at once.
 """
 
+import importlib.metadata
 import os
+import platform
 import re
 import sys
 
 from absl import app, flags
 from absl import logging as absl_logging
 
+import odtf
 from odtf import names, own_code
 from odtf.errors import UserError
 
@@ -17,19 +20,26 @@ from odtf.errors import UserError
 flags.disclaim_key_flags()
 
 
-def run(main, doc, more=None):
+def run(main, doc, more=None, about=None):
     """Parses the flags and runs `main(argv)`; never returns.
 
     Args:
         main: callable that takes the arguments that are not flags.
         doc: str, the text that `--help` prints above the flags.
         more: callable that returns what `--help` prints below them, or None.
+        about: callable that returns what `--help` prints in place of all that, if the arguments that it is given name
+            something to tell about, or None.
     """
     program = os.path.basename(sys.argv[0])
+    if "--version" in sys.argv[1:]:
+        print(_versions(program))
+        sys.exit(0)
     if any(argument in ("--help", "-h", "-help", "--helpfull") for argument in sys.argv[1:]):
-        print(f"{doc.strip()}\n\nflags:\n{_describe_flags(main.__module__)}")
-        if more is not None:
-            print(f"\n{more()}")
+        try:
+            told = about(sys.argv[1:]) if about is not None else None
+        except UserError as error:
+            _fail(program, error)
+        print(told or _help(main, doc, more))
         sys.exit(0)
 
     def parse(argv):
@@ -94,6 +104,23 @@ def no_arguments(argv):
     """Raises UserError if something other than flags was given."""
     if len(argv) > 1:
         raise UserError(f"All input comes as --flag=value; --help lists the flags. Received: {' '.join(argv[1:])}.")
+
+
+def _versions(program):
+    """Returns a program's name and version, and those of what it runs on, without importing any of it."""
+    packages = []
+    for package in ("tensorflow", "keras"):
+        try:
+            packages.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:  # It may be another distribution, a nightly one.
+            packages.append(f"{package} of an unknown version")
+    return f"{program} {odtf.__version__} (Python {platform.python_version()}, {', '.join(packages)})"
+
+
+def _help(main, doc, more):
+    below = f"\n\n{more()}" if more is not None else ""
+    versions = "  --version: Print the versions of odtf, Python, TensorFlow and Keras."
+    return f"{doc.strip()}\n\nflags:\n{_describe_flags(main.__module__)}\n{versions}{below}"
 
 
 def _describe_flags(module):

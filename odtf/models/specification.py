@@ -146,6 +146,6 @@ def find(name):
     if model_names.is_model(name):
         return model_names.network_of(name)
     if not own_code.is_own(name):
-        known = f"{', '.join(names())}, {names_lib.MODELS}, or {names_lib.OWN}"
+        known = f"{', '.join(names())}, {names_lib.MODELS}, or {names_lib.OWN}{names_lib.meant(name, names())}"
         raise ValueError(f"Unknown network; there are {known}. Received: name={name!r}")
     return own_code.find(name, "a network", "a function that returns a keras.Model")

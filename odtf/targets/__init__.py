@@ -38,7 +38,9 @@ def find(name):
     if name in TARGETS:
         return TARGETS[name]
     if not own_code.is_own(name):
-        raise UserError(f"No such export target: it must be one of {names.listed(TARGETS)}. Received: target={name!r}")
+        raise UserError(
+            f"No such export target: it must be one of {names.listed(TARGETS, name)}. Received: target={name!r}"
+        )
     target = own_code.find(name, "an export target", "an odtf.targets.Target", lambda it: isinstance(it, Target))
     # It names a folder of every workdir.
     if target.name in TARGETS or not re.fullmatch(r"[A-Za-z0-9_-]+", target.name):

@@ -6,7 +6,7 @@ import runpy
 
 import ml_collections
 
-from odtf import own_code
+from odtf import names, own_code
 from odtf.errors import UserError
 
 # What may change between two runs on one workdir: it alters neither the data, the network nor the course of training.
@@ -158,7 +158,8 @@ def parse_arg(arg, **defaults):
     for item in filter(None, (arg or "").split(",")):
         key, _, text = item.partition("=")
         if key not in defaults:
-            raise UserError(f"The config takes the arguments {', '.join(sorted(defaults))}. Received: {item!r}.")
+            listed = f"{', '.join(sorted(defaults))}{names.meant(key, defaults)}"
+            raise UserError(f"The config takes the arguments {listed}. Received: {item!r}.")
         values[key] = _parse_value(key, text if "=" in item else "true", defaults[key])
     return ml_collections.ConfigDict(values)
 
@@ -185,7 +186,8 @@ def choose(key, value, options):
         UserError: if it does not know this one.
     """
     if value not in options:
-        raise UserError(f"The config's argument {key} must be one of {', '.join(options)}. Received: {value!r}.")
+        listed = f"{', '.join(options)}{names.meant(value, options)}"
+        raise UserError(f"The config's argument {key} must be one of {listed}. Received: {value!r}.")
     return options[value]
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import pathlib
 
+from odtf import names as names_lib
 from odtf.errors import UserError
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -32,7 +33,8 @@ def card(name):
         UserError: if there is no such start.
     """
     if name not in names():
-        raise UserError(f"The zoo has {', '.join(names()) or 'no start'}. Received: {name!r}.")
+        listed = f"{', '.join(names()) or 'no start'}{names_lib.meant(name, names())}"
+        raise UserError(f"The zoo has {listed}. Received: {name!r}.")
     return json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
 
 

@@ -6,8 +6,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import keras
+import numpy as np
+
 from odtf.files import disk_errors
 from odtf.models import deploy, file_record
+from odtf.models.graph import run
 from odtf.quiet import quiet
 from odtf.tasks import Classification
 
@@ -49,13 +53,14 @@ def publish(directory, files):
 def save_student(network, path, *, task=None, info=None):
     """Saves the deploy form of a student as a `.keras` file that loads without odtf.
 
-    With the facts about its data the file records what it takes and answers, so that it can be exported by itself.
+    With the facts about its data it takes pixels from 0 to 255, which it normalises by a Rescaling in front, and
+    records so, with mean and std and what it answers: it can be used and exported by itself.
 
     Args:
         network: `keras.Model` with named taps, the task's answer among them.
         path: destination, ending in `.keras`; replaced in one step.
         task: `odtf.tasks.Task`; None: classification.
-        info: `odtf.data.Info` of the data; None: nothing is recorded.
+        info: `odtf.data.Info` of the data; None: nothing is recorded, and images come normalised.
 
     Returns:
         The path, a `pathlib.Path`.
@@ -73,6 +78,8 @@ def save_student(network, path, *, task=None, info=None):
                 "A student is saved as Keras' own layers, which a layer's deploy method names. "
                 f"Received: layer {layer.name!r} of type {type(layer).__name__}"
             )
+    if info is not None:
+        student = _of_pixels(student, *info.normalization)
     # Keras wants the suffix; the name says whose remains it would be.
     temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
     with disk_errors(path):
@@ -80,12 +87,23 @@ def save_student(network, path, *, task=None, info=None):
             path.parent.mkdir(parents=True, exist_ok=True)
             student.save(temporary)
             if info is not None:
-                file_record.write(temporary, task.labels(info), *info.normalization)
+                file_record.write(temporary, task.labels(info), *info.normalization, raw=True)
             _sync(temporary)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def _of_pixels(student, mean, std):
+    """A student that takes pixels from 0 to 255; its layers and their names are the same ones."""
+    mean, std = np.float64(mean), np.float64(std)
+    name = "from_pixels"
+    while name in {layer.name for layer in student.layers}:
+        name += "_"
+    pixels = keras.Input(student.input_shape[1:], name="pixels_0_to_255")
+    scaling = keras.layers.Rescaling((1.0 / (255.0 * std)).tolist(), (-mean / std).tolist(), dtype="float32", name=name)
+    return keras.Model(pixels, run(student, scaling(pixels)), name=student.name)
 
 
 def _replace_all(staging, directory, names):

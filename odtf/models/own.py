@@ -8,7 +8,7 @@ import re
 import keras
 import numpy as np
 
-from odtf.models import flattening, heads, keras_file
+from odtf.models import file_record, flattening, heads, keras_file
 from odtf.models.convolution import Pieces
 from odtf.models.graph import graph_of
 from odtf.models.graphless import shape_called_with, without_graph
@@ -70,7 +70,8 @@ def from_keras(
     >>> cohort = odtf.methods.DeepMutualLearning(network, num_peers=2)
     """
     if not isinstance(model, keras.Model):
-        model = keras_file.load(model)
+        path, model = model, keras_file.load(model)
+        file_record.check_pixels(path, pixels)
     if weights not in _WEIGHTS:
         raise ValueError(f"The weights of a network are {' or '.join(_WEIGHTS)}. Received: weights={weights!r}")
     _check_interface(model)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from odtf.errors import UserError
-from odtf.models import keras_file, torch_file
+from odtf.models import file_record, keras_file, torch_file
 from odtf.models.graph import run
 from odtf.models.pixel_ranges import GIVEN, fed, find_pixels
 
@@ -48,6 +48,8 @@ def perceptual_features(source, *, taps=None, pixels=None):
     if isinstance(source, (str, pathlib.Path)):
         path = pathlib.Path(source)
         source = torchvision_vgg16(path) if path.suffix in _PTH else keras_file.load(path)
+        if path.suffix not in _PTH:
+            file_record.check_pixels(path, pixels)
     if not isinstance(source, keras.Model):
         if not callable(source):
             raise ValueError(f"Features come from a network, a path or a callable. Received: {source!r}")

@@ -133,7 +133,8 @@ def _first(model):
 
 
 def _of_factor(factor):
-    if 1 / 260 <= factor <= 1 / 125:
+    # To [0, 1], to [-1, 1], or to a deviation of 1: that of pixels is below 128, and hardly ever below 12.
+    if 1 / 260 <= factor <= 1 / 12:
         return "0..255"
     return "0..1" if 0.9 <= factor <= 2.1 else None
 

@@ -61,7 +61,8 @@ def test_report_has_the_documented_form(whole):
     workdir, report = whole
     assert json.loads((workdir / "report.json").read_text()) == report
     assert list(report) == [
-        *("config", "method", "task", "dataset", "seed", "peers", "teacher", "student", "exports", "seconds")
+        *("config", "method", "task", "dataset", "normalization", "seed"),
+        *("peers", "teacher", "student", "exports", "seconds"),
     ]
     assert [peer["name"] for peer in report["peers"]] == ["peer_0", "peer_1"]
     for peer in [*report["peers"], report["student"]]:

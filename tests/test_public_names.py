@@ -11,7 +11,8 @@ import re
 
 import pytest
 
-from odtf import tasks
+from odtf import models, tasks
+from odtf.models import specification
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIST = ROOT / "docs" / "public_names.txt"
@@ -77,6 +78,23 @@ def test_a_name_that_vanished_stands_in_the_changelog(names):
     vanished = set(LIST.read_text("utf-8").split()) - names
     silent = {name for name in vanished if not {name, name.rpartition(".")[2]} & told}
     assert silent == set(), "CHANGELOG.md must say what is in their place"
+
+
+# What users call most: an editor shows the types of their arguments, and mypy checks them.
+TYPED = (
+    *(f"models.{name}" for name in models.__all__ if inspect.isfunction(getattr(models, name))),
+    *("data.from_arrays", "export.int8_file", "model_exports.export_model", "quantization.quantization_aware"),
+    *("run_exports.export_everywhere", "run_exports.export_workdir", "targets.find", "zoo.card", "zoo.names"),
+    *("training.config.default_config", "training.config.load_config", "training.config_file.load"),
+)
+
+
+@pytest.mark.parametrize("path", [path for path in TYPED if path.partition(".")[2] not in specification.names()])
+def test_what_users_call_has_types(path):
+    room, _, name = path.rpartition(".")
+    signature = inspect.signature(getattr(importlib.import_module(f"odtf.{room}"), name))
+    bare = [key for key, parameter in signature.parameters.items() if parameter.annotation is parameter.empty]
+    assert bare == [] and signature.return_annotation is not signature.empty
 
 
 def test_every_paper_that_a_method_is_from_can_be_cited():

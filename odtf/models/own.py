@@ -1,9 +1,12 @@
 """Networks that somebody else defined: a Keras model becomes one with named taps, as odtf's own are."""
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 import functools
 import re
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -15,21 +18,28 @@ from odtf.models.graphless import shape_called_with, without_graph
 from odtf.models.pixel_ranges import fed, find_pixels
 from odtf.models.taps import find_taps
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from odtf.models.annotations import Head, Network, Path, Pixels, Shape
+
+
 _WEIGHTS = ("fresh", "keep")
 
 
 def from_keras(
-    model,
-    head=None,
+    model: keras.Model | Path,
+    head: Head | None = None,
     *,
-    input_shape=None,
-    taps=None,
-    pixels=None,
-    normalization=None,
-    answer=None,
-    scores=None,
-    weights="fresh",
-):
+    input_shape: Shape | None = None,
+    taps: Mapping[str, str] | None = None,
+    pixels: Pixels | None = None,
+    normalization: tuple[Any, Any] | None = None,
+    answer: str | None = None,
+    scores: str | None = None,
+    weights: str = "fresh",
+) -> Network:
     """Makes a network for a cohort of any Keras 3 model with one image for input and one output.
 
     Its output becomes the tap "logits"; a softmax at its end is taken off, as odtf's losses and targets have it

@@ -1,13 +1,21 @@
 """The configuration of an experiment: its defaults, its check, its text form. Nothing here imports TensorFlow."""
 
+from __future__ import annotations
+
 import json
 import pathlib
 import runpy
+from typing import TYPE_CHECKING
 
 import ml_collections
 
 from odtf import names, own_code
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 
 # What may change between two runs on one workdir: it alters neither the data, the network nor the course of training.
 RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export", "code_dir")
@@ -17,7 +25,7 @@ RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export", "code_dir")
 FREE = ("task", "network", "method", "optimizer", "data.augment")
 
 
-def default_config():
+def default_config() -> ml_collections.ConfigDict:
     """Returns the configuration with every key and its default, locked against new top-level keys.
 
     `task`, `network`, `method` and `data.augment` are free: their keys are the arguments of the builder they name.
@@ -101,12 +109,12 @@ def default_config():
     return config
 
 
-def free(values):
+def free(values: Mapping[str, Any]) -> ml_collections.ConfigDict:
     """Returns an unlocked `ConfigDict` for a part whose keys are a builder's arguments, such as `network`."""
     return ml_collections.ConfigDict(values)
 
 
-def smoke(config):
+def smoke(config: ml_collections.ConfigDict) -> None:
     """Turns a config into its smoke test: digits instead of its data, two short epochs, one export.
 
     What it keeps is the method with its coefficients; a config that needs smaller networks for it sets them itself.
@@ -125,7 +133,7 @@ def smoke(config):
     config.export.calibration_examples = 64
 
 
-def load_config(path, arg=None):
+def load_config(path: str | pathlib.Path, arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns what the `get_config` of another config file gives, to start from.
 
     Args:
@@ -136,7 +144,7 @@ def load_config(path, arg=None):
     return runpy.run_path(str(path))["get_config"](arg)
 
 
-def parse_arg(arg, **defaults):
+def parse_arg(arg: str | None, **defaults: Any) -> ml_collections.ConfigDict:
     """Parses the text after the colon of `--config=FILE:key=value,key=value`.
 
     Args:
@@ -174,7 +182,7 @@ def _parse_value(key, text, default):
         raise UserError(f"The config's argument {key} must be of type {kind.__name__}. Received: {text!r}.") from None
 
 
-def choose(key, value, options):
+def choose(key: str, value: str, options: Mapping[str, Any]) -> Any:
     """Returns what a config file has under the value of one of its arguments.
 
     Args:
@@ -191,12 +199,12 @@ def choose(key, value, options):
     return options[value]
 
 
-def to_json(config):
+def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """Returns the configuration as plain JSON data: lists for tuples, None for what is not set."""
     return json.loads(json.dumps(config.to_dict()))
 
 
-def from_json(data):
+def from_json(data: Mapping[str, Any]) -> ml_collections.ConfigDict:
     """Returns the locked `ConfigDict` that `to_json` was made from; keys that came later have their defaults.
 
     Keys at the top that are none any more are the task's: there they stood before 0.2.

@@ -4,6 +4,8 @@ ml_collections does the work; here its errors become one clear line, and a bug i
 Nothing here imports TensorFlow.
 """
 
+from __future__ import annotations
+
 import ast
 import inspect
 import pathlib
@@ -11,6 +13,7 @@ import re
 import runpy
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 import ml_collections
 from absl import flags
@@ -20,6 +23,10 @@ from odtf import names, own_code
 from odtf.errors import UserError
 from odtf.training import overrides
 from odtf.training.config import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 # The flag belongs to the module that calls `define`.
 flags.disclaim_key_flags()
@@ -32,7 +39,7 @@ def define(name, text):
     return holder
 
 
-def load(text, name="config"):
+def load(text: str, name: str = "config") -> ml_collections.ConfigDict:
     """Returns the locked `ConfigDict` of "FILE" or "FILE:arg".
 
     Args:
@@ -69,7 +76,7 @@ def load(text, name="config"):
     return config
 
 
-def explain(arguments, name="config"):
+def explain(arguments: Sequence[str], name: str = "config") -> str | None:
     """Returns what --help prints of the configs that a command line names: their docstrings, keys and values.
 
     Args:

@@ -93,7 +93,7 @@ def test_saved_student_is_keras_alone_and_equal(student, digits, tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["student.keras"]
 
 
-@pytest.mark.parametrize("form", ["resnet8 ghost", "resnet8 shift"])
+@pytest.mark.parametrize("form", ["resnet8 ghost", "resnet8 line"])
 def test_a_student_with_its_data_takes_pixels(form, student, digits, tmp_path):
     network = student(form)
     path = save_student(network, tmp_path / "student.keras", info=digits.info)

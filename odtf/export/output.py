@@ -6,12 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import keras
-import numpy as np
-
 from odtf.files import disk_errors
 from odtf.models import deploy, file_record
-from odtf.models.graph import run
+from odtf.models.pixel_ranges import of_pixels
 from odtf.quiet import quiet
 from odtf.tasks import Classification
 
@@ -72,14 +69,14 @@ def save_student(network, path, *, task=None, info=None):
     path, task = Path(path), task or Classification()
     with quiet():
         student = deploy(network, output=task.output)
+    if info is not None:
+        student = of_pixels(student, *info.normalization)
     for layer in student.layers:
         if type(layer).__module__.split(".")[0] != "keras":
             raise ValueError(
                 "A student is saved as Keras' own layers, which a layer's deploy method names. "
                 f"Received: layer {layer.name!r} of type {type(layer).__name__}"
             )
-    if info is not None:
-        student = _of_pixels(student, *info.normalization)
     # Keras wants the suffix; the name says whose remains it would be.
     temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
     with disk_errors(path):
@@ -93,17 +90,6 @@ def save_student(network, path, *, task=None, info=None):
         finally:
             temporary.unlink(missing_ok=True)
     return path
-
-
-def _of_pixels(student, mean, std):
-    """A student that takes pixels from 0 to 255; its layers and their names are the same ones."""
-    mean, std = np.float64(mean), np.float64(std)
-    name = "from_pixels"
-    while name in {layer.name for layer in student.layers}:
-        name += "_"
-    pixels = keras.Input(student.input_shape[1:], name="pixels_0_to_255")
-    scaling = keras.layers.Rescaling((1.0 / (255.0 * std)).tolist(), (-mean / std).tolist(), dtype="float32", name=name)
-    return keras.Model(pixels, run(student, scaling(pixels)), name=student.name)
 
 
 def _replace_all(staging, directory, names):

@@ -44,6 +44,23 @@ def fed(image, pixels, normalization):
     return keras.layers.Rescaling(_plain(scale), _plain(offset), dtype="float32", name="pixels")(image)
 
 
+def of_pixels(network, mean, std):
+    """Returns a network that takes pixels from 0 to 255, which one Rescaling in front normalises.
+
+    Args:
+        network: functional `keras.Model` of normalised images. Its layers are those of the result.
+        mean: per channel, of pixels scaled to [0, 1].
+        std: likewise.
+    """
+    mean, std = np.float64(mean), np.float64(std)
+    name, taken = "from_pixels", {layer.name for layer in network.layers}
+    while name in taken:
+        name += "_"
+    pixels = keras.Input(network.input_shape[1:], name="pixels_0_to_255")
+    scaling = keras.layers.Rescaling(_plain(1.0 / (255.0 * std)), _plain(-mean / std), dtype="float32", name=name)
+    return keras.Model(pixels, run(network, scaling(pixels)), name=network.name)
+
+
 def normalization_of(pixels):
     """Returns the pair (mean, std) of pixels scaled to [0, 1] that normalises them to what a network takes.
 

@@ -25,6 +25,11 @@ def test_every_command_says_its_version(program, zygote):
     assert f"tensorflow {tf.__version__}, keras {keras.__version__})" in out
 
 
+def test_a_target_that_there_is_not_is_told_the_nearest(zygote):
+    status, _, err = zygote.run("odtf-export", "--workdir=x", "--target=ethos_u55")
+    assert status == 2 and "one of <ethos-u55|" in err and "(did you mean ethos-u55?)" in err
+
+
 def test_help_of_a_config_stands_in_place_of_the_flags(zygote):
     status, out, _ = zygote.run("odtf-train", "--config=digits:depth=14", "--help")
     assert status == 0 and out.startswith("The quick start") and "  --config.network.depth=14\n" in out

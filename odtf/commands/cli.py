@@ -97,7 +97,10 @@ def define_choice(name, default, values, text):
 
 class _Choice(flags.EnumParser):
     def parse(self, argument):
-        return argument if own_code.is_own(argument) else super().parse(argument)
+        if argument in self.enum_values or own_code.is_own(argument):
+            return argument
+        known = f"<{'|'.join(self.enum_values)}>{names.meant(argument, self.enum_values)}"
+        raise ValueError(f"value should be one of {known}")
 
 
 def no_arguments(argv):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from odtf import names
+from odtf import data, names
 from odtf.errors import UserError
 from odtf.training import config as config_lib
 from odtf.training import config_file
@@ -39,6 +39,14 @@ def test_arguments_and_their_values_are_told_the_nearest_too():
         config_file.load("pcl:smke")
     with pytest.raises(UserError, match=r"did you mean resnet32\?\)\. Received: 'resnet_23'"):
         config_file.load("pcl:network=resnet_23")
+
+
+def test_data_sets_are_told_the_nearest(tmp_path):
+    with pytest.raises(UserError, match=r"data_dir \(did you mean digits\?\)\. Received: data_dir="):
+        data.load("digts", data_dir=tmp_path)
+    (tmp_path / "cifar10").mkdir()
+    with pytest.raises(UserError, match=r"did you mean cifar10\?"):
+        data.load("cifar_10", data_dir=tmp_path)
 
 
 def test_help_has_the_docstring_and_every_key_of_the_configs_that_are_named():

@@ -1,6 +1,6 @@
 """AT, attention transfer, on CIFAR-100: for the pairs of networks of RepDistiller.
 
-    odtf-train --config=configs/at.py:pair=resnet110_resnet32 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=at:pair=resnet110_resnet32 --workdir=DIR --config.data.data_dir=DATA
 
 trains teacher and student in one run; see configs/kd.py for a teacher of its own and for the protocol. CE + 1000 times
 the mean squared differences of the attention maps of all stages; alpha=0.9 mixes in distillation at T = 4, as the

@@ -1,6 +1,6 @@
 """CamVid's standard split (367, 101 and 233 images) at 240x180: one family of networks with cheap convolutions.
 
-    odtf-train --config=configs/camvid.py:method=oem --workdir=DIR --config.data.name=folder:PATH
+    odtf-train --config=camvid:method=oem --workdir=DIR --config.data.name=folder:PATH
 
 PATH holds train/, val/ and test/, each with images/ and labels/ (or masks/), and classes.txt, whose last class is void.
 The family is a ResNet-18 of depthwise convolutions with a decoder of the same, trained with SGD from random weights.

@@ -1,6 +1,6 @@
 """OD-cheap-convolution on CIFAR: four cheap ResNets and a teacher on their concatenated features.
 
-    odtf-train --config=configs/cifar10_od.py:block=depthwise,depth=56 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=cifar10_od:block=depthwise,depth=56 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (EthanZhangYC/OD-cheap-convolution): SGD with momentum 0.9, learning rate 0.1
 times 0.1 at epochs 150 and 225 of 300, batch 128, weight decay 2e-4 on everything, zero-padded crops and flips, T = 4.

@@ -1,6 +1,6 @@
 """CL-ILR, collaborative learning with shared layers, on CIFAR: heads teach each other by leave-one-out means.
 
-    odtf-train --config=configs/clilr.py:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=clilr:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol and the form of the loss are those of OKDDip's released code (train_one.py with avg and bpscale), see
 configs/okddip.py: four heads, T = 3, ramp of 80 epochs, targets not detached. form=paper is the mix 0.5 CE +

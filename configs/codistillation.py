@@ -1,6 +1,6 @@
 """Codistillation on CIFAR: peers that follow the average of the others, after a burn-in on the labels alone.
 
-    odtf-train --config=configs/codistillation.py:network=resnet32,data=cifar100 --workdir=DIR \\
+    odtf-train --config=codistillation:network=resnet32,data=cifar100 --workdir=DIR \\
         --config.data.data_dir=DATA
 
 Anil et al., ICLR 2018, measured the speed of training at scale: two-way codistillation of ImageNet ResNet-50 came to

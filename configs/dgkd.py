@@ -1,6 +1,6 @@
 """DGKD, densely guided distillation: all larger networks of a chain teach every smaller one.
 
-    odtf-train --config=configs/dgkd.py:family=plain,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=dgkd:family=plain,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (wonchulSon/DGKD): for each network 160 epochs, batch 128, SGD with momentum
 0.9, weight decay 1e-4, no augmentation; learning rate 0.01 throughout for plain networks and 0.1, 0.01, 0.001 from half

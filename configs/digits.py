@@ -1,6 +1,6 @@
 """The quick start: four depthwise peers with an online teacher on scikit-learn's digits (1,797 grey images, 8x8).
 
-    odtf-train --config=configs/digits.py --workdir=runs/digits
+    odtf-train --config=digits --workdir=runs/digits
 
 Takes about a minute of training on 2 CPU cores. No paper reports this data set; it shows that everything works.
 Arguments: block (depthwise, group, shift), depth (6n+2), peers, epochs.

@@ -1,6 +1,6 @@
 """Deep mutual learning of two depthwise peers on digits (Zhang et al., CVPR 2018; T = 1, no teacher).
 
-    odtf-train --config=configs/digits_dml.py --workdir=runs/digits_dml
+    odtf-train --config=digits_dml --workdir=runs/digits_dml
 
 No paper reports this data set. Arguments: peers, epochs.
 """

@@ -1,7 +1,7 @@
 """Classical distillation on digits, from a standard ResNet-8 trained before (Hinton et al., 2015; T = 4, alpha = 0.9).
 
-    odtf-train --config=configs/digits_offline.py:teacher=train --workdir=runs/digits_teacher
-    odtf-train --config=configs/digits_offline.py:teacher=runs/digits_teacher --workdir=runs/digits_offline
+    odtf-train --config=digits_offline:teacher=train --workdir=runs/digits_teacher
+    odtf-train --config=digits_offline:teacher=runs/digits_teacher --workdir=runs/digits_offline
 
 The first command trains the teacher alone, the second distils it into a depthwise student. No paper reports this data
 set. Arguments: teacher ("train", or the workdir of the finished teacher), epochs.

@@ -1,6 +1,6 @@
 """DML, deep mutual learning, on CIFAR: networks that teach each other, without a teacher.
 
-    odtf-train --config=configs/dml.py:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=dml:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol of the paper for CIFAR-100, as a user restates it in issue 3 of the released code
 (YingZhangDUT/Deep-Mutual-Learning, which has the recipe for Market-1501 alone): 200 epochs, batch 64, SGD with Nesterov

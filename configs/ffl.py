@@ -1,6 +1,6 @@
 """FFL, feature fusion learning, on CIFAR: two branches and the classifier on their fused maps teach each other.
 
-    odtf-train --config=configs/ffl.py:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=ffl:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (Jangho-Kim/FFL-pytorch): SGD with Nesterov momentum 0.9, learning rate 0.1
 times 0.1 at epochs 150 and 225 of 301 (0-based, all of which it runs), batch 128, weight decay 1e-4 (1e-5 for the

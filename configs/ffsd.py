@@ -1,6 +1,6 @@
 """FFSD, feature fusion and self-distillation: common students, their fusion, and the leader that is deployed.
 
-    odtf-train --config=configs/ffsd.py:network=resnet32 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=ffsd:network=resnet32 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (SJLeo/FFSD). CIFAR-100: 299 epochs (numbered 1 to 299 there), batch 128, SGD
 with Nesterov momentum 0.9, learning rate 0.1 times 0.1 at the 0-based epochs 150 and 225, weight decay 1e-4 (1e-5 for

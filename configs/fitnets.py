@@ -1,6 +1,6 @@
 """FitNets on CIFAR-100: hints from within the teacher, for the pairs of networks of RepDistiller.
 
-    odtf-train --config=configs/fitnets.py:pair=resnet110_resnet32 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=fitnets:pair=resnet110_resnet32 --workdir=DIR --config.data.data_dir=DATA
 
 trains teacher and student in one run; see configs/kd.py for a teacher of its own and for the protocol. stages=1 is
 RepDistiller's form: CE + 100 times the mean squared error at the second stage. stages=2 is the paper's: the hint alone

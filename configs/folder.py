@@ -1,7 +1,7 @@
 """A folder of your own images, one sub-folder a class, to a verified TFLite file.
 
-    odtf-train --config=configs/folder.py:path=PHOTOS,size=32 --workdir=runs/photos
-    odtf-train --config=configs/folder.py:path=PHOTOS,start=zoo:depthwise --workdir=runs/photos
+    odtf-train --config=folder:path=PHOTOS,size=32 --workdir=runs/photos
+    odtf-train --config=folder:path=PHOTOS,start=zoo:depthwise --workdir=runs/photos
 
 Four depthwise peers with an online teacher. Where there are a few hundred images a class or fewer, let them start from
 trained weights; the peers have heads of their own, so that they differ. A start of the zoo (`odtf list zoo`) brings its

@@ -1,7 +1,7 @@
 """InDistill: the pruned layers of a teacher one after another, then relations of examples, or distillation.
 
-    odtf-train --config=configs/indistill.py:network=auxiliary --workdir=AUX --config.data.data_dir=DATA
-    odtf-train --config=configs/indistill.py:network=student,teacher=AUX --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=indistill:network=auxiliary --workdir=AUX --config.data.data_dir=DATA
+    odtf-train --config=indistill:network=student,teacher=AUX --workdir=DIR --config.data.data_dir=DATA
 
 The pipeline of the released code (gsarridis/InDistill) on CIFAR-10: a pre-activation ResNet-18 is trained on the labels
 and teaches an auxiliary network by probabilistic knowledge transfer (PKT), without layers; that teaches the student, of
@@ -9,8 +9,8 @@ half its channels, layer by layer and then by PKT. The task is retrieval: the an
 chooses by mAP with training images as the database, and there are no labels in the second command. The labels by which
 the ResNet-18 learns are those of the supervised contrastive loss (the code: cross-entropy).
 
-    odtf-train --config=configs/indistill.py:network=student,main=kd --workdir=DIR --config.data.data_dir=DATA
-    odtf-train --config=configs/indistill.py:network=resnet20,data=cifar100,main=kd --workdir=DIR ...
+    odtf-train --config=indistill:network=student,main=kd --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=indistill:network=resnet20,data=cifar100,main=kd --workdir=DIR ...
 
 The first of these, as the paper's last version (WACV 2025) has it: the curriculum as a warm-up to any distillation,
 here of the labels and the auxiliary network's logits, for classification; the second between a ResNet-56 of twice the

@@ -1,12 +1,12 @@
 """KD, classical distillation, on CIFAR-100: the pairs of networks of RepDistiller.
 
-    odtf-train --config=configs/kd.py:pair=resnet110_resnet32 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=kd:pair=resnet110_resnet32 --workdir=DIR --config.data.data_dir=DATA
 
 trains the teacher and then, in the same run and with a schedule of its own, the student. To train a teacher once for
 several students, in two commands:
 
-    odtf-train --config=configs/kd.py:pair=resnet110_resnet32,teacher=train --workdir=T --config.data.data_dir=DATA
-    odtf-train --config=configs/kd.py:pair=resnet110_resnet32,teacher=T --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=kd:pair=resnet110_resnet32,teacher=train --workdir=T --config.data.data_dir=DATA
+    odtf-train --config=kd:pair=resnet110_resnet32,teacher=T --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (HobbitLong/RepDistiller): 240 epochs, batch 64, SGD with momentum 0.9,
 learning rate 0.05 (0.01 for MobileNetV2) times 0.1 at epochs 150, 180 and 210, weight decay 5e-4, zero-padded crops and

@@ -1,6 +1,6 @@
 """KDCL, online distillation via collaborative learning, on CIFAR: whole networks and one soft target for all.
 
-    odtf-train --config=configs/kdcl.py:network=resnet32,target=min_logit --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=kdcl:network=resnet32,target=min_logit --workdir=DIR --config.data.data_dir=DATA
 
 Every network sees an augmentation of its own. There is no official code; T = 2 and the weight 1 are from notes on the
 paper (UNVERIFIED; others give T = 4 for ImageNet), the rest of the protocol is that of configs/okddip.py, which the

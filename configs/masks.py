@@ -1,8 +1,8 @@
 """Masks: Cityscapes, Oxford-IIIT Pet, or a folder of your own, to a verified TFLite file.
 
-    odtf-train --config=configs/masks.py:data=PHOTOS --workdir=runs/masks
-    odtf-train --config=configs/masks.py:data=oxford_iiit_pet --workdir=runs/pets --config.data.data_dir=DATA
-    odtf-train --config=configs/masks.py:data=cityscapes --workdir=runs/streets --config.data.data_dir=DATA
+    odtf-train --config=masks:data=PHOTOS --workdir=runs/masks
+    odtf-train --config=masks:data=oxford_iiit_pet --workdir=runs/pets --config.data.data_dir=DATA
+    odtf-train --config=masks:data=cityscapes --workdir=runs/streets --config.data.data_dir=DATA
 
 A folder has images/ and masks/ (or labels/), with or without train/, val/ and test/ above them, or Cityscapes' or VOC's
 layout; a Cityscapes that was unpacked and not prepared by TFDS is a folder, too. PATH and the sets' names go to

@@ -1,6 +1,6 @@
 """MCOD: AlexNet, VGG, a ResNet and a DenseNet teach each other through their ensemble, with interruptions.
 
-    odtf-train --config=configs/mcod.py:data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=mcod:data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 Of the paper (Gao et al., Entropy 2019) the abstract was read, and no code was released: families, data sets and the
 gains over independent training on CIFAR-100 are known, AlexNet +5.94, VGG +2.88, ResNet +5.07, DenseNet +1.28 points.

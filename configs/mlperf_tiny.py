@@ -1,6 +1,6 @@
 """A student for the budgets of MLPerf Tiny's image classification: CIFAR-10 in 64 kB and 201,747 Ethos-U55 cycles.
 
-    odtf-train --config=configs/mlperf_tiny.py --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=mlperf_tiny --workdir=DIR --config.data.data_dir=DATA
     odtf-benchmark edge DIR/export/soc/student_int8.tflite
 
 The benchmark's reference is a ResNet-8 of 77,946 parameters: int8, 98,496 bytes, 86.99 % of the CIFAR-10 test set,

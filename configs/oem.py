@@ -1,6 +1,6 @@
 """OEM, online ensemble model compression: five students of different sizes from one training.
 
-    odtf-train --config=configs/oem.py:network=resnet20,data=cifar10 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=oem:network=resnet20,data=cifar10 --workdir=DIR --config.data.data_dir=DATA
     odtf-export --workdir=DIR --target=soc --peer=peer_4
 
 The first command trains students of 1, 4/5, 3/5, 2/5 and 1/5 of the channels on one base and exports the one that

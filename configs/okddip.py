@@ -1,6 +1,6 @@
 """OKDDip, distillation with diverse peers, on CIFAR: peers with targets from attention, and a leader to deploy.
 
-    odtf-train --config=configs/okddip.py:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=okddip:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (DefangChen/OKDDip): 300 epochs, batch 128, SGD with Nesterov momentum 0.9,
 learning rate 0.1 times 0.1 at epochs 150 and 225, weight decay 5e-4, zero-padded crops and flips, three auxiliary peers

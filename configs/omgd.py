@@ -1,10 +1,10 @@
 """Online multi-granularity distillation of image translation (OMGD): its scripts, with pairs and without.
 
-    odtf-train --config=configs/omgd.py:data=SHOES,vgg=vgg16-397923af.pth --workdir=runs/shoes
-    odtf-train --config=configs/omgd.py:task=cityscapes,network=resnet,data=STREETS,vgg=VGG --workdir=runs/streets
-    odtf-train --config=configs/omgd.py:task=horse2zebra,data=HORSES,vgg=VGG,judge=JUDGE --workdir=runs/zebras
-    odtf-train --config=configs/omgd.py:smoke --workdir=runs/digits
-    odtf-train --config=configs/omgd.py:task=horse2zebra,smoke --workdir=runs/turns
+    odtf-train --config=omgd:data=SHOES,vgg=vgg16-397923af.pth --workdir=runs/shoes
+    odtf-train --config=omgd:task=cityscapes,network=resnet,data=STREETS,vgg=VGG --workdir=runs/streets
+    odtf-train --config=omgd:task=horse2zebra,data=HORSES,vgg=VGG,judge=JUDGE --workdir=runs/zebras
+    odtf-train --config=omgd:smoke --workdir=runs/digits
+    odtf-train --config=omgd:task=horse2zebra,smoke --workdir=runs/turns
 
 SHOES is a folder with train/ and val/ of images A|B, as edges2shoes-r; STREETS Cityscapes' unpacked folder, which goes
 from the label map to the photograph; HORSES a folder with trainA, trainB, testA and testB. VGG is torchvision's VGG16,

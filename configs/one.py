@@ -1,6 +1,6 @@
 """ONE, on-the-fly native ensemble, on CIFAR: branches and a gated ensemble of them as their teacher.
 
-    odtf-train --config=configs/one.py:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=one:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (Lan1991Xu/ONE_NeurIPS2018): 300 epochs, batch 128, SGD with momentum 0.9
 without Nesterov, learning rate 0.1 times 0.1 at epochs 151 and 225, weight decay 1e-4, zero-padded crops and flips,

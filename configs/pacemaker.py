@@ -1,6 +1,6 @@
 """Pacemaker: a wide ResNet of 1x3 convolutions learns from one of 3x3 through a network in between.
 
-    odtf-train --config=configs/pacemaker.py:network=wrn40_4 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=pacemaker:network=wrn40_4 --workdir=DIR --config.data.data_dir=DATA
 
 Of the paper (Son et al., arXiv 2003.03944) the abstract was read, and no code was released: WRN-40-4 on CIFAR-100 gains
 5.39 points against conventional distillation, which is worse there than no distillation, and runs deviate less from

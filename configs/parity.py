@@ -1,7 +1,7 @@
 """Small students of every network and convolution, to compare what is trained with what is exported.
 
-    odtf-train --config=configs/parity.py:network=resnet8,conv=depthwise --workdir=DIR
-    odtf-train --config=configs/parity.py:network=vgg,data=cifar10 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=parity:network=resnet8,conv=depthwise --workdir=DIR
+    odtf-train --config=parity:network=vgg,data=cifar10 --workdir=DIR --config.data.data_dir=DATA
 
 Two peers and their online teacher, a short cosine. No paper reports these; `python tests/programs/parity.py` makes a
 table of them: Keras, float file, int8 after training, and int8 trained for.

@@ -1,6 +1,6 @@
 """PCL, peer collaborative learning, on CIFAR: peers with views of their own, their ensemble, and their mean models.
 
-    odtf-train --config=configs/pcl.py:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=pcl:network=resnet32,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol: 300 epochs, batch 128, SGD with Nesterov momentum 0.9, learning rate 0.1 times 0.1 at epochs 150 and 225,
 weight decay 5e-4, zero-padded crops and flips, drawn anew for each of the three peers, T = 3, ramp of 80 epochs, mean

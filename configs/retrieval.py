@@ -1,14 +1,14 @@
 """Retrieval: a small embedder alone, and taught by the relations that a larger one sees (PKT, InDistill).
 
-    odtf-train --config=configs/retrieval.py:method=teacher --workdir=T --config.data.data_dir=DATA
-    odtf-train --config=configs/retrieval.py:method=pkt,teacher=T --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=retrieval:method=teacher --workdir=T --config.data.data_dir=DATA
+    odtf-train --config=retrieval:method=pkt,teacher=T --workdir=DIR --config.data.data_dir=DATA
 
 Methods: teacher, the larger network alone; alone, the student without one; both learn by the supervised contrastive
 loss. pkt and indistill teach the student, without labels; with the latter it learns the teacher's pruned stages first,
 a fifteenth of the epochs each. Without teacher=T the teacher is trained in the same run.
 
-    odtf-compare --config=configs/retrieval.py:method=pkt,teacher=T \\
-        --config=configs/retrieval.py:method=indistill,teacher=T --seeds=3 --workdir=DIR --json=DIR/compare.json \\
+    odtf-compare --config=retrieval:method=pkt,teacher=T \\
+        --config=retrieval:method=indistill,teacher=T --seeds=3 --workdir=DIR --json=DIR/compare.json \\
         --override=data.data_dir=DATA
 
 has the student alone beside both. Validation chooses by mAP (cosine), the training images are the database.

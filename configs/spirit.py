@@ -1,9 +1,9 @@
 """Spirit Distillation with few images: from CamVid by day, with labels, to 52 or 16 labelled images of CamVid at dusk.
 
-    odtf-train --config=configs/spirit.py:method=teacher --workdir=T
-    odtf-train --config=configs/spirit.py:method=source --workdir=S
-    odtf-train --config=configs/spirit.py:method=esd,teacher=T --workdir=DIR
-    odtf-train --config=configs/spirit.py:method=finetune,start=S --workdir=DIR
+    odtf-train --config=spirit:method=teacher --workdir=T
+    odtf-train --config=spirit:method=source --workdir=S
+    odtf-train --config=spirit:method=esd,teacher=T --workdir=DIR
+    odtf-train --config=spirit:method=finetune,start=S --workdir=DIR
 
 The domains are CamVid's sequences, which the names of its files begin with: the source 0016E5 (day, 204 images, and 101
 to validate), the proximity domain 0006R0 (day, 101 images whose labels are not used) and the target 0001TP (dusk: 62
@@ -31,8 +31,8 @@ DESIGN CHOICE throughout: networks, cut, stages, rates, and that all methods on 
 sd and esd spend 0.6 on imitation, 0.03 on statistics, 0.07 on fine-tuning with the rear frozen, the rest on all.
 
     odtf-compare --seeds=3 --json=spirit.json --workdir=runs --override=checkpoint.keep=1 \\
-        --config=configs/spirit.py:method=finetune,start=S --config=configs/spirit.py:method=sd,teacher=T \\
-        --config=configs/spirit.py:method=esd,teacher=T \\
+        --config=spirit:method=finetune,start=S --config=spirit:method=sd,teacher=T \\
+        --config=spirit:method=esd,teacher=T \\
         --ratio_to=configs/spirit.py:method=finetune,start=S --ratio_to="configs/spirit.py:method=esd,teacher=T teacher"
 
 gives shares of good images, variances as a ratio to plain fine-tuning, and MACs as a ratio to the teacher's; the

@@ -1,6 +1,6 @@
 """A network to start others from: trained alone on CIFAR-100, so that a few hundred images of one's own are enough.
 
-    odtf-train --config=configs/start.py:form=depthwise --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=start:form=depthwise --workdir=DIR --config.data.data_dir=DATA
 
 The starts of the zoo (`odtf list zoo`) come from here. A network learns from all 50,000 training images: what the run
 calls validation are 500 of them once more, which show that it learns and choose nothing. The start is the network after
@@ -8,8 +8,8 @@ the last epoch. DATA is a TFDS directory with cifar100.
 
 An epoch of 16x16 costs a quarter of one of 32x32 and teaches nearly as much, so that the way to a start is two runs:
 
-    odtf-train --config=configs/start.py:size=16,epochs=12 --workdir=SMALL --config.data.data_dir=DATA
-    odtf-train --config=configs/start.py:start=SMALL,epochs=4,rate=0.1 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=start:size=16,epochs=12 --workdir=SMALL --config.data.data_dir=DATA
+    odtf-train --config=start:start=SMALL,epochs=4,rate=0.1 --workdir=DIR --config.data.data_dir=DATA
 
 SGD with Nesterov's momentum 0.9, one cosine after a warm-up of a tenth of the epochs, batch 128, translations by up to
 an eighth of the side, flips, weight decay 2e-4: what is usual for larger networks, but for the decay (5e-4 there),
@@ -34,7 +34,7 @@ def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
     arg = parse_arg(arg, form="depthwise", size=32, start="", rate=0.2, epochs=12, smoke=False)
     config = default_config()
-    config.data.name = "configs/start.py:every_image"
+    config.data.name = "start:every_image"  # This file: modules beside a config are found.
     config.data.image_size = None if arg.size == 32 else (arg.size, arg.size)
     config.data.mean = (0.5071, 0.4865, 0.4409)
     config.data.std = (0.2673, 0.2564, 0.2762)

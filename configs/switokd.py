@@ -1,6 +1,6 @@
 """SwitOKD on CIFAR: a large teacher learns beside a small student, and waits where it is too far ahead.
 
-    odtf-train --config=configs/switokd.py --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=switokd --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (hfutqian/SwitOKD): about 300 epochs, batch 128, SGD with momentum 0.9,
 learning rate 0.1 times 0.1 at epochs 100, 150 and 200, weight decay 5e-4 for both networks, zero-padded crops and

@@ -1,6 +1,6 @@
 """TAKD, distillation through teacher assistants: a chain of networks, each taught by the one before it.
 
-    odtf-train --config=configs/takd.py:family=resnet,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=takd:family=resnet,data=cifar100 --workdir=DIR --config.data.data_dir=DATA
 
 The protocol is that of the released code (imirzadeh/Teacher-Assistant-Knowledge-Distillation): for each network 160
 epochs, batch 128, SGD with momentum 0.9, weight decay 1e-4, no augmentation; learning rate 0.01 throughout for plain

@@ -1,8 +1,8 @@
 """What a start is worth: a few of CIFAR-10's images, from random weights, from a start, and from it distilled online.
 
-    odtf-train --config=configs/transfer.py:images=1000 --workdir=DIR --config.data.data_dir=DATA
-    odtf-train --config=configs/transfer.py:images=1000,start=zoo:depthwise --workdir=DIR --config.data.data_dir=DATA
-    odtf-train --config=configs/transfer.py:images=1000,start=zoo:depthwise,peers=3 --workdir=DIR ...
+    odtf-train --config=transfer:images=1000 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=transfer:images=1000,start=zoo:depthwise --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=transfer:images=1000,start=zoo:depthwise,peers=3 --workdir=DIR ...
 
 One peer is the network alone; more are OD-cheap. The peers of a start have equal bodies and heads of their own. DATA is
 a TFDS directory with cifar10.

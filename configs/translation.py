@@ -1,8 +1,8 @@
 """Translation of images to images, paired, by odtf's methods of answers: to a verified TFLite file.
 
-    odtf-train --config=configs/translation.py:data=PAIRS --workdir=runs/pairs
-    odtf-train --config=configs/translation.py:data=CITYSCAPES,method=offline --workdir=runs/streets
-    odtf-train --config=configs/translation.py:smoke --workdir=runs/digits
+    odtf-train --config=translation:data=PAIRS --workdir=runs/pairs
+    odtf-train --config=translation:data=CITYSCAPES,method=offline --workdir=runs/streets
+    odtf-train --config=translation:smoke --workdir=runs/digits
 
 PAIRS is a folder with trainA/ and trainB/ (or train/A/ and train/B/), files of equal names, or with train/ of images
 A|B, as edges2shoes; the same of val and test. "reversed:folder:PAIRS" goes from B to A. CITYSCAPES is its unpacked

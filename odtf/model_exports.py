@@ -1,6 +1,9 @@
 """Exports of any Keras model: verified files for devices, as a run's peers become; no run is needed."""
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
 
 from odtf import export, models, workdir_lock
 from odtf.atomic_files import AtomicFiles
@@ -14,6 +17,18 @@ from odtf.quantization import is_aware
 from odtf.targets import find, find_target
 from odtf.tasks import Classification
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    import keras
+
+    from odtf.data import ImageDataset
+    from odtf.models.annotations import Path, Pixels
+    from odtf.targets import Target
+    from odtf.tasks import Task
+
+
 _JUDGED = (
     "The splits are those of the data that the export was given; whether the training saw images of them is not known "
     "here."
@@ -21,22 +36,22 @@ _JUDGED = (
 
 
 def export_model(
-    model,
-    data,
-    output,
+    model: keras.Model | Path,
+    data: ImageDataset | str,
+    output: Path,
     *,
-    target="soc",
-    quantization=None,
-    budget=None,
-    labels=None,
-    pixels=None,
-    task=None,
-    data_dir=None,
-    validation_fraction=0.1,
-    calibration_examples=256,
-    seed=0,
-    log=print,
-):
+    target: str | Target = "soc",
+    quantization: str | None = None,
+    budget: str | None = None,
+    labels: Sequence[str] | Path | None = None,
+    pixels: Pixels | None = None,
+    task: Task | None = None,
+    data_dir: Path | None = None,
+    validation_fraction: float = 0.1,
+    calibration_examples: int = 256,
+    seed: int = 0,
+    log: Callable[[str], Any] = print,
+) -> tuple[list[dict[str, Any]], dict[str, UserError]]:
     """Exports a Keras model as verified TFLite files for the devices that it is to run on.
 
     It becomes what a student of a run becomes: calibrated by images of the training split, compared with the model over

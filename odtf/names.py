@@ -1,7 +1,7 @@
 """Names of what odtf has, each found by its file; nothing of it is imported.
 
-A network, method, task or data source is one file in the folder of its kind. Commands list these names in --help and in
-errors, before the seconds that importing TensorFlow takes. (`odtf.targets` are data and name themselves.)
+A network, method, task, data source or config is one file in the folder of its kind. Commands list these names in
+--help and in errors, before the seconds that importing TensorFlow takes. (`odtf.targets` are data and name themselves.)
 """
 
 import ast
@@ -45,6 +45,14 @@ def sources():
     return sorted(path.stem for path in _files("data/sources"))
 
 
+def configs():
+    """Returns the configs that come with odtf, sorted: a dict from their names to their paths."""
+    folder = _ODTF / "configs"
+    if not folder.is_dir():  # In a checkout they lie beside the package; setup.py puts them into it.
+        folder = _ODTF.parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("[a-z]*.py"))}
+
+
 def data_sets():
     """Returns the forms that the name of a data set may have, as words: the `FORM` of each source, and one's own."""
     paths = sorted(_files("data/sources"), key=lambda path: (path.stem == FALLBACK, path.stem))
@@ -54,13 +62,24 @@ def data_sets():
 
 def meant(word, known):
     """Returns " (did you mean WORD?)" with the known name that is nearest to a word, or nothing if none is near."""
-    near = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    spelled = {_plain(name): str(name) for name in known}
+    near = difflib.get_close_matches(_plain(word), spelled, n=1)
+    return f" (did you mean {spelled[near[0]]}?)" if near else ""
 
 
-def listed(names):
-    """Returns names, and that there may be one's own, as the words of an error or of --help."""
-    return f"{', '.join(names)}, or {OWN}"
+def _plain(name):
+    """Returns a name without what is easily confused: case, and what stands between words."""
+    return re.sub(r"[-_ ]", "", str(name).lower())
+
+
+def listed(names, word=None):
+    """Returns names, and that there may be one's own, as the words of an error or of --help.
+
+    Args:
+        names: those that are known.
+        word: what was given in their place, if the nearest of them is to be named.
+    """
+    return f"{', '.join(names)}, or {OWN}{'' if word is None else meant(word, names)}"
 
 
 def in_configs(targets):

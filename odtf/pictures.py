@@ -20,7 +20,7 @@ def save(path, draw, *arguments, word="plot"):
     try:
         content = rendered(draw, *arguments, form=path.suffix.removeprefix("."))
     except ImportError:
-        return [f"no {word}: pip install 'odtf[plot]' brings matplotlib"]
+        return [f"no {word}: pip install matplotlib"]
     if content is None:
         return []
     write_bytes(path, content)

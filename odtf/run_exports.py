@@ -1,15 +1,27 @@
 """Exports of a finished run: files of its peers for devices, and their rows in its report."""
 
+from __future__ import annotations
+
 import pathlib
 import time
+from typing import TYPE_CHECKING
 
 from odtf import export, models, workdir_lock
 from odtf.atomic_files import AtomicFiles
 from odtf.errors import UserError
 from odtf.runs import Run
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
 
-def check_exports(config):
+    import ml_collections
+
+    from odtf.models.annotations import Path
+    from odtf.targets import Target
+
+
+def check_exports(config: ml_collections.ConfigDict) -> None:
     """Shows that what a config wants exported at the end of training exists: before the training.
 
     Raises:
@@ -22,7 +34,14 @@ def check_exports(config):
             raise UserError(f"config.export: {error}") from error
 
 
-def export_workdir(workdir, target, quantization=None, peer=None, folder=None, allow_code=False):
+def export_workdir(
+    workdir: Path,
+    target: str | Target,
+    quantization: str | None = None,
+    peer: str | None = None,
+    folder: str | None = None,
+    allow_code: bool | Collection[str] = False,
+) -> dict[str, Any]:
     """Exports one peer of a finished run for one target and adds the result to its report.json.
 
     Args:
@@ -51,7 +70,9 @@ def export_workdir(workdir, target, quantization=None, peer=None, folder=None, a
     return report
 
 
-def export_everywhere(workdir, quantization=None, peer=None, allow_code=False):
+def export_everywhere(
+    workdir: Path, quantization: str | None = None, peer: str | None = None, allow_code: bool | Collection[str] = False
+) -> tuple[dict[str, Any], dict[str, UserError]]:
     """Exports one peer of a finished run for every target, and adds the results to its report.json.
 
     Args:

@@ -17,7 +17,7 @@ from odtf import models
 from odtf.errors import UserError
 from odtf.evaluation.image_file import ImageFile
 from odtf.evaluation.pixels import RANGES, from_flags
-from odtf.models import keras_file
+from odtf.models import file_record, keras_file
 from odtf.models.graph import graph_of
 from odtf.models.graphless import as_logits, probe, shape_called_with
 from odtf.models.pixel_ranges import GIVEN, fed, find_pixels
@@ -84,8 +84,9 @@ def load(
     pixels = tuple(pixels) if isinstance(pixels, list) else pixels
     try:
         name = _kind(file, allow_code)
-        if name == "keras":
-            file = file if isinstance(file, keras.Model) else keras_file.load(file)
+        if name == "keras" and not isinstance(file, keras.Model):
+            path, file = file, keras_file.load(file)
+            file_record.check_pixels(path, pixels)
         if name == "keras" and graph_of(file) is not None:
             image, taps = _of_keras(file, info, pixels, output, normalization)
         else:
@@ -219,7 +220,7 @@ def _given(pixels):
 
 def _onnx(path, image, pixels, order, layout, normalization, info):
     if importlib.util.find_spec("onnxruntime") is None:
-        raise UserError(f"ONNX files need onnxruntime: pip install odtf[onnx]. Received: {path}.")
+        raise UserError(f"ONNX files need onnxruntime: pip install onnxruntime. Received: {path}.")
     import onnxruntime
 
     try:

@@ -45,7 +45,7 @@ def require(package):
     if find_spec(package):
         return
     extra, rival = _OPTIONAL[package]
-    missing = f"{package} is missing: pip install odtf[{extra}]"
+    missing = f"{package} is missing: pip install '.[{extra}]'"
     if os.environ.get("CI") == "true" and not (rival and find_spec(rival)):
         pytest.fail(f"CI must run every test. {missing}", pytrace=False)
     pytest.skip(missing, allow_module_level=True)

@@ -3,7 +3,9 @@
 Nothing here imports TensorFlow: `--help` and a wrong flag are answered at once.
 """
 
+import importlib.metadata
 import os
+import platform
 import re
 import signal
 import sys
@@ -11,6 +13,7 @@ import sys
 from absl import app, flags
 from absl import logging as absl_logging
 
+import odtf
 from odtf import names, own_code, stopping, terminal
 from odtf.errors import UserError
 
@@ -21,19 +24,21 @@ MAX_THREADS = 256
 flags.disclaim_key_flags()
 
 
-def run(main, doc, more=None):
+def run(main, doc, more=None, about=None):
     """Parses the flags and runs `main(argv)`; never returns.
 
     Args:
         main: callable that takes the arguments that are not flags.
         doc: str, the text that `--help` prints above the flags.
         more: callable that returns what `--help` prints below them, or None.
+        about: callable that returns what `--help` prints in place of all that, if the arguments that it is given name
+            something to tell about, or None.
     """
     program = os.path.basename(sys.argv[0])
     terminal.keep_going()
     stopping.end_at_once()
     try:
-        _run(program, main, doc, more)
+        _run(program, main, doc, more, about)
     except stopping.Stopped as stopped:
         print(stopped)
         sys.exit(stopped.status)
@@ -44,11 +49,16 @@ def run(main, doc, more=None):
         _end(f"{program}: stopped by {who}; the same command does what is left to do", status)
 
 
-def _run(program, main, doc, more):
+def _run(program, main, doc, more, about):
+    if "--version" in sys.argv[1:]:
+        print(_versions(program))
+        sys.exit(0)
     if any(argument in ("--help", "-h", "-help", "--helpfull") for argument in sys.argv[1:]):
-        print(f"{doc.strip()}\n\nflags:\n{_describe_flags(main.__module__)}")
-        if more is not None:
-            print(f"\n{more()}")
+        try:
+            told = about(sys.argv[1:]) if about is not None else None
+        except UserError as error:
+            _fail(program, error)
+        print(told or _help(main, doc, more))
         sys.exit(0)
 
     def parse(argv):
@@ -106,13 +116,33 @@ def define_choice(name, default, values, text):
 
 class _Choice(flags.EnumParser):
     def parse(self, argument):
-        return argument if own_code.is_own(argument) else super().parse(argument)
+        if argument in self.enum_values or own_code.is_own(argument):
+            return argument
+        known = f"<{'|'.join(self.enum_values)}>{names.meant(argument, self.enum_values)}"
+        raise ValueError(f"value should be one of {known}")
 
 
 def no_arguments(argv):
     """Raises UserError if something other than flags was given."""
     if len(argv) > 1:
         raise UserError(f"All input comes as --flag=value; --help lists the flags. Received: {' '.join(argv[1:])}.")
+
+
+def _versions(program):
+    """Returns a program's name and version, and those of what it runs on, without importing any of it."""
+    packages = []
+    for package in ("tensorflow", "keras"):
+        try:
+            packages.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:  # It may be another distribution, a nightly one.
+            packages.append(f"{package} of an unknown version")
+    return f"{program} {odtf.__version__} (Python {platform.python_version()}, {', '.join(packages)})"
+
+
+def _help(main, doc, more):
+    below = f"\n\n{more()}" if more is not None else ""
+    versions = "  --version: Print the versions of odtf, Python, TensorFlow and Keras."
+    return f"{doc.strip()}\n\nflags:\n{_describe_flags(main.__module__)}\n{versions}{below}"
 
 
 def _describe_flags(module):

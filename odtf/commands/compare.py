@@ -1,6 +1,6 @@
 """Compares methods on the same data and seeds: each deployed student against the same network trained alone.
 
-    odtf-compare --config=configs/cifar10_od.py:depth=8 --config=configs/oem.py --seeds=3 --json=compare.json \\
+    odtf-compare --config=cifar10_od:depth=8 --config=oem --seeds=3 --json=compare.json \\
         --workdir=runs/compare --override=epochs=4 --override=data.max_train_examples=10000
 
 For every config and seed it trains the method, and the network of its student alone (`Solo`): same protocol, same seed,
@@ -19,10 +19,9 @@ from odtf import files, names
 from odtf.commands import cli
 from odtf.compare.plan import EQUAL
 from odtf.targets import TARGETS
+from odtf.training import config_file
 
-_CONFIGS = flags.DEFINE_multi_string(
-    "config", None, "A config, FILE.py or FILE.py:key=value,...; give it several times."
-)
+_CONFIGS = flags.DEFINE_multi_string("config", None, "A config, as odtf-train takes it; give it several times.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "How many seeds: 0, 1, ...", lower_bound=1)
 _JSON = flags.DEFINE_string("json", None, "Where the result goes; .md and .png files of the same name go beside it.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where the runs go.")
@@ -64,7 +63,7 @@ def _main(argv):
 
 def main():
     """Entry point of `odtf-compare`."""
-    cli.run(_main, __doc__, lambda: names.in_configs(TARGETS))
+    cli.run(_main, __doc__, lambda: names.in_configs(TARGETS), config_file.explain)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from odtf.finetune import settings as settings_lib
 from odtf.quiet import import_tensorflow
 from odtf.targets import TARGETS
 
+# What setup.cfg has in the extra "finetune".
+_INSTALL = "pip install tensorflow-model-optimization tf_keras setuptools"
 _DEFAULT = settings_lib.Settings(mode="qat")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
 _MODE = flags.DEFINE_enum("mode", None, list(settings_lib.MODES), "What to do: qat, prune, cluster, pqat or cqat.")
@@ -83,7 +85,7 @@ def _main(argv):
         workdir_lock.check(_WORKDIR.value)
     for module in ("tensorflow_model_optimization", "tf_keras"):
         if find_spec(module) is None:
-            raise UserError(f"TFMOT is needed: pip install odtf[finetune]. Received: no module {module}.")
+            raise UserError(f"TFMOT is needed: {_INSTALL}. Received: no module {module}.")
     import_tensorflow()
     from odtf import export
 

@@ -3,8 +3,8 @@
     odtf list zoo
     odtf list methods
 
-Topics: methods, networks, tasks, data, targets, configs (of the directory `configs` here) and zoo, the networks to
-start from. Nothing is trained, built or imported for it.
+Topics: methods, networks, tasks, data, targets, configs (odtf-train --config=NAME --help says more of one) and zoo, the
+networks to start from. Nothing is trained, built or imported for it.
 """
 
 import ast
@@ -27,7 +27,9 @@ def rows(topic):
         UserError: if there is no such topic.
     """
     if topic not in _TOPICS:
-        raise UserError(f"odtf list takes one of {', '.join(_TOPICS)}. Received: {topic!r}.")
+        raise UserError(
+            f"odtf list takes one of {', '.join(_TOPICS)}{names.meant(topic, _TOPICS)}. Received: {topic!r}."
+        )
     return _TOPICS[topic]()
 
 
@@ -68,10 +70,7 @@ def _targets():
 
 
 def _configs():
-    paths = sorted(pathlib.Path("configs").glob("*.py"))
-    if not paths:
-        raise UserError("The configs lie in odtf's repository, in the directory configs. Received: none here.")
-    return _documented("config", {str(path): path for path in paths})
+    return _documented("config", names.configs())
 
 
 def _zoo():
@@ -98,7 +97,10 @@ _TOPICS = {
 
 def _main(argv):
     if len(argv) != 3 or argv[1] != "list":
-        raise UserError(f"odtf list TOPIC is all that odtf does. Received: {' '.join(['odtf', *argv[1:]])}.")
+        raise UserError(
+            f"odtf list TOPIC is all that odtf does, with one of {', '.join(_TOPICS)}. "
+            f"Received: {' '.join(['odtf', *argv[1:]])}."
+        )
     print(table(rows(argv[2])))
 
 

@@ -1,10 +1,11 @@
 """Trains a cohort of cheap networks with its online teacher, chooses the student, exports it.
 
-    odtf-train --config=configs/digits.py --workdir=runs/digits
-    odtf-train --config=configs/cifar10_od.py:block=depthwise,depth=20 --workdir=DIR --config.data.data_dir=DATA
+    odtf-train --config=digits --workdir=runs/digits
+    odtf-train --config=cifar10_od:block=depthwise,depth=20 --workdir=DIR --config.data.data_dir=DATA
 
-The config is a Python file; what follows the colon goes to its get_config, and --config.KEY=VALUE changes any key of
-what it returns. The same command on the same workdir goes on where it stopped.
+The config is one of those that `odtf list configs` shows, or a Python file, FILE.py; what follows the colon goes to its
+get_config, and --config.KEY=VALUE changes any key of what it returns. --config=NAME --help prints what it is, and its
+keys. The same command on the same workdir goes on where it stopped.
 
 In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorboard/, checkpoints/, chosen/ (weights
 that validation chose), report.json, student.keras and export/.
@@ -22,7 +23,9 @@ from odtf.quiet import import_tensorflow
 from odtf.targets import TARGETS
 from odtf.training import config_checks, config_file
 
-_CONFIG = config_file.define("config", "The experiment: FILE.py or FILE.py:key=value,...")
+_CONFIG = config_file.define(
+    "config", "The experiment: NAME of `odtf list configs`, or FILE.py; with arguments, NAME:key=value,..."
+)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of this run goes; made if needed.")
 _STRATEGY = flags.DEFINE_enum(
     "strategy", "one", ["one", "mirrored", "multiworker"], "One device, several of this machine, or several machines."
@@ -76,7 +79,7 @@ def _train(config, workdir, placement):
 
 def main():
     """Entry point of `odtf-train`."""
-    cli.run(_main, __doc__, lambda: names.in_configs(TARGETS))
+    cli.run(_main, __doc__, lambda: names.in_configs(TARGETS), config_file.explain)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def read_model(
             f"Received: images of shape {tuple(data.image_shape)} from {data.name}."
         )
     dataset = foreign.fed_by(data, labels, pixels, task)
-    return foreign, *first_scaling.folded(foreign.network(dataset.info, task), dataset)
+    network, dataset = first_scaling.folded(foreign.network(dataset.info, task), dataset)
+    return foreign, network, foreign.as_recorded(dataset)
 
 
 def digest_of(network, dataset):
@@ -135,6 +136,17 @@ class ForeignModel:
             raise UserError(f"The outputs of {task.name} have no names: leave labels out. Received: labels={labels}.")
         return dataclasses.replace(dataset, mean=mean, std=std)
 
+    def as_recorded(self, dataset):
+        """Returns data with the mean and std that the file records, where theirs are those up to rounding.
+
+        So the files that are made of a student are those of the run that it is from, byte for byte.
+        """
+        recorded = [self.record[key] for key in ("mean", "std")] if self.record else []
+        if not recorded or not all(map(np.allclose, recorded, (dataset.mean, dataset.std))):
+            return dataset
+        mean, std = (self._by_channel(values, dataset.image_shape[2]) for values in recorded)
+        return dataclasses.replace(dataset, mean=mean, std=std)
+
     def network(self, info, task):
         """Returns the model as a network with a tap, the task's answer; a softmax at its end is taken off.
 
@@ -168,14 +180,16 @@ class ForeignModel:
 
     def _pixels(self, said):
         """Mean and deviation of what the model takes."""
-        recorded = (self.record["mean"], self.record["std"]) if self.record else None
+        recorded = file_record.pixels_of(self.record)
+        if recorded == file_record.RAW:
+            recorded = normalization_of(recorded)
         try:
             given = None if said is None else normalization_of(said)
         except ValueError as error:
             raise UserError(f"{self.source}: {error}.") from error
         if given is not None and recorded and not all(map(np.allclose, given, recorded)):
             raise UserError(
-                f"{self.source} records other pixels, mean {recorded[0]} and std {recorded[1]}. "
+                f"{self.source} records other pixels, {_shown(file_record.pixels_of(self.record))}. "
                 f"Received: pixels={said!r}."
             )
         return given or recorded or self._found_pixels()
@@ -210,6 +224,10 @@ class ForeignModel:
                 "a record in the file."
             )
         return names
+
+
+def _shown(pixels):
+    return pixels if isinstance(pixels, str) else f"mean {pixels[0]} and std {pixels[1]}"
 
 
 def _rounding(model, answer, name):

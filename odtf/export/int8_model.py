@@ -1,6 +1,9 @@
 """Any model that was trained quantised as the bytes of an int8 file."""
 
+from __future__ import annotations
+
 import tempfile
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -9,8 +12,11 @@ from odtf.quantization import has_channel_scales, lower
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
 
+if TYPE_CHECKING:
+    import keras
 
-def int8_file(model, output=None, interface="int8"):
+
+def int8_file(model: keras.Model, output: str | int | None = None, interface: str = "int8") -> bytes:
     """Converts a model that `odtf.quantization.quantization_aware` made and that was trained into a TFLite file.
 
     The ranges of its activations are those of training: no representative data set is needed.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from odtf.atomic_files import joined
 from odtf.models import deploy, file_record
+from odtf.models.pixel_ranges import of_pixels
 from odtf.quiet import quiet
 from odtf.tasks import Classification
 
@@ -29,13 +30,14 @@ def publish(directory, files, atomic=None):
 def save_student(network, path, *, task=None, info=None, atomic=None):
     """Saves the deploy form of a student as a `.keras` file that loads without odtf.
 
-    With the facts about its data the file records what it takes and answers, so that it can be exported by itself.
+    With the facts about its data it takes pixels from 0 to 255, which it normalises by a Rescaling in front, and
+    records so, with mean and std and what it answers: it can be used and exported by itself.
 
     Args:
         network: `keras.Model` with named taps, the task's answer among them.
         path: destination, ending in `.keras`; replaced in one step.
         task: `odtf.tasks.Task`; None: classification.
-        info: `odtf.data.Info` of the data; None: nothing is recorded.
+        info: `odtf.data.Info` of the data; None: nothing is recorded, and images come normalised.
         atomic: as for `publish`.
 
     Returns:
@@ -48,6 +50,8 @@ def save_student(network, path, *, task=None, info=None, atomic=None):
     path, task = Path(path), task or Classification()
     with quiet():
         student = deploy(network, output=task.output)
+    if info is not None:
+        student = of_pixels(student, *info.normalization)
     for layer in student.layers:
         if type(layer).__module__.split(".")[0] != "keras":
             raise ValueError(
@@ -57,5 +61,5 @@ def save_student(network, path, *, task=None, info=None, atomic=None):
     with joined(atomic) as together, together.writing(path) as temporary:
         student.save(temporary)
         if info is not None:
-            file_record.write(temporary, task.labels(info), *info.normalization)
+            file_record.write(temporary, task.labels(info), *info.normalization, raw=True)
     return path

@@ -29,7 +29,7 @@ def find(name):
     if name in available():
         return __getattr__(name)
     if not own_code.is_own(name):
-        raise UserError(f"config.method.name must be one of {names.listed(available())}. Received: {name!r}.")
+        raise UserError(f"config.method.name must be one of {names.listed(available(), name)}. Received: {name!r}.")
     return own_code.find(
         name,
         "a method",

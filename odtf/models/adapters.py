@@ -1,5 +1,7 @@
 """Adapters: what brings the channels of a student's map to those of its teacher, in training alone."""
 
+from __future__ import annotations
+
 import keras
 
 from odtf.layers import BatchNormalization, Conv2D
@@ -7,7 +9,14 @@ from odtf.models.convolution import EPSILON, MOMENTUM
 from odtf.models.generator_pieces import kernel_normal, scale_normal
 
 
-def channel_adapter(student, teacher, *, seed=0, name="adapter", synchronized=False):
+def channel_adapter(
+    student: keras.KerasTensor,
+    teacher: keras.KerasTensor,
+    *,
+    seed: int = 0,
+    name: str = "adapter",
+    synchronized: bool = False,
+) -> keras.Model:
     """Builds a 1x1 convolution from the student's channels to the teacher's, without bias, then batch norm and ReLU.
 
     It is trained with the student and never deployed. A method calls it with `training=True` in evaluation too: the

@@ -1,8 +1,11 @@
 """A network made cheap: its spatial convolutions replaced by forms that cost a fraction."""
 
+from __future__ import annotations
+
 import collections
 import collections.abc
 import fnmatch
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -11,11 +14,26 @@ from odtf.models.changes import Change, cost_of
 from odtf.models.cheap_forms import FORMS, cheap_layers, refusal
 from odtf.models.graph import calls, opened, rewritten
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from odtf.models.annotations import Layers
+
+
 # Images have no more channels than these: a convolution of them is a stem.
 _STEM_CHANNELS = 4
 
 
-def cheapen(model, conv="depthwise", where=None, *, groups=4, seed=0, report=None):
+def cheapen(
+    model: keras.Model,
+    conv: str = "depthwise",
+    where: Layers | None = None,
+    *,
+    groups: int = 4,
+    seed: int = 0,
+    report: Callable[[Change], Any] | None = None,
+) -> keras.Model:
     """Replaces the spatial convolutions of a model by a cheap form; all other layers keep their weights.
 
     A spatial convolution is a `keras.layers.Conv2D` with a kernel larger than 1x1. Its form has its strides, padding,

@@ -1,5 +1,7 @@
 """Cost of a network: parameters, operations, activation memory."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 
@@ -52,7 +54,7 @@ class Cost:
     activation_bytes: int | None
 
 
-def cost(model, deployed=False, output=None):
+def cost(model: keras.Model, deployed: bool = False, output: str | None = None) -> Cost:
     """Counts what a network costs, as trained or as deployed.
 
     Args:

@@ -1,7 +1,10 @@
 """The one rewriting of a trained network into what travels: stock Keras layers, inference only."""
 
+from __future__ import annotations
+
 import collections
 import inspect
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +18,7 @@ from odtf.models.taps import ONLY_IN_TRAINING
 _FOLDING = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
 
-def deploy(model, output=None, grouped="native"):
+def deploy(model: keras.Model, output: str | None = None, grouped: str = "native") -> keras.Model:
     """Rewrites a network into stock Keras layers with the same weights.
 
     The result needs nothing of this package: its `.keras` file loads in a process that has Keras alone. It computes in
@@ -47,7 +50,7 @@ def deploy(model, output=None, grouped="native"):
     if grouped not in ("native", "split"):
         raise ValueError(f"Grouped convolutions are deployed 'native' or 'split'. Received: grouped={grouped!r}")
 
-    first = {}
+    first: dict[Any, Any] = {}
 
     def call(layer, *args, **kwargs):
         if isinstance(layer, ONLY_IN_TRAINING):
@@ -72,7 +75,7 @@ def deploy(model, output=None, grouped="native"):
     return deployed
 
 
-def answer_of(model, output=None):
+def answer_of(model: keras.Model, output: str | None = None) -> str:
     """Returns the name of the tap that is a network's answer.
 
     Args:
@@ -88,7 +91,7 @@ def answer_of(model, output=None):
     taps = list(model.output) if isinstance(model.output, dict) else []
     if output is None and ("logits" in taps or len(taps) == 1):
         return "logits" if "logits" in taps else taps[0]
-    if output not in taps:
+    if output is None or output not in taps:
         problem = "The answer of the network must be named" if output is None else "The network has no tap of that name"
         raise ValueError(f"{problem}; it has {', '.join(taps) or 'no named taps'}. Received: output={output!r}")
     return output

@@ -1,26 +1,36 @@
 """PatchGAN: a network that says of every patch of an image how real it is."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.layers import Conv2D
 from odtf.models.generator_pieces import GeneratorPieces
 from odtf.models.sizes import checked_width, network_input
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.models.annotations import Shape
+
+
 # Of the five blocks: channels in widths, stride.
 _BLOCKS = ((1, 2), (2, 2), (4, 2), (8, 1), (None, 1))
 
 
 def patch_discriminator(
-    input_shape,
+    input_shape: Shape,
     *,
-    routes=("patches",),
-    shared=None,
-    width=64,
-    norm="instance",
-    seed=0,
-    name="discriminator",
-    synchronized=False,
-):
+    routes: Sequence[str] = ("patches",),
+    shared: int | None = None,
+    width: int = 64,
+    norm: str = "instance",
+    seed: int = 0,
+    name: str = "discriminator",
+    synchronized: bool = False,
+) -> keras.Model:
     """PatchGAN of five 4x4 convolutions of strides 2, 2, 2, 1, 1; leaky ReLU between them, a norm in blocks 2 to 4.
 
     Several routes are several discriminators whose first blocks are the same layers: one for each teacher. What is

@@ -13,18 +13,21 @@ from odtf.errors import UserError
 _MEMBER = "odtf.json"
 _MAX_BYTES = 4 * 2**20
 _KEYS = {"names", "mean", "std"}
+RAW = "0..255"
 
 
-def write(path, names, mean, std):
+def write(path, names, mean, std, raw=False):
     """Adds the record to a .keras file that has none.
 
     Args:
         path: of the file.
         names: what the outputs stand for, in their order; empty where they have no names.
-        mean: per channel, of pixels scaled to [0, 1], by which the model gets its images normalised.
+        mean: per channel, of pixels scaled to [0, 1], by which images were normalised in its training.
         std: likewise.
+        raw: whether the model takes pixels from 0 to 255, and normalises them itself.
     """
     record = {"names": [str(name) for name in names], "mean": list(map(float, mean)), "std": list(map(float, std))}
+    record |= {"pixels": RAW} if raw else {}
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(_MEMBER, json.dumps(record, indent=1))
 
@@ -52,8 +55,32 @@ def read(path):
         ) from error
 
 
+def pixels_of(record):
+    """Returns which pixels the model takes, for `from_keras`: "0..255" or (mean, std); None if nothing is known."""
+    return record.get("pixels", (record["mean"], record["std"])) if record else None
+
+
+def check_pixels(path, pixels):
+    """Refuses pixels that contradict a model which normalises them itself: they would be normalised twice.
+
+    Args:
+        path: of a .keras file.
+        pixels: what somebody says that it takes, as for `from_keras`; None: nothing.
+
+    Raises:
+        UserError: if they do, or the record is damaged.
+    """
+    if pixels not in (None, RAW) and pixels_of(read(path)) == RAW:
+        raise UserError(
+            f"{path} takes pixels from 0 to 255 and normalises them itself: leave pixels out. "
+            f"Received: pixels={pixels!r}."
+        )
+
+
 def _checked(record):
-    if not isinstance(record, dict) or set(record) != _KEYS or not all(isinstance(v, list) for v in record.values()):
+    if not isinstance(record, dict) or record.get("pixels", RAW) != RAW or set(record) - {"pixels"} != _KEYS:
+        raise ValueError(str(record)[:60])
+    if not all(isinstance(record[key], list) for key in _KEYS):
         raise ValueError(str(record)[:60])
     mean, std = (np.asarray(record[key], np.float64) for key in ("mean", "std"))
     if not all(isinstance(name, str) for name in record["names"]) or mean.shape != std.shape or mean.ndim != 1:

@@ -1,13 +1,20 @@
 """Keras models by the name that a config gives them: FILE.keras, or keras.applications:NAME."""
 
+from __future__ import annotations
+
 import functools
 import inspect
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from odtf.models import keras_file
 from odtf.models.own import from_keras
+
+if TYPE_CHECKING:
+    from odtf.models.annotations import Shape, Specification
+
 
 APPLICATIONS = "keras.applications:"
 
@@ -33,13 +40,13 @@ def network_of(name):
     return functools.partial(_from_application, found)
 
 
-def shape_for(spec):
+def shape_for(spec: Specification) -> Shape | None:
     """Returns an image shape that the network of a specification takes in any case; None where 32x32x3 is one.
 
     Args:
         spec: mapping with the "name" of the network, as for `build`.
     """
-    name = spec.get("name")
+    name = spec.get("name", "")
     if not is_model(name):
         return None
     if name.startswith(APPLICATIONS):

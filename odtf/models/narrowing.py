@@ -1,5 +1,9 @@
 """A network at a share of its channels, those with the largest norms."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 
@@ -11,11 +15,26 @@ from odtf.models.graph import Copy, calls, opened, rewritten
 from odtf.models.slices import is_sliced, sliced
 from odtf.models.ties import Ties
 
-_MADE = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.SeparableConv2D)
-_MADE += (keras.layers.Dense, GhostModule)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
-def narrow(model, fraction, after=None, *, output=None, divisor=1, report=None):
+_MADE = (
+    *(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.SeparableConv2D),
+    *(keras.layers.Dense, GhostModule),
+)
+
+
+def narrow(
+    model: keras.Model,
+    fraction: float,
+    after: str | None = None,
+    *,
+    output: str | None = None,
+    divisor: int = 1,
+    report: Callable[[Change], Any] | None = None,
+) -> keras.Model:
     """Gives a model a share of its channels, with the weights of those that it keeps.
 
     Of the channels that a layer makes, `fraction` are kept, rounded down, 1 at least: those whose filters have the

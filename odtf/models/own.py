@@ -1,35 +1,45 @@
 """Networks that somebody else defined: a Keras model becomes one with named taps, as odtf's own are."""
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 import functools
 import re
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from odtf.models import flattening, heads, keras_file
+from odtf.models import file_record, flattening, heads, keras_file
 from odtf.models.convolution import Pieces
 from odtf.models.graph import graph_of
 from odtf.models.graphless import shape_called_with, without_graph
 from odtf.models.pixel_ranges import fed, find_pixels
 from odtf.models.taps import find_taps
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from odtf.models.annotations import Head, Network, Path, Pixels, Shape
+
+
 _WEIGHTS = ("fresh", "keep")
 
 
 def from_keras(
-    model,
-    head=None,
+    model: keras.Model | Path,
+    head: Head | None = None,
     *,
-    input_shape=None,
-    taps=None,
-    pixels=None,
-    normalization=None,
-    answer=None,
-    scores=None,
-    weights="fresh",
-):
+    input_shape: Shape | None = None,
+    taps: Mapping[str, str] | None = None,
+    pixels: Pixels | None = None,
+    normalization: tuple[Any, Any] | None = None,
+    answer: str | None = None,
+    scores: str | None = None,
+    weights: str = "fresh",
+) -> Network:
     """Makes a network for a cohort of any Keras 3 model with one image for input and one output.
 
     Its output becomes the tap "logits"; a softmax at its end is taken off, as odtf's losses and targets have it
@@ -70,7 +80,8 @@ def from_keras(
     >>> cohort = odtf.methods.DeepMutualLearning(network, num_peers=2)
     """
     if not isinstance(model, keras.Model):
-        model = keras_file.load(model)
+        path, model = model, keras_file.load(model)
+        file_record.check_pixels(path, pixels)
     if weights not in _WEIGHTS:
         raise ValueError(f"The weights of a network are {' or '.join(_WEIGHTS)}. Received: weights={weights!r}")
     _check_interface(model)

@@ -3,15 +3,25 @@
 Nothing is ever fetched: weights come from a file that the user has.
 """
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from odtf.errors import UserError
-from odtf.models import keras_file, torch_file
+from odtf.models import file_record, keras_file, torch_file
 from odtf.models.graph import run
 from odtf.models.pixel_ranges import GIVEN, fed, find_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from odtf.models.annotations import Path, Pixels
+
 
 # Indices in torchvision's `features` of VGG16's convolutions before each tap; the taps are the ReLUs 3, 8, 15 and 22
 # behind the last of each, and a pooling follows each tap.
@@ -24,7 +34,9 @@ _PTH = (".pth", ".pt")
 _IMAGES = (0.5, 0.5)
 
 
-def perceptual_features(source, *, taps=None, pixels=None):
+def perceptual_features(
+    source: keras.Model | Callable[..., Any] | Path, *, taps: Sequence[str] | None = None, pixels: Pixels | None = None
+) -> Callable[..., list[Any]]:
     """Returns a function from images to the maps of a fixed network.
 
     Args:
@@ -48,6 +60,8 @@ def perceptual_features(source, *, taps=None, pixels=None):
     if isinstance(source, (str, pathlib.Path)):
         path = pathlib.Path(source)
         source = torchvision_vgg16(path) if path.suffix in _PTH else keras_file.load(path)
+        if path.suffix not in _PTH:
+            file_record.check_pixels(path, pixels)
     if not isinstance(source, keras.Model):
         if not callable(source):
             raise ValueError(f"Features come from a network, a path or a callable. Received: {source!r}")

@@ -44,6 +44,23 @@ def fed(image, pixels, normalization):
     return keras.layers.Rescaling(_plain(scale), _plain(offset), dtype="float32", name="pixels")(image)
 
 
+def of_pixels(network, mean, std):
+    """Returns a network that takes pixels from 0 to 255, which one Rescaling in front normalises.
+
+    Args:
+        network: functional `keras.Model` of normalised images. Its layers are those of the result.
+        mean: per channel, of pixels scaled to [0, 1].
+        std: likewise.
+    """
+    mean, std = np.float64(mean), np.float64(std)
+    name, taken = "from_pixels", {layer.name for layer in network.layers}
+    while name in taken:
+        name += "_"
+    pixels = keras.Input(network.input_shape[1:], name="pixels_0_to_255")
+    scaling = keras.layers.Rescaling(_plain(1.0 / (255.0 * std)), _plain(-mean / std), dtype="float32", name=name)
+    return keras.Model(pixels, run(network, scaling(pixels)), name=network.name)
+
+
 def normalization_of(pixels):
     """Returns the pair (mean, std) of pixels scaled to [0, 1] that normalises them to what a network takes.
 
@@ -133,7 +150,8 @@ def _first(model):
 
 
 def _of_factor(factor):
-    if 1 / 260 <= factor <= 1 / 125:
+    # To [0, 1], to [-1, 1], or to a deviation of 1: that of pixels is below 128, and hardly ever below 12.
+    if 1 / 260 <= factor <= 1 / 12:
         return "0..255"
     return "0..1" if 0.9 <= factor <= 2.1 else None
 

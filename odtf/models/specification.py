@@ -1,15 +1,25 @@
 """Networks by name: the function of a file that bears its name."""
 
+from __future__ import annotations
+
 import collections.abc
 import importlib
 import inspect
 import numbers
+from typing import TYPE_CHECKING
 
 import keras
 
 from odtf import names as names_lib
 from odtf import own_code
 from odtf.models import automatic_names, backbones, derived, model_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from odtf.models.annotations import Head, Shape, Specification
+
 
 # What the caller of `build` supplies itself, so that a specification cannot.
 _RESERVED = ("input_shape", "head", "seed", "name", "synchronized", "normalization")
@@ -24,17 +34,17 @@ _KINDS = {
 
 
 def build(
-    spec,
-    input_shape,
-    head,
+    spec: Specification,
+    input_shape: Shape,
+    head: Head,
     *,
-    seed,
-    name="network",
-    synchronized=False,
-    normalization=None,
-    output=None,
-    prepare=None,
-):
+    seed: int,
+    name: str = "network",
+    synchronized: bool = False,
+    normalization: tuple[Any, Any] | None = None,
+    output: str | None = None,
+    prepare: Callable[[keras.Model], Any] | None = None,
+) -> keras.Model:
     """Builds the network that a specification names.
 
     A new network needs no entry anywhere: it is the function of the file of its name in `odtf/models/backbones`. One of
@@ -126,7 +136,7 @@ def check_kinds(function, arguments):
             raise ValueError(f"{name} must be {words}. Received: {name}={value!r}")
 
 
-def names():
+def names() -> list[str]:
     """Returns the names of all networks, sorted; imports none of them."""
     return names_lib.networks()
 
@@ -146,6 +156,6 @@ def find(name):
     if model_names.is_model(name):
         return model_names.network_of(name)
     if not own_code.is_own(name):
-        known = f"{', '.join(names())}, {names_lib.MODELS}, or {names_lib.OWN}"
+        known = f"{', '.join(names())}, {names_lib.MODELS}, or {names_lib.OWN}{names_lib.meant(name, names())}"
         raise ValueError(f"Unknown network; there are {known}. Received: name={name!r}")
     return own_code.find(name, "a network", "a function that returns a keras.Model")

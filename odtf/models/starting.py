@@ -1,11 +1,21 @@
 """Trained weights for a network to start from, instead of random ones."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from odtf.models import trained_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from odtf.models.annotations import Path
+
 
 # Where quantised training keeps the ranges of activations, which a network has no weights for.
 _RANGES = "_range/bounds"
@@ -38,7 +48,13 @@ class Started:
         return f"{text}; changed: {changes}" if changes else text
 
 
-def start(network, source, *, head=None, title=None):
+def start(
+    network: keras.Model,
+    source: keras.Model | Mapping[str, Any] | Path,
+    *,
+    head: bool | None = None,
+    title: str | None = None,
+) -> Started:
     """Gives a network the weights of a trained one, layer by layer, by their names.
 
     All layers before the head must be in the source, with weights of their shapes. The head, all that follows the last
@@ -62,7 +78,7 @@ def start(network, source, *, head=None, title=None):
         ValueError: if there is no such source, or a layer before the head does not fit, naming it; then no weight has
             changed.
     """
-    title = title or (source if isinstance(source, str) else getattr(source, "name", "weights"))
+    title = title or str(source if isinstance(source, str) else getattr(source, "name", "weights"))
     values = trained_weights.read(source, network)
     values = {path: value for path, value in values.items() if not path.endswith(_RANGES)}
     ends, variables = head_layers(network), {v.path: v for v in network.weights}

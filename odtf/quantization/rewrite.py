@@ -1,6 +1,9 @@
 """From a float network to one that is trained quantised."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import keras
 from keras import layers
@@ -17,10 +20,20 @@ from odtf.quantization.range import MARGIN, Range
 from odtf.quantization.schedule import Schedule
 from odtf.quantization.usage import Usage
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def quantization_aware(
-    network, schedule=None, *, momentum=0.99, input_range=None, keep_float=(), per_channel=True, copy=True
-):
+    network: keras.Model,
+    schedule: Schedule | None = None,
+    *,
+    momentum: float = 0.99,
+    input_range: tuple[float, float] | None = None,
+    keep_float: Sequence[str | type] = (),
+    per_channel: bool = True,
+    copy: bool = True,
+) -> keras.Model:
     """Rewrites a network so that it trains with the rounding of its int8 form.
 
     Weights are int8, with a scale for each output channel (one for all of a dense layer) and batch normalisation folded

@@ -4,6 +4,8 @@ Every stage of the export reads these descriptions and none of them asks which t
 is a module whose attribute `TARGET` is a `Target`; nothing else has to name it. Nothing here imports TensorFlow.
 """
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 import re
@@ -24,7 +26,7 @@ TARGETS = {target.name: target for target in _described()}
 QUANTIZATIONS = tuple(dict.fromkeys(kind for target in TARGETS.values() for kind in target.tensors))
 
 
-def find(name):
+def find(name: str | Target) -> Target:
     """Returns the description of a target.
 
     Args:
@@ -38,7 +40,9 @@ def find(name):
     if name in TARGETS:
         return TARGETS[name]
     if not own_code.is_own(name):
-        raise UserError(f"No such export target: it must be one of {names.listed(TARGETS)}. Received: target={name!r}")
+        raise UserError(
+            f"No such export target: it must be one of {names.listed(TARGETS, name)}. Received: target={name!r}"
+        )
     target = own_code.find(name, "an export target", "an odtf.targets.Target", lambda it: isinstance(it, Target))
     # It names a folder of every workdir.
     if target.name in TARGETS or not re.fullmatch(r"[A-Za-z0-9_-]+", target.name):
@@ -49,7 +53,7 @@ def find(name):
     return target
 
 
-def find_target(name, quantization):
+def find_target(name: str | Target, quantization: str) -> Target:
     """Returns the description of a target, checked against the quantisation asked for.
 
     Args:

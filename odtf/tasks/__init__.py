@@ -23,7 +23,7 @@ def names():
 def check(name, wanted="A task is"):
     """Raises UserError if the name is none of `names()`, nor of the form that own code has; imports nothing."""
     if name not in names() and not own_code.is_own(name):
-        raise UserError(f"{wanted} {names_lib.listed(names())}. Received: {name!r}.")
+        raise UserError(f"{wanted} {names_lib.listed(names(), name)}. Received: {name!r}.")
 
 
 def find(name):

@@ -48,7 +48,7 @@ class MediaPipe(Client):
 
     name = "mediapipe"
     title = "MediaPipe"
-    install = "pip install odtf[phone]"
+    install = "pip install mediapipe"
 
     @staticmethod
     def picture(image):

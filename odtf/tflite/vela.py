@@ -12,7 +12,7 @@ from odtf.errors import UserError
 from odtf.tflite import flatbuffer
 
 _TIMEOUT_SECONDS = 600
-INSTALL = "pip install odtf[soc]"
+INSTALL = "pip install ethos-u-vela"
 
 
 def available():

@@ -1,13 +1,21 @@
 """The configuration of an experiment: its defaults, its check, its text form. Nothing here imports TensorFlow."""
 
+from __future__ import annotations
+
 import json
 import pathlib
 import runpy
+from typing import TYPE_CHECKING
 
 import ml_collections
 
-from odtf import own_code
+from odtf import names, own_code
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 
 # What may change between two runs on one workdir: it alters neither the data, the network nor the course of training.
 RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export", "code_dir")
@@ -17,7 +25,7 @@ RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export", "code_dir")
 FREE = ("task", "network", "method", "optimizer", "data.augment")
 
 
-def default_config():
+def default_config() -> ml_collections.ConfigDict:
     """Returns the configuration with every key and its default, locked against new top-level keys.
 
     What each key may be is in `odtf.training.bounds`; what shows that it acts, in tests/training/test_settings.py.
@@ -106,12 +114,12 @@ def default_config():
     return config
 
 
-def free(values):
+def free(values: Mapping[str, Any]) -> ml_collections.ConfigDict:
     """Returns an unlocked `ConfigDict` for a part whose keys are a builder's arguments, such as `network`."""
     return ml_collections.ConfigDict(values)
 
 
-def smoke(config):
+def smoke(config: ml_collections.ConfigDict) -> None:
     """Turns a config into its smoke test: digits instead of its data, two short epochs, one export.
 
     What it keeps is the method with its coefficients; a config that needs smaller networks for it sets them itself.
@@ -130,7 +138,7 @@ def smoke(config):
     config.export.calibration_examples = 64
 
 
-def load_config(path, arg=None):
+def load_config(path: str | pathlib.Path, arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns what the `get_config` of another config file gives, to start from.
 
     Args:
@@ -141,7 +149,7 @@ def load_config(path, arg=None):
     return runpy.run_path(str(path))["get_config"](arg)
 
 
-def parse_arg(arg, **defaults):
+def parse_arg(arg: str | None, **defaults: Any) -> ml_collections.ConfigDict:
     """Parses the text after the colon of `--config=FILE:key=value,key=value`.
 
     Args:
@@ -163,7 +171,8 @@ def parse_arg(arg, **defaults):
     for item in filter(None, (arg or "").split(",")):
         key, _, text = item.partition("=")
         if key not in defaults:
-            raise UserError(f"The config takes the arguments {', '.join(sorted(defaults))}. Received: {item!r}.")
+            listed = f"{', '.join(sorted(defaults))}{names.meant(key, defaults)}"
+            raise UserError(f"The config takes the arguments {listed}. Received: {item!r}.")
         values[key] = _parse_value(key, text if "=" in item else "true", defaults[key])
     return ml_collections.ConfigDict(values)
 
@@ -178,7 +187,7 @@ def _parse_value(key, text, default):
         raise UserError(f"The config's argument {key} must be of type {kind.__name__}. Received: {text!r}.") from None
 
 
-def choose(key, value, options):
+def choose(key: str, value: str, options: Mapping[str, Any]) -> Any:
     """Returns what a config file has under the value of one of its arguments.
 
     Args:
@@ -190,16 +199,17 @@ def choose(key, value, options):
         UserError: if it does not know this one.
     """
     if value not in options:
-        raise UserError(f"The config's argument {key} must be one of {', '.join(options)}. Received: {value!r}.")
+        listed = f"{', '.join(options)}{names.meant(value, options)}"
+        raise UserError(f"The config's argument {key} must be one of {listed}. Received: {value!r}.")
     return options[value]
 
 
-def to_json(config):
+def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """Returns the configuration as plain JSON data: lists for tuples, None for what is not set."""
     return json.loads(json.dumps(config.to_dict()))
 
 
-def from_json(data):
+def from_json(data: Mapping[str, Any]) -> ml_collections.ConfigDict:
     """Returns the locked `ConfigDict` that `to_json` was made from; keys that came later have their defaults.
 
     Keys at the top that are none any more are the task's: there they stood before 0.2.

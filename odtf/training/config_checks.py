@@ -7,7 +7,7 @@ import numbers
 
 import ml_collections
 
-from odtf import own_code
+from odtf import names, own_code
 from odtf.errors import UserError
 from odtf.training import bounds
 from odtf.training.config import FREE, default_config, leaves
@@ -31,7 +31,9 @@ def check(config):
         if not isinstance(have, ml_collections.ConfigDict):
             raise UserError(f"{where} must be a mapping with the keys {keys}. Received: {have!r}.")
         if unknown := sorted(set(have) - set(allowed)):
-            raise UserError(f"{where} has the keys {keys}. Received: {', '.join(unknown)}.")
+            raise UserError(
+                f"{where} has the keys {keys}{names.meant(unknown[0], allowed)}. Received: {', '.join(unknown)}."
+            )
         if missing := sorted(set(allowed) - set(have)):
             raise UserError(f"{where} has the keys {keys}. Received: none of {', '.join(missing)}.")
     for key, bound in bounds.BOUNDS.items():

@@ -1,49 +1,56 @@
-"""The --config flag: a Python file with get_config, and overrides of what it returns.
+"""The --config flag: a Python file with get_config, or the name of one of odtf's, and overrides of what it returns.
 
 ml_collections does the work; here its errors become one clear line, and a bug in a config file keeps its traceback.
 Nothing here imports TensorFlow.
 """
 
+from __future__ import annotations
+
+import ast
 import inspect
 import pathlib
 import re
 import runpy
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from odtf import own_code
+from odtf import names, own_code
 from odtf.errors import UserError
 from odtf.training import overrides
+from odtf.training.config import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 # The flag belongs to the module that calls `define`.
 flags.disclaim_key_flags()
 
 
 def define(name, text):
-    """Defines the flag `--NAME=FILE` or `--NAME=FILE:arg`, and with it the overrides `--NAME.key=value`."""
+    """Defines the flag `--NAME=FILE` or `--NAME=FILE:arg`, as `load` takes it, and the overrides `--NAME.key=value`."""
     holder = config_flags.DEFINE_config_file(name, None, text)
     flags.FLAGS[name].parser = _Parser(name)
     return holder
 
 
-def load(text, name="config"):
+def load(text: str, name: str = "config") -> ml_collections.ConfigDict:
     """Returns the locked `ConfigDict` of "FILE" or "FILE:arg".
 
     Args:
-        text: str.
+        text: str; FILE is a path, or the name of a config that comes with odtf, such as "digits" or "pcl:smoke".
         name: the flag that gave it.
 
     Raises:
         UserError: if the file cannot be read or does with a config what it does not take. A bug in it is a bug.
     """
-    path, colon, arg = text.partition(":")
+    path, colon, arg = _split(text, name)
     wanted = f"--{name} must name a Python file with get_config."
-    if not pathlib.Path(path).is_file():
-        raise UserError(f"{wanted} Received: {path!r}, which is no file.")
     folder = pathlib.Path(path).resolve().parent
     own_code.add_folder(folder)
     try:
@@ -67,6 +74,49 @@ def load(text, name="config"):
         config.code_dir = str(folder)
     config.lock()
     return config
+
+
+def explain(arguments: Sequence[str], name: str = "config") -> str | None:
+    """Returns what --help prints of the configs that a command line names: their docstrings, keys and values.
+
+    Args:
+        arguments: list of str, the command line.
+        name: the flag that gives a config.
+
+    Returns:
+        str, or None where none is named.
+
+    Raises:
+        UserError: as `load`.
+    """
+    flag = re.compile(rf"--?{name}(=.*)?", re.DOTALL)
+    found = [
+        (match[1], after)
+        for text, after in zip(arguments, [*arguments[1:], ""], strict=True)
+        if (match := flag.fullmatch(text))
+    ]
+    return "\n\n".join(_explained(value[1:] if value else after, name) for value, after in found) or None
+
+
+def _explained(text, name):
+    values = leaves(load(text, name).to_dict())
+    doc = ast.get_docstring(ast.parse(pathlib.Path(_split(text, name)[0]).read_text("utf-8"))) or "(no docstring)"
+    keys = "\n".join(f"  --{name}.{key}={value!r}" for key, value in values)
+    return f"{doc.strip()}\n\nkeys, and what --{name}={text} has there:\n{keys}"
+
+
+def _split(text, name):
+    """Returns the path, the colon and the argument of "FILE:arg"; a name of odtf's configs becomes its path."""
+    given, colon, arg = text.partition(":")
+    known = names.configs()
+    if given in known and not pathlib.Path(given).is_file():
+        given = str(known[given])
+    if not pathlib.Path(given).is_file():
+        raise UserError(
+            f"--{name} must name a Python file with get_config, or one of the configs that `odtf list configs` shows"
+            f"{names.meant(pathlib.Path(given).stem, known)}. Received: {given!r}, which is no file."
+        )
+    return given, colon, arg
 
 
 class _Parser(flags.ArgumentParser):

@@ -303,6 +303,7 @@ class Experiment:
             "method": self.config.method.name,
             "task": report_lib.task_row(self.method.task),
             "dataset": self.dataset.name,
+            "normalization": {"mean": list(self.dataset.mean), "std": list(self.dataset.std)},
             "seed": self.config.seed,
             "peers": peers,
             "teacher": teacher or None,

@@ -160,7 +160,8 @@ def _find_optimizer(name):
     optimizers = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
     optimizer = optimizers.get(str(name).lower())
     if optimizer is None:
-        raise UserError(f"config.optimizer.name must be one of {', '.join(optimizers)}. Received: {name!r}.")
+        known = f"{', '.join(optimizers)}{names.meant(name, optimizers)}"
+        raise UserError(f"config.optimizer.name must be one of {known}. Received: {name!r}.")
     return optimizer
 
 

@@ -4,21 +4,29 @@ Each is NAME.keras, a `keras.Model` of odtf's layers, and NAME.json, its card: w
 which terms, what it knows, and the checksum by which it is known again. `configs/start.py` trains such networks.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import pathlib
+from typing import TYPE_CHECKING
 
+from odtf import names as names_lib
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _FOLDER = pathlib.Path(__file__).parent
 
 
-def names():
+def names() -> list[str]:
     """Returns the names of all starts, sorted; reads none of them."""
     return sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 
-def card(name):
+def card(name: str) -> dict[str, Any]:
     """Returns what is known of a start.
 
     Args:
@@ -32,11 +40,12 @@ def card(name):
         UserError: if there is no such start.
     """
     if name not in names():
-        raise UserError(f"The zoo has {', '.join(names()) or 'no start'}. Received: {name!r}.")
+        listed = f"{', '.join(names()) or 'no start'}{names_lib.meant(name, names())}"
+        raise UserError(f"The zoo has {listed}. Received: {name!r}.")
     return json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
 
 
-def path(name):
+def path(name: str) -> pathlib.Path:
     """Returns the path of a start's .keras file, once its checksum has shown that it is the one of the card.
 
     Raises:

@@ -259,7 +259,7 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     rows = measured(run)["candidates"]
     assert sorted(map(budget.name_of, rows)) == ["peer_0 int8", "peer_1 int8"]
     with pytest.raises(
-        UserError, match=r"Limits of cycles need Arm's Vela: pip install odtf\[soc\]\. Received: cycles=9"
+        UserError, match=r"Limits of cycles need Arm's Vela: pip install ethos-u-vela\. Received: cycles=9"
     ):
         choose.export_within(run, "soc", {"cycles": 9}, said.append)
     with pytest.raises(UserError, match=r"Only integer files for an NPU have cycles; the phone target .*cycles=9"):

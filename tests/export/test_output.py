@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from odtf import atomic_files
+from odtf import atomic_files, models, teachers
 from odtf.errors import UserError
 from odtf.export import publish, save_student
 from odtf.quiet import quiet
+from odtf.tasks.translation.judges import Judge
 from tests.export.conftest import normalized
 
 
@@ -90,6 +91,48 @@ def test_saved_student_is_keras_alone_and_equal(student, digits, tmp_path):
     loaded = keras.models.load_model(path)
     np.testing.assert_allclose(loaded(images), network(images, training=False)["logits"], atol=1e-4)
     assert [file.name for file in path.parent.iterdir()] == ["student.keras"]
+
+
+@pytest.mark.parametrize("form", ["resnet8 ghost", "resnet8 line"])
+def test_a_student_with_its_data_takes_pixels(form, student, digits, tmp_path):
+    network = student(form)
+    path = save_student(network, tmp_path / "student.keras", info=digits.info)
+    images, _ = digits.splits["test"].take(np.arange(64))
+    wanted = network(normalized(images, digits), training=False)["logits"]
+    loaded = keras.models.load_model(path)
+    assert images.dtype == np.uint8 and images.max() > 200
+    # The same weights in the same layers: the front has none.
+    assert {v.path for v in loaded.weights} <= {v.path for v in models.deploy(network).weights}
+    for given in (images, images.astype(np.float32)):
+        np.testing.assert_allclose(loaded(given), models.deploy(network)(normalized(images, digits)), atol=1e-5)
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), wanted, atol=1e-4)
+
+
+def test_everything_that_reads_a_student_knows_its_pixels(student, digits, tmp_path):
+    network = student("resnet8 ghost")
+    path = save_student(network, tmp_path / "student.keras", info=digits.info)
+    images, _ = digits.splits["test"].take(np.arange(16))
+    fed = normalized(images, digits)
+    wanted = network(fed, training=False)["logits"]
+    options = {"normalization": (digits.mean, digits.std), "weights": "keep"}
+    again = models.from_keras(path, **options)(seed=0, name="again")
+    np.testing.assert_allclose(again(fed, training=False)["logits"], wanted, atol=1e-4)
+    teacher = teachers.load(path, digits.info)
+    np.testing.assert_allclose(teacher(fed, training=False)["logits"], wanted, atol=1e-4)
+    judge = Judge(str(tmp_path), "logits")
+    np.testing.assert_allclose(judge(images / 127.5 - 1.0), wanted, atol=1e-4)
+    (answers,) = models.perceptual_features(path, taps=[keras.models.load_model(path).layers[-1].name])(
+        images / 127.5 - 1.0
+    )
+    np.testing.assert_allclose(answers, wanted, atol=1e-4)
+    said = (digits.mean, digits.std)
+    for read in (
+        lambda: models.from_keras(path, pixels=said),
+        lambda: teachers.load(path, digits.info, pixels="given"),
+        lambda: models.perceptual_features(path, taps=["x"], pixels=said),
+    ):
+        with pytest.raises(UserError, match=r"normalises them itself: leave pixels out\. Received: pixels="):
+            read()
 
 
 def test_failed_save_leaves_the_old_student(student, tmp_path, monkeypatch):

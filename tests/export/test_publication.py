@@ -131,11 +131,11 @@ def test_missing_tools_are_said_and_not_pretended(published, monkeypatch):
     monkeypatch.setattr(clients, "find_spec", lambda name: None)
     row, folder, report = published("ethos-u55")
     assert "vela" not in row
-    assert row["notes"] == ["vela not compiled: Vela is not installed (pip install odtf[soc])"]
+    assert row["notes"] == ["vela not compiled: Vela is not installed (pip install ethos-u-vela)"]
     assert _checks(report)["vela", None]["passed"] is None
     assert not (folder / "student_int8_vela.tflite").exists()
     row, folder, report = published("phone", ("phone", "int8"))
-    assert row["notes"] == ["mediapipe not run: MediaPipe is not installed (pip install odtf[phone])"]
+    assert row["notes"] == ["mediapipe not run: MediaPipe is not installed (pip install mediapipe)"]
     assert "| mediapipe | not run |" in (folder / "MODEL_CARD.md").read_text()
 
 

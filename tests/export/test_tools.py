@@ -49,7 +49,7 @@ def test_vela_on_something_else(tmp_path):
 
 def test_missing_vela_names_the_extra(monkeypatch):
     monkeypatch.setattr(vela, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install odtf\[soc\]"):
+    with pytest.raises(UserError, match=r"pip install ethos-u-vela"):
         compile_with_vela("model.tflite")
 
 

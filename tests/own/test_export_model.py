@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from odtf import data, export, quantization
+from odtf import data, export, models, quantization
 from odtf.candidates import measurement
 from odtf.errors import UserError
 from odtf.model_exports import export_model
@@ -79,10 +79,26 @@ def test_pixels_and_classes_are_known_from_a_record_or_said_or_refused(folder, t
 def test_the_student_of_a_run_is_exported_by_itself(bare, tmp_path):
     dataset = data.load("digits")
     network = keras.Model(bare.input, {"logits": bare.layers[-2].output})
-    export.save_student(network, tmp_path / "student.keras", info=dataset.info)
-    assert file_record.read(tmp_path / "student.keras")["names"] == list(dataset.names)
-    fed = export.ForeignModel(tmp_path / "student.keras").fed_by(dataset, None, None, Classification())
+    path = export.save_student(network, tmp_path / "student.keras", info=dataset.info)
+    assert file_record.read(path) == {
+        "names": list(dataset.names),
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+        "pixels": "0..255",
+    }
+    _, seen, fed = export.read_model(path, dataset, Classification())
     assert (fed.mean, fed.std, fed.names) == (dataset.mean, dataset.std, dataset.names)
+    assert not any(isinstance(layer, layers.Rescaling) for layer in seen.layers)
+    # As before 0.2, when it took normalised images: the same file, byte for byte.
+    former = tmp_path / "former" / "student.keras"
+    former.parent.mkdir()
+    models.deploy(network).save(former)
+    file_record.write(former, dataset.names, dataset.mean, dataset.std)
+    options = {"quantization": "int8", "calibration_examples": 64}
+    rows = [export_model(file, dataset, file.parent / "out", **options)[0][0] for file in (path, former)]
+    assert rows[0]["sha256"] == rows[1]["sha256"] and rows[0]["test_top1"] == rows[1]["test_top1"]
+    with pytest.raises(UserError, match=r"records other pixels, 0\.\.255"):
+        export_model(path, dataset, tmp_path / "out", pixels="0..1")
 
 
 def test_trained_ranges_become_those_of_the_int8_file(bare, tmp_path):

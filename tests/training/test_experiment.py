@@ -62,8 +62,8 @@ def test_report_has_the_documented_form(whole):
     assert runs.read_report(workdir) == report
     assert list(json.loads((workdir / "report.json").read_text())) == [*report, "digest"]
     assert list(report) == [
-        *("config", "method", "task", "dataset", "seed", "peers", "teacher", "student", "exports", "seconds"),
-        *("disagreement", "diversity"),
+        *("config", "method", "task", "dataset", "normalization", "seed"),
+        *("peers", "teacher", "student", "exports", "seconds", "disagreement", "diversity"),
     ]
     assert list(report["disagreement"]) == ["peer_0-peer_1"]
     values = ("disagreement", "mean_top1", "chooser_top1")

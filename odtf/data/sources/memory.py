@@ -1,7 +1,10 @@
 """Arrays of this process, and what tf.data gives: the data sets that `odtf.data.from_arrays` names."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,13 +13,20 @@ from odtf.data.dataset import Split
 from odtf.data.stores import MemoryStore
 from odtf.errors import UserError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+
 FORM = "'memory:NAME' of odtf.data.from_arrays"
 
 # Name -> (names, splits), each split a pair of images and values.
-_SETS = {}
+_SETS: dict[str, tuple[Any, Any]] = {}
 
 
-def from_arrays(train, validation=None, test=None, *, names=None, title="arrays"):
+def from_arrays(
+    train: Any, validation: Any = None, test: Any = None, *, names: Sequence[str] | None = None, title: str = "arrays"
+) -> str:
     """Makes a data set of arrays, or of a `tf.data.Dataset`, and returns its name.
 
     The name stands wherever one is wanted while this process lives: `config.data.name`, `odtf.data.load`,

@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 
+from odtf import names as names_lib
 from odtf.data import tfds_masks, tfds_pictures
 from odtf.data.dataset import Split
 from odtf.data.decoding import decode
@@ -115,11 +116,12 @@ def _find(name, data_dir):
     if versions := _look(name, data_dir):
         return versions[-1]
     root = _root(data_dir)
-    names = [child.name for child in _children(root) if child.name != "downloads"]
-    there = ", ".join(names[:20]) or ("no data set" if root.is_dir() else "no folder: it does not exist")
+    prepared = [child.name for child in _children(root) if child.name != "downloads"]
+    there = ", ".join(prepared[:20]) or ("no data set" if root.is_dir() else "no folder: it does not exist")
+    meant = names_lib.meant(name, [*prepared, *(set(names_lib.sources()) - {names_lib.FALLBACK})])
     raise UserError(
         f"{name} is not prepared there: --download (odtf.data.download) prepares it where there is a network, or name "
-        f"another data_dir. Received: data_dir={str(root)!r}, which holds {there}."
+        f"another data_dir{meant}. Received: data_dir={str(root)!r}, which holds {there}."
     )
 
 

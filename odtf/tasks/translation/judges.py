@@ -79,9 +79,8 @@ def _of_keras(path, tap):
 
     model, record = load(path), file_record.read(path)
     # The images that come are pixels / 255: what the file records, or its Rescaling, makes of them what it takes.
-    pixels = (record["mean"], record["std"]) if record else None
     try:
-        options = {"pixels": pixels, "normalization": (0.0, 1.0), "weights": "keep"}
+        options = {"pixels": file_record.pixels_of(record), "normalization": (0.0, 1.0), "weights": "keep"}
         network = from_keras(model, **options)(seed=0, name="judge")
     except ValueError as error:
         raise UserError(f"Pictures are judged by a network of one image: {error}") from error

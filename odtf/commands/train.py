@@ -4,7 +4,7 @@
     odtf-train --config=configs/cifar10_od.py:block=depthwise,depth=20 --workdir=DIR --config.data.data_dir=DATA
 
 The config is a Python file; what follows the colon goes to its get_config, and --config.KEY=VALUE changes any key of
-what it returns. The same command on the same workdir goes on where it stopped.
+what it returns. Ctrl-C and SIGTERM save first; the same command on the same workdir goes on where it stopped.
 
 In the workdir: config.json, log.jsonl, tensorboard/, checkpoints/, chosen/ (the weights that validation chose),
 report.json, student.keras and export/.

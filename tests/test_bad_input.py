@@ -86,6 +86,7 @@ def make_models(root):
     image = keras.Input((8, 8, 1))
     x = keras.layers.Flatten()(keras.layers.Lambda(lambda x: x + 1, name="plus")(image))
     keras.Model(image, keras.layers.Dense(10)(x)).save(root / "lambda.keras")
+    (root / "labels.txt").write_text("".join(f"{digit}\n" for digit in range(10)))
     tf.saved_model.save(tf.Module(), str(root / "saved"))
     (root / "model.h5").write_bytes(b"HDF5, or not: it is not opened")
     (root / "deadly.tflite").write_bytes(handmade.deadly())
@@ -222,6 +223,16 @@ def test_a_bug_keeps_its_traceback(name, error, zygote, ground, tmp_path):
     assert f'File "{path}", line 4, in get_config' in err
     assert error in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_strangers_model_is_refused_in_a_comparison_too(zygote, ground, tmp_path):
+    """Its runs are processes of their own."""
+    changes = {"data.name": "digits", "network": {"name": str(ground / "stranger" / "lambda.keras")}}
+    config = f"--config={ground / 'config.py'}:{json.dumps(changes)}"
+    flags = "--seeds=1", f"--workdir={tmp_path / 'new'}", f"--json={tmp_path / 'x.json'}"
+    status, _, err = zygote.run("odtf-compare", config, *flags)
+    line = the_line(status, err, "odtf-compare")
+    assert "no other code is run for it" in line and "Lambda of keras.layers" in line
 
 
 def test_a_corrupt_image_is_skipped_on_request(zygote, ground, tmp_path):

@@ -5,7 +5,7 @@
 
 The config is one of those that `odtf list configs` shows, or a Python file, FILE.py; what follows the colon goes to its
 get_config, and --config.KEY=VALUE changes any key of what it returns. --config=NAME --help prints what it is, and its
-keys. The same command on the same workdir goes on where it stopped.
+keys. Ctrl-C and SIGTERM save first; the same command on the same workdir goes on where it stopped.
 
 In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorboard/, checkpoints/, chosen/ (weights
 that validation chose), report.json, student.keras and export/.

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -23,6 +24,8 @@ _TURNS = {
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
+# Of EXIF only the orientation is wanted, and a picture without one is upright.
+warnings.filterwarnings("ignore", message="Corrupt EXIF data", category=UserWarning)
 
 
 def opened(file):

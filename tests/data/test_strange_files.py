@@ -14,8 +14,7 @@ import tensorflow as tf
 from PIL import EpsImagePlugin, Image
 
 from odtf import data
-from odtf.data.decoding import decode, header_size
-from odtf.data.masks import decode_mask
+from odtf.data.decoding import decode, decode_target, header_size
 from odtf.data.samples import Target
 from odtf.errors import UserError
 from odtf.tasks import Segmentation, Translation
@@ -148,8 +147,9 @@ def test_what_lies_beside_the_classes_is_passed_over(tmp_path):
 def test_whatever_a_decoder_raises_is_a_corrupt_image(name):
     with pytest.raises(UserError, match=r"^Corrupt image: .* Received: my\.png \(.+\)\.$"):
         decode(DAMAGED[name], (4, 4), name="my.png")
-    with pytest.raises(UserError, match=r"my\.png"):
-        decode_mask(DAMAGED[name], None, Target(None, "int32", "nearest"), name="my.png")
+    for target in (Target(None, "int32", "nearest"), Target((None, None, 3), "uint8", "nearest")):
+        with pytest.raises(UserError, match=r"^Corrupt image: .*my\.png"):
+            decode_target(DAMAGED[name], target, name="my.png")
     assert header_size(io.BytesIO(DAMAGED[name])) in (None, (6, 5))
 
 

@@ -14,7 +14,7 @@ def draw(pool, count, images, seed):
     Args:
         pool: float tensor `[size, height, width, channels]`.
         count: integer scalar tensor, how many of the pool are images.
-        images: float tensor `[batch, height, width, channels]`, of a static batch.
+        images: float tensor `[batch, height, width, channels]`.
         seed: integer tensor `[2]`; what is drawn is a function of it.
 
     Returns:
@@ -24,18 +24,20 @@ def draw(pool, count, images, seed):
         Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adversarial Training", 2017,
         section 2.3; as in the released code of CycleGAN.
     """
-    size, batch = pool.shape[0], images.shape[0]
+    size, batch = pool.shape[0], tf.shape(images)[0]
     seeds = tf.random.split(seed, 2)
     luck = tf.random.stateless_uniform((batch,), seeds[0])
     places = tf.random.stateless_uniform((batch,), seeds[1], maxval=size, dtype=tf.int32)
-    seen = []
-    for index in range(batch):
-        image, place = images[index], places[index]
-        fills = count < size
+
+    def take(index, pool, count, seen):
+        image, place, fills = images[index], places[index], count < size
         swaps = tf.logical_and(tf.logical_not(fills), luck[index] > 0.5)
-        seen.append(tf.where(swaps, pool[place], image))
+        shown = tf.where(swaps, pool[place], image)
         place = tf.where(fills, tf.cast(tf.minimum(count, size - 1), tf.int32), place)
         kept = tf.where(tf.logical_or(fills, swaps), image, pool[place])
         pool = tf.tensor_scatter_nd_update(pool, [[place]], [kept])
-        count = count + tf.cast(fills, count.dtype)
-    return tf.stack(seen), pool, count
+        return index + 1, pool, count + tf.cast(fills, count.dtype), seen.write(index, shown)
+
+    seen = tf.TensorArray(images.dtype, batch, element_shape=images.shape[1:])
+    _, pool, count, seen = tf.while_loop(lambda index, *_: index < batch, take, (0, pool, count, seen))
+    return tf.ensure_shape(seen.stack(), images.shape), pool, count

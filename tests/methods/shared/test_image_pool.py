@@ -6,6 +6,7 @@ import tensorflow as tf
 from odtf.methods.shared import image_pool
 
 SIZE = 4
+SIGNATURE = [((SIZE, 2, 2, 1), "float32"), ((), "int64"), ((None, 2, 2, 1), "float32"), ((2,), "int64")]
 
 
 def by_hand(pool, batch, luck, places):
@@ -39,3 +40,12 @@ def test_it_is_the_released_one_image_by_image():
         assert int(count) == len(expected)
         exchanged += int((wanted != batch).any(axis=(1, 2, 3)).sum())
     assert 8 < exchanged < 24  # About half of the 32 that came when it was full.
+
+
+def test_a_batch_may_be_of_any_size():
+    draw = tf.function(image_pool.draw, input_signature=[tf.TensorSpec(shape, kind) for shape, kind in SIGNATURE])
+    pool, count = tf.zeros((SIZE, 2, 2, 1)), tf.constant(0, tf.int64)
+    for size in (1, 2, 3):
+        seen, pool, count = draw(pool, count, tf.ones((size, 2, 2, 1)), tf.constant([1, size], tf.int64))
+        np.testing.assert_array_equal(seen, np.ones((size, 2, 2, 1)))
+    assert int(count) == SIZE

@@ -227,6 +227,18 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         """
         return outputs
 
+    def with_targets(self, outputs, targets, training):
+        """Returns outputs with what there is for the losses alone that needs the targets: what networks make of them.
+
+        A step asks for it after the forward pass, under the same tape.
+
+        Args:
+            outputs: what `call` or `complete` returned.
+            targets: targets of the batch.
+            training: bool.
+        """
+        return outputs
+
     def answer(self, taps):
         """Returns what a network, or the teacher, answers: the tap of the task's output among its taps."""
         return taps[self.task.output]
@@ -255,6 +267,14 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     def rate_of(cls, options, name, rate):
         """Returns the learning rate of a network, where that of the run is `rate`; see `epochs_of`."""
         return rate
+
+    def schedule_epochs(self, epochs):
+        """Returns over how many epochs the learning rate of a run of so many goes, where the method has its own time.
+
+        Args:
+            epochs: int, how many the run has.
+        """
+        return epochs
 
     # The forward pass -----------------------------------------------------------------------------------------------
 

@@ -61,7 +61,8 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
         )
         method.task.observe(dataset)
         _check_exportable(config, method)
-        schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
+        epochs = method.schedule_epochs(config.epochs)
+        schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, epochs)
         optimizer = make_optimizer(config.optimizer, schedule)
         method.compile(
             optimizer,
@@ -182,7 +183,7 @@ class Experiment:
             epoch_ends = step % steps_per_epoch == 0
             saves = step % every == 0 or step == self.total_steps or self._stop
             if step % self.config.log_every_steps == 0 or epoch_ends or saves:
-                window.close(self.config.batch_size, float(self.method.optimizer.learning_rate))
+                window.close(self.config.batch_size, self.method.current_rate)
             if epoch_ends:
                 self._validate(progress)
             progress["seconds"] = before + time.monotonic() - started

@@ -107,7 +107,8 @@ def check(method, image_shape, num_views, epochs, strategy):
     targets = next(iter(targets.values())) if len(targets) == 1 else targets
 
     def step():
-        return method.loss_terms(targets, method(images, training=True))
+        outputs = method.with_targets(method(images, training=True), targets, training=True)
+        return method.loss_terms(targets, outputs)
 
     phase = method.phase
     for method.phase in sorted({method.phase_at(epoch) for epoch in range(epochs)}):

@@ -78,7 +78,8 @@ class KerasLoops:
         """As Keras has it: the loss and all metrics of one replica's share of a batch; returns the means so far."""
         images, given, weights, targets = self._unpacked(data)
         outputs = self(images, training=False)
-        terms = self.mean_terms(targets, self.complete(outputs, training=False), weights)
+        completed = self.with_targets(self.complete(outputs, training=False), targets, training=False)
+        terms = self.mean_terms(targets, completed, weights)
         penalties = [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
         terms |= {"regularization": sum(penalties)} if penalties else {}
         self._show(INFERENCE, {"loss": sum(terms.values()), **terms}, given)

@@ -28,6 +28,8 @@ class Player:
         every: int; it steps in every so many-th step alone, first in step number `every`.
         when: callable `when(targets, outputs, terms)` that returns a bool scalar tensor; it steps where that is true on
             all replicas. None: always.
+        own_steps: whether its optimizer counts the steps in which it has a gradient alone, as an optimizer that begins
+            later does: Adam corrects its moments by them. Else it counts all steps, which a schedule goes by.
 
     Raises:
         ValueError: if it does not step in every step, and has no optimizer of its own.
@@ -40,11 +42,12 @@ class Player:
     terms: tuple | None = None
     every: int = 1
     when: collections.abc.Callable | None = None
+    own_steps: bool = False
 
     def __post_init__(self):
         if self.every < 1:
             raise ValueError(f"A player steps in every n-th step, n at least 1. Received: every={self.every}.")
-        if self.pauses and self.optimizer is None:
+        if (self.pauses or self.own_steps) and self.optimizer is None:
             raise ValueError(
                 f"A player that does not step in every step needs an optimizer of its own. Received: {self.name}."
             )
@@ -91,6 +94,7 @@ class Update:
             # Slots are made here, under the strategy's scope, since a step inside `strategy.run` cannot make them.
             current.build([variables[i] for i in members])
             self._members.append(members)
+        self._counts_own = [any(p.own_steps and p.optimizer is each for p in players) for each in self.optimizers]
         self._pausing = [player for player in players if player.pauses]
         for player in self._pausing:
             if sum(other.optimizer is player.optimizer for other in players) > 1:
@@ -196,14 +200,16 @@ class Update:
         # after the optimizer seems to wait for the whole step: TensorFlow's dependency optimizer drops those orders as
         # redundant, then the IdentityN, and nothing is left of them. A moving average of weights would move before or
         # after the forward pass has read it, as the threads happen to run.
-        with tf.control_dependencies(tf.nest.flatten((forward_pass, before))):
+        computed = tf.nest.flatten((forward_pass, before))
+        with tf.control_dependencies(computed):
             decayed = [g if g is None else tf.identity(g) for g in decayed]
-        for optimizer, members in zip(self.optimizers, self._members, strict=True):
+        for optimizer, members, counts_own in zip(self.optimizers, self._members, self._counts_own, strict=True):
             pairs = [(decayed[i], self.variables[i]) for i in members if decayed[i] is not None]
             if pairs:
                 optimizer.apply_gradients(pairs)
-            else:  # Its iterations count the steps all the same: a schedule goes by them.
-                optimizer.iterations.assign_add(1)
+            elif not counts_own:  # Its iterations count the steps all the same: a schedule goes by them.
+                with tf.control_dependencies(computed):
+                    optimizer.iterations.assign_add(1)
         for player, steps, values in pauses:
             _take_back(player, steps, values)
 

@@ -59,13 +59,15 @@ class Paced(keras.optimizers.schedules.LearningRateSchedule):
         return cls(keras.saving.deserialize_keras_object(config["rate"]), config["every"])
 
 
-def with_rate(optimizer, factor, every=1):
+def with_rate(optimizer, factor, every=1, timed=None):
     """Returns a new optimizer like another one, its learning rate or schedule multiplied.
 
     Args:
         optimizer: Keras optimizer; not one that scales the loss.
         factor: float.
         every: int, as of the `Player` that is to have it; a schedule is read at the steps that it takes.
+        timed: callable from a schedule to one that is to stand for it, as where the player has a clock of its own; None
+            for itself.
 
     Raises:
         ValueError: if the optimizer scales the loss.
@@ -76,6 +78,7 @@ def with_rate(optimizer, factor, every=1):
     rate = config["learning_rate"]
     if isinstance(rate, dict):
         schedule = Scaled(keras.saving.deserialize_keras_object(rate), factor)
+        schedule = schedule if timed is None else timed(schedule)
         config["learning_rate"] = Paced(schedule, every) if every > 1 else schedule
     else:
         config["learning_rate"] = factor * rate

@@ -35,6 +35,11 @@ class Reached:
         """Notes what `positions` returned in the process that the run began in."""
         self._ids.update(id(variables[i]) for i in positions)
 
+    def begun(self, network):
+        """Returns whether any variable of a network was reached, or it has none that is trained."""
+        variables = network.trainable_variables
+        return not variables or any(id(v) in self._ids for v in variables)
+
     def check(self, name, network, output):
         """Refuses a network with a layer between its input and its answer that no loss reached.
 

@@ -43,7 +43,7 @@ class TrainingStep:
         scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
         with tf.GradientTape(persistent=self.update.has_several_objectives) as tape:
             with contextlib.nullcontext() if self.warm_start is None else self.warm_start.as_in_inference(self):
-                outputs = self(images, training=True)
+                outputs = self.with_targets(self(images, training=True), targets, training=True)
             terms = self.mean_terms(targets, outputs, weights)
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
         waiting = {id(v) for v in self.waiting()}
@@ -103,6 +103,19 @@ class TrainingStep:
             self.phase = phase
             self._step_function = None
             self.forget_loops()
+
+    def has_begun(self, name):
+        """Returns whether a peer has begun to learn: whether any loss, in a step so far, reached a part of it.
+
+        Args:
+            name: of the peer.
+        """
+        return self.reached.begun(self.peers[name])
+
+    @property
+    def current_rate(self):
+        """The learning rate of this moment, a float, as logs show it: that of the optimizer of `compile`."""
+        return float(self.optimizer.learning_rate)
 
     def check_reached(self, epoch, epochs):
         """Refuses to train a student on whose answer no term of the loss has any effect; the training loop calls it.

@@ -22,16 +22,16 @@ def refusal(old, new):
 
 
 def _of_schedule(old, new):
-    if new.schedule.name != "cosine":
+    if new.schedule.name not in ("cosine", "linear"):
         return None  # Its milestones, restarts and warm-up are epochs from the beginning.
-    # The last cosine of the run ends with it; it may have ended with a restart.
+    # The last fall of the run ends with it; it may have ended with a restart.
     begun = bisect.bisect_left(sorted(old.schedule.restarts), old.epochs)
     later = [*sorted(old.schedule.restarts)[begun:], new.epochs]
     if min(later) == old.epochs:
         return None
     return (
-        "config.epochs can grow only where the past rate stays what it was, and a cosine falls over all epochs: a "
-        "constant or piecewise schedule, or a restart at the old end, would allow it."
+        f"config.epochs can grow only where the past rate stays what it was, and a {new.schedule.name} schedule falls "
+        "over all epochs: a constant or piecewise schedule, or a restart at the old end, would allow it."
     )
 
 

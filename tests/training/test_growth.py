@@ -70,10 +70,11 @@ CHAIN = {"name": "TAKD", "teacher_network": {}, "assistant_networks": [{}], "ste
         ({"schedule.name": "constant"}, None),
         ({"schedule.name": "constant", "schedule.restarts": [4, 12]}, None),
         ({"schedule.name": "piecewise", "schedule.milestones": [5, 15]}, None),
-        ({"schedule.name": "cosine"}, "a cosine falls over all epochs"),
-        ({"schedule.name": "cosine", "schedule.restarts": [4]}, "a cosine falls over all epochs"),
-        ({"schedule.name": "cosine", "schedule.restarts": [4, 12]}, "a cosine falls over all epochs"),
+        ({"schedule.name": "cosine"}, "a cosine schedule falls over all epochs"),
+        ({"schedule.name": "cosine", "schedule.restarts": [4]}, "a cosine schedule falls over all epochs"),
+        ({"schedule.name": "cosine", "schedule.restarts": [4, 12]}, "a cosine schedule falls over all epochs"),
         ({"schedule.name": "cosine", "schedule.restarts": [4, 10]}, None),
+        ({"schedule.name": "linear", "schedule.milestones": [5]}, "a linear schedule falls over all epochs"),
         ({"quantization.aware": True}, "counts its from the end"),
         ({"quantization.aware": True, "quantization.delay_epochs": 3}, "counts its from the end"),
         (
@@ -101,6 +102,8 @@ def test_the_past_must_be_what_it_would_have_been(changes, reason):
 def test_the_reason_is_in_the_line(tmp_path):
     runs.claim(tmp_path, small(epochs=1))
     before = (tmp_path / "config.json").read_text()
-    with pytest.raises(UserError, match=r"another config.*a cosine falls over all epochs.*Received: epochs: 1 -> 2\.$"):
+    with pytest.raises(
+        UserError, match=r"another config.*a cosine schedule falls over all.*Received: epochs: 1 -> 2\.$"
+    ):
         runs.check_claim(tmp_path, small(epochs=2))
     assert (tmp_path / "config.json").read_text() == before

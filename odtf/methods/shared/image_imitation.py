@@ -1,5 +1,6 @@
 """Imitation of images: what makes a student's image one of its teacher's, without a discriminator."""
 
+import keras
 from keras import ops
 
 from odtf import losses, own_code
@@ -7,6 +8,8 @@ from odtf.models.adapters import channel_adapter
 from odtf.models.perception import perceptual_features
 
 CHANNELS = "channels"
+# The weights that belong to the features of one network.
+FITTED = ("style", "feature")
 
 
 class ImageImitation:
@@ -53,6 +56,61 @@ class ImageImitation:
     def maps_of(self, images):
         """Returns the maps of the feature network, a list; None where there is no such network."""
         return None if self.features is None else self.features(as_rgb(images))
+
+    def fit(self, means, student, teachers, answer, batches):
+        """Fits the weights of style and features, which are variables, to the features in use.
+
+        Args:
+            means: what `checked_means` returned.
+            student: `keras.Model` to named taps; what it has of statistics stays as it is.
+            teachers: list of the same.
+            answer: callable from a network's taps to its images.
+            batches: list of images `[batch, height, width, channels]`.
+
+        Raises:
+            ValueError: if a mean is not a positive number.
+        """
+        statistics = [(v, v.numpy()) for network in (student, *teachers) for v in network.non_trainable_variables]
+        pairs = []
+        for images in batches:
+            own = answer(student(images, training=True))
+            pairs += [(answer(teacher(images, training=True)), own) for teacher in teachers]
+        for variable, value in statistics:
+            variable.assign(value)
+        weights = self.weights
+        published = {"style": float(weights["style"]), "feature": float(weights["features"])}
+        found = losses.fitted_weights(self.maps_of, means, pairs, published)
+        weights["style"].assign(found["style"])
+        weights["features"].assign(found["feature"])
+
+
+def make_imitation(source, weights, holder=None):
+    """Builds the imitation of images of a cohort.
+
+    Args:
+        source: tuple, the arguments of `find_features`.
+        weights: dict of floats, "structure", "style", "feature" and "variation".
+        holder: the cohort, where the weights of style and features are variables of it, to be fitted; or None.
+
+    Returns:
+        `ImageImitation`.
+
+    Raises:
+        ValueError: if features are compared and there are none, or they are not what `find_features` takes.
+    """
+    compared = weights["style"] or weights["feature"]
+    if compared and source[0] is None:
+        raise ValueError(
+            "Images are compared by the maps of a network: features must name one, or style_weight and feature_weight "
+            "be 0. Received: features=None."
+        )
+    found = find_features(*source) if compared else None
+    if found is not None and holder is not None:
+        for name in FITTED:
+            options = {"initializer": keras.initializers.Constant(weights[name]), "trainable": False}
+            variable = holder.add_weight(shape=(), dtype="float32", name=f"{name}_weight", autocast=False, **options)
+            weights = {**weights, name: variable}
+    return ImageImitation(found, **weights)
 
 
 def as_rgb(images):
@@ -133,3 +191,18 @@ def check_weights(weights):
     for name, value in weights.items():
         if not value >= 0.0:
             raise ValueError(f"The weight of a term must not be negative. Received: {name}={value}.")
+
+
+def checked_means(means):
+    """Returns the means of a reference as a dict, or None where there are none.
+
+    Raises:
+        ValueError: if they are not those of style and feature.
+    """
+    if means is None:
+        return None
+    if set(means) != set(FITTED):
+        raise ValueError(
+            f"reference_means has the keys {' and '.join(FITTED)}. Received: {', '.join(means) or 'none'}."
+        )
+    return {name: float(means[name]) for name in FITTED}

@@ -1,23 +1,33 @@
-"""Online multi-granularity distillation of image translation (OMGD): its paired scripts.
+"""Online multi-granularity distillation of image translation (OMGD): its scripts, with pairs and without.
 
     odtf-train --config=configs/omgd.py:data=SHOES,vgg=vgg16-397923af.pth --workdir=runs/shoes
     odtf-train --config=configs/omgd.py:task=cityscapes,network=resnet,data=STREETS,vgg=VGG --workdir=runs/streets
+    odtf-train --config=configs/omgd.py:task=horse2zebra,data=HORSES,vgg=VGG,judge=JUDGE --workdir=runs/zebras
     odtf-train --config=configs/omgd.py:smoke --workdir=runs/digits
+    odtf-train --config=configs/omgd.py:task=horse2zebra,smoke --workdir=runs/turns
 
 SHOES is a folder with train/ and val/ of images A|B, as edges2shoes-r; STREETS Cityscapes' unpacked folder, which goes
-from the label map to the photograph. VGG is torchvision's VGG16, a state dict, or the .keras file that
-tools/perceptual.py makes of it: nothing is fetched. The values are those of the released scripts (bytedance/OMGD):
-widths of wide teacher, deep teacher and student, blocks that the teachers' discriminators share, epochs, batch, the
-weight of the channels. Their choice by Fréchet distance or mIoU needs networks that judge; here it is PSNR, unless
-`judge` names one: the path of a classifier, between whose features the Fréchet distance then is.
+from the label map to the photograph; HORSES a folder with trainA, trainB, testA and testB. VGG is torchvision's VGG16,
+a state dict, or the .keras file that tools/perceptual.py makes of it: nothing is fetched. The values are those of the
+released scripts (bytedance/OMGD): widths of wide teacher, deep teacher and student, blocks that the teachers'
+discriminators share, epochs, batch, the weight of the channels; without pairs the widths of teacher and student and the
+turns, with a mobile ResNet alone.
+
+An epoch is kept as the released code does: if its Fréchet distance, or on Cityscapes its mIoU, is the best so far. For
+that it takes `judge`, the path of a classifier between whose features the distance then is, and on Cityscapes
+`segmenter`, that of a segmenter. With pairs PSNR chooses where neither is given; without there must be a judge.
 
 No run of the released length was made here: it takes a GPU for days.
 
-Arguments: task (edges2shoes, cityscapes), network (unet, resnet), size (1.0, 0.75, 0.5, of the student), data, vgg,
-judge, ablation (none, wide, deep, channels, stages, alone), smoke (three epochs on noisy digits, synthetic, without
-features).
+Arguments: task (edges2shoes, cityscapes, horse2zebra, summer2winter), network (unet, resnet), size (1.0, 0.75, 0.5, of
+the student), data, vgg, judge, segmenter, ablation (none, wide, deep, channels, stages, alone; without pairs none,
+channels, stages), smoke (a few epochs on noisy digits, synthetic, without features).
 """
 
+import math
+import pathlib
+
+from odtf.errors import UserError
 from odtf.training.config import choose, default_config, free, parse_arg
 
 # Wide teacher, deep teacher, student; width of the discriminator.
@@ -31,6 +41,13 @@ _SCRIPTS = {
 }
 # Constant epochs, all epochs, steps for each of the teachers'.
 _LENGTHS = {"cityscapes": (300, 750, 3), "edges2shoes": (100, 200, 1)}
+# Without pairs: the weight of the channels, and the epochs of a teacher's turn by size.
+_TURNS = {
+    "horse2zebra": (500.0, {"1.0": 10, "0.75": 12, "0.5": 8}),
+    "summer2winter": (100.0, {"1.0": 6, "0.75": 6, "0.5": 6}),
+}
+# Constant epochs of the teacher, all of them, and epochs of the student for each; width of the discriminators.
+_CYCLE_LENGTHS, _CYCLE_WIDTH = (100, 200, 4), 64
 
 
 def get_config(arg=None):
@@ -38,61 +55,81 @@ def get_config(arg=None):
     arg = parse_arg(
         arg,
         task="edges2shoes",
-        network="unet",
+        network="",
         size="1.0",
-        data="PAIRS",
+        data="PICTURES",
         vgg="VGG",
         judge="",
+        segmenter="",
         ablation="none",
         smoke=False,
     )
-    constant, epochs, every = choose("task", arg.task, _LENGTHS)
-    norm = choose("network", arg.network, {"unet": "batch", "resnet": "instance"})
-    wide, deep, student, judging = choose("size", arg.size, _WIDTHS)
-    shared, channels = _SCRIPTS[arg.network, arg.task][arg.size]
+    choose("task", arg.task, {**_LENGTHS, **_TURNS})
     config = default_config()
-    config.data.name = f"reversed:folder:{arg.data}" if arg.task == "cityscapes" else f"folder:{arg.data}"
-    config.data.image_size = (256, 256)
+    config.data.name, config.data.image_size = f"folder:{arg.data}", (256, 256)
     config.data.augment = free({"load_size": 286, "flip": True})
-    config.batch_size = 1 if (arg.network, arg.task) == ("resnet", "cityscapes") else 4
-    config.epochs = epochs
-    config.task = free({"name": "translation", "features": arg.judge} if arg.judge else {"name": "translation"})
-    if arg.judge:
-        config.task.chosen_by = f"frechet_{_stem(arg.judge)}"
     config.optimizer = free({"name": "adam", "beta_1": 0.5})
-    config.schedule.name, config.schedule.learning_rate, config.schedule.milestones = "linear", 2e-4, (constant,)
+    config.schedule.name, config.schedule.learning_rate = "linear", 2e-4
+    if arg.smoke:
+        config.data.name, config.data.image_size = "digit_pictures", (32, 32)
+        config.data.augment = free({"load_size": 36, "flip": True})
+        config.data.max_train_examples = 200
+        config.schedule.learning_rate = 2e-3
+        config.export.calibration_examples = 32
+    _set_task(config, arg)
+    method = _paired(config, arg) if arg.task in _LENGTHS else _unpaired(config, arg)
+    if arg.smoke:
+        config.batch_size = 20
+        method |= {"features": None, "style_weight": 0.0, "feature_weight": 0.0, "discriminator_width": 8}
+    config.method = free({"name": "OnlineMultiGranularity", "features": arg.vgg, **method})
+    return config
+
+
+def _set_task(config, arg):
+    paired, judge = arg.task in _LENGTHS, arg.judge
+    if not paired:
+        judge = judge or (f"{pathlib.Path(__file__).resolve()}:grey_levels" if arg.smoke else "JUDGE")
+    if arg.segmenter and arg.task != "cityscapes":
+        raise UserError(f"The config's argument segmenter is for task=cityscapes. Received: task={arg.task}.")
+    config.task = free({"name": "translation"} if paired else {"name": "translation", "paired": False})
+    chosen_by = []
+    if judge:
+        config.task.features = judge
+        chosen_by.append(f"frechet_{_title(judge)}")
+    if arg.segmenter:
+        config.task.segmenter = arg.segmenter
+        chosen_by.append(f"miou_{_title(arg.segmenter)}")
+    if chosen_by:
+        config.task.chosen_by = tuple(chosen_by)
+
+
+def _paired(config, arg):
+    """Sets what belongs to pairs and returns the arguments of the method."""
+    constant, epochs, every = _LENGTHS[arg.task]
+    name = arg.network or "unet"
+    norm = choose("network", name, {"unet": "batch", "resnet": "instance"})
+    wide, deep, student, judging = choose("size", arg.size, _WIDTHS)
+    shared, channels = _SCRIPTS[name, arg.task][arg.size]
+    network = {"name": f"{name}_generator"}
+    if arg.task == "cityscapes" and not arg.smoke:
+        config.data.name = f"reversed:{config.data.name}"
+    config.batch_size = 1 if (name, arg.task) == ("resnet", "cityscapes") else 4
+    if arg.smoke:
+        constant, epochs, wide, deep, student = 2, 3, 8, 4, 4
+        network |= {"levels": 4} if name == "unet" else {"blocks": 3}
+    config.epochs, config.schedule.milestones = epochs, (constant,)
+    _set_network(config, network, student)
     method = {
-        "features": arg.vgg,
         "channel_weight": channels,
         "teachers_every": every,
         "discriminator_width": judging,
         "discriminator_norm": norm,
         "shared_blocks": shared,
+        "wide_network": {**network, "width": wide},
+        "deep_network": {**network, "width": deep, "deep": True},
     }
-    network = {"name": f"{arg.network}_generator"}
-    if arg.network == "resnet":  # Its instance norms and mirrored margins are no operators of a microcontroller.
-        config.export.targets, config.export.quantization = ("phone",), "float16"
-    if arg.smoke:
-        wide, deep, student = 8, 4, 4
-        network |= {"levels": 4} if arg.network == "unet" else {"blocks": 3}
-        method |= {"features": None, "style_weight": 0.0, "feature_weight": 0.0, "discriminator_width": 8}
-        config.data.name, config.data.image_size = "digit_pictures", (32, 32)
-        config.data.augment = free({"load_size": 36, "flip": True})
-        config.data.max_train_examples = 200
-        config.batch_size, config.epochs, config.schedule.milestones = 20, 3, (2,)
-        config.schedule.learning_rate = 2e-3
-        config.export.calibration_examples = 32
-    config.network = free({**network, "width": student})
-    method |= {"wide_network": {**network, "width": wide}, "deep_network": {**network, "width": deep, "deep": True}}
-    method |= choose("ablation", arg.ablation, _ablations(config.epochs))
-    config.method = free({"name": "OnlineMultiGranularity", **method})
-    return config
-
-
-def _ablations(epochs):
-    """What each of them changes in the method, by its name."""
     teachers = {"wide_network": None, "deep_network": None}
-    return {
+    ablations = {
         "none": {},
         "wide": {"deep_network": None},
         "deep": {"wide_network": None},
@@ -100,8 +137,48 @@ def _ablations(epochs):
         "stages": {"teacher_epochs": max(1, epochs // 2)},
         "alone": {**teachers, "alone": True},
     }
+    return method | choose("ablation", arg.ablation, ablations)
 
 
-def _stem(path):
-    """The name of a file or folder without its suffix, as the task names its metric."""
-    return path.rstrip("/").rpartition("/")[2].partition(".")[0]
+def _unpaired(config, arg):
+    """Sets what belongs to two sets without pairs and returns the arguments of the method."""
+    (constant, epochs, pace), (channels, turns) = _CYCLE_LENGTHS, _TURNS[arg.task]
+    choose("network", arg.network or "resnet", {"resnet": None})
+    wide, _, student, _ = choose("size", arg.size, _WIDTHS)
+    turn, network = turns[arg.size], {"name": "resnet_generator"}
+    config.batch_size = 1
+    if arg.smoke:
+        constant, epochs, pace, turn, wide, student = 1, 2, 1, 1, 8, 4
+        network |= {"blocks": 3}
+    config.epochs = epochs + math.ceil(epochs / turn) * turn * pace
+    config.schedule.milestones = (constant,)  # Of the teacher's epochs.
+    _set_network(config, network, student)
+    method = {
+        "channel_weight": channels,
+        "teachers_every": pace,
+        "teacher_epochs": epochs,
+        "turn_epochs": turn,
+        "discriminator_width": _CYCLE_WIDTH,
+        "discriminator_norm": "instance",
+        "wide_network": {**network, "width": wide},
+    }
+    ablations = {"none": {}, "channels": {"channel_weight": 0.0}, "stages": {"turn_epochs": None}}
+    return method | choose("ablation", arg.ablation, ablations)
+
+
+def _set_network(config, network, width):
+    config.network = free({**network, "width": width})
+    if network["name"] == "resnet_generator":  # Its instance norms and margins are no operators of a microcontroller.
+        config.export.targets, config.export.quantization = ("phone",), "float16"
+
+
+def grey_levels(pixels):
+    """What judges the smoke form without pairs: grey levels of sixteen places, no features of pictures."""
+    from keras import ops
+
+    return ops.reshape(ops.mean(pixels[:, 4::8, 4::8], axis=-1), (-1, 16)) / 255.0
+
+
+def _title(name):
+    """The name of a file or folder without its suffix, or of a function, as the task names its metric."""
+    return name.rpartition(":")[2] if ":" in name else pathlib.Path(name).stem

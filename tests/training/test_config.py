@@ -86,10 +86,48 @@ def test_the_paired_scripts_of_multi_granularity(size, task, network):
     assert method.wide_network.get("deep", False) is False and method.deep_network.deep is True
 
 
-@pytest.mark.parametrize("ablation", ["wide", "deep", "channels", "stages", "alone"])
-def test_ablations_of_multi_granularity(ablation):
+@pytest.mark.parametrize("row", range(3))
+@pytest.mark.parametrize(
+    ("task", "channels", "turns"), [("horse2zebra", 500, (10, 12, 8)), ("summer2winter", 100, [6] * 3)]
+)
+def test_the_scripts_of_multi_granularity_without_pairs(task, channels, turns, row):
+    """Teacher and student, turns and lengths of each, by the table of the specification."""
+    size = ["1.0", "0.75", "0.5"][row]
+    config = config_lib.load_config("configs/omgd.py", f"task={task},size={size},judge=nets/judge.keras")
+    config_checks.check(config)
+    method = config.method
+    assert (method.wide_network.width, config.network.width) == [(64, 16), (48, 12), (48, 8)][row]
+    assert config.network.name == method.wide_network.name == "resnet_generator" and "deep_network" not in method
+    assert (method.channel_weight, method.discriminator_width, method.discriminator_norm) == (channels, 64, "instance")
+    assert (method.teacher_epochs, method.turn_epochs, method.teachers_every) == (200, turns[row], 4)
+    assert config.epochs == 200 + {10: 800, 12: 816, 8: 800, 6: 816}[turns[row]]
+    assert (config.batch_size, config.optimizer.beta_1, config.schedule.milestones) == (1, 0.5, (100,))
+    assert config.task.to_dict() == {
+        "name": "translation",
+        "paired": False,
+        "features": "nets/judge.keras",
+        "chosen_by": ("frechet_judge",),
+    }
+
+
+def test_epochs_of_streets_are_chosen_by_either_of_two_metrics():
+    config = config_lib.load_config("configs/omgd.py", "task=cityscapes,judge=a/b.c.keras,segmenter=runs/roads")
+    assert config.task.chosen_by == ("frechet_b.c", "miou_roads")
+    with pytest.raises(UserError, match=r"segmenter is for task=cityscapes. Received: task=edges2shoes"):
+        config_lib.load_config("configs/omgd.py", "segmenter=runs/roads")
+    with pytest.raises(UserError, match=r"network must be one of resnet. Received: 'unet'"):
+        config_lib.load_config("configs/omgd.py", "task=horse2zebra,network=unet")
+
+
+UNPAIRED = [("task=horse2zebra,", name) for name in ("channels", "stages")]
+
+
+@pytest.mark.parametrize(
+    ("task", "ablation"), [*(("", name) for name in ("wide", "deep", "channels", "stages", "alone")), *UNPAIRED]
+)
+def test_ablations_of_multi_granularity(task, ablation):
     whole, config = (
-        config_lib.load_config("configs/omgd.py", f"smoke{text}") for text in ("", f",ablation={ablation}")
+        config_lib.load_config("configs/omgd.py", f"{task}smoke{text}") for text in ("", f",ablation={ablation}")
     )
     config_checks.check(config)
     changed = {line.split(":")[0] for line in config_lib.differences(*map(config_lib.to_json, (whole, config)))}

@@ -30,10 +30,21 @@ all convolutions start by fan-in, the released ones by fan-out.
 Also resnet110_resnet20, in another recipe, of the README of AberHu/Knowledge-Distillation-Zoo: 70.06 on CIFAR-100
 (alone 68.92, teacher 73.15) and 92.82 on CIFAR-10 (92.37, 93.86).
 
-Arguments: pair, data (cifar10, cifar100), teacher ("here": in the same run; "train": the teacher alone; or the workdir
-of the finished teacher), conv (standard, depthwise, shift, line, ghost: what stands for the 3x3 convolutions of the
-student, where it is a ResNet, WRN or VGG), epochs (of each network; milestones scale with it), smoke (one epoch of the
-teacher and two of the student on digits).
+With divergence=standardized, dkd or dist it is the divergence of another paper on the same pairs, with its weights:
+
+    divergence      loss                                                     top-1 on CIFAR-100
+    standardized    0.1 CE + 9 KL of standardised logits, T = 2              71.43   74.17   76.62   74.37
+    dkd             CE + min(epoch / 20, 1) DKD, T = 4, beta = 8             71.97   74.11   76.32   74.81
+    dist            CE + 2 DIST, T = 4                                       71.75   -       76.31   74.43
+
+of resnet56_resnet20, resnet110_resnet32, resnet32x4_resnet8x4 and wrn40_2_wrn40_1, as the READMEs of
+sunshangquan/logit-standardization-KD (the first two rows) and hunto/DIST_KD print them. DKD's beta is 2 for the first
+two pairs and 6 for the last: `--config.method.divergence.beta=2`.
+
+Arguments: pair, data (cifar10, cifar100), divergence (kl, standardized, dkd, dist), teacher ("here": in the same run;
+"train": the teacher alone; or the workdir of the finished teacher), conv (standard, depthwise, shift, line, ghost: what
+stands for the 3x3 convolutions of the student, where it is a ResNet, WRN or VGG), epochs (of each network; milestones
+scale with it), smoke (one epoch of the teacher and two of the student on digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, smoke
@@ -65,6 +76,27 @@ PAIRS = {
         ("vgg13", "mobilenetv2"),
     )
 }
+DIVERGENCES = {
+    "kl": {"temperature": 4.0, "alpha": 0.9},
+    "standardized": {
+        "temperature": 2.0,
+        "alpha": 1.0,
+        "labels_weight": 0.1,
+        "divergence": {"name": "standardized", "weight": 9.0},
+    },
+    "dkd": {
+        "temperature": 4.0,
+        "alpha": 1.0,
+        "labels_weight": 1.0,
+        "divergence": {"name": "dkd", "alpha": 1.0, "beta": 8.0, "warmup_epochs": 20.0},
+    },
+    "dist": {
+        "temperature": 4.0,
+        "alpha": 1.0,
+        "labels_weight": 1.0,
+        "divergence": {"name": "dist", "weight": 2.0, "beta": 1.0, "gamma": 1.0},
+    },
+}
 STATISTICS = {
     "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)},
     "cifar100": {"mean": (0.5071, 0.4867, 0.4408), "std": (0.2675, 0.2565, 0.2761)},
@@ -74,7 +106,14 @@ STATISTICS = {
 def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
     arg = parse_arg(
-        arg, pair="resnet110_resnet32", data="cifar100", teacher="here", conv="standard", epochs=240, smoke=False
+        arg,
+        pair="resnet110_resnet32",
+        data="cifar100",
+        divergence="kl",
+        teacher="here",
+        conv="standard",
+        epochs=240,
+        smoke=False,
     )
     teacher, student = choose("pair", arg.pair, PAIRS)
     config = default_config()
@@ -95,7 +134,7 @@ def get_config(arg=None):
         config.method = free({"name": "Solo"})
         config.export.targets = ()
     else:
-        config.method = free({"name": "OfflineDistillation", "temperature": 4.0, "alpha": 0.9})
+        config.method = free({"name": "OfflineDistillation", **choose("divergence", arg.divergence, DIVERGENCES)})
         if arg.teacher == "here":
             config.method.teacher_network = NETWORKS[teacher]
             config.method.teacher_epochs = arg.epochs

@@ -6,6 +6,7 @@ of the methods owns the mean over the batch. All arithmetic is float32, also whe
 
 from odtf.losses.adversarial import hinge_fake, hinge_generator, hinge_real, least_squares
 from odtf.losses.answers import check_smoothing, check_temperature, cross_entropy, distribution, kl_divergence
+from odtf.losses.divergences import dist, dkd, standardized_kl
 from odtf.losses.features import attention_map, attention_transfer, squared_difference, unit_norm
 from odtf.losses.images import (
     absolute_difference,
@@ -31,7 +32,9 @@ __all__ = [
     "cross_entropy",
     "cycle_consistency",
     "dice",
+    "dist",
     "distribution",
+    "dkd",
     "feature_difference",
     "fitted_weights",
     "focal",
@@ -48,6 +51,7 @@ __all__ = [
     "pixel_kl",
     "probabilistic_knowledge_transfer",
     "squared_difference",
+    "standardized_kl",
     "structural_similarity",
     "style_difference",
     "supervised_contrastive",

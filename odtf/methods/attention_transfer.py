@@ -64,7 +64,8 @@ class AttentionTransfer(TaughtByFrozen):
         answer = self.answer(student)
         terms = {"peer_0/supervised": (1.0 - self.alpha) * self.task.supervised(targets, answer)}
         if self.alpha:
-            terms["peer_0/distillation"] = self.alpha * self.task.distil(self.answer(teacher), answer, self.temperature)
+            soft = self.distil(targets, self.answer(teacher), answer, self.temperature)
+            terms["peer_0/distillation"] = self.alpha * soft
         for level in self.levels:
             maps = pooled(teacher[level], student[level])
             terms[f"peer_0/attention_{level}"] = self.beta * attention_transfer(*maps)

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from odtf.methods.shared.divergence import KL, Divergence
 from odtf.methods.shared.held_out import Evaluation
 from odtf.methods.shared.keras_loops import KerasLoops
 from odtf.methods.shared.reached import Reached
@@ -23,16 +24,20 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         task: `odtf.tasks.Task`: what a sample is, the supervised term, the metrics; classification by default.
         seed: int. Every network is initialised with a seed of its own, derived from this one.
         synchronized: bool, whether batch normalisation of what the method itself builds spans all replicas.
+        divergence: what a student's answer is compared with a teacher's by: "kl", "standardized", "dkd" or "dist"; or a
+            mapping with it as "name", and options. See `odtf.methods.shared.divergence.Divergence`.
         name: str.
 
     Raises:
-        ValueError: if the method has no meaning in the task.
+        ValueError: if the method has no meaning in the task, or compares no answers by that divergence.
 
     Attributes:
         label: the name where none is given; None: the class's own in small letters.
         only: names of the tasks that the method has a meaning in; empty: all.
         tells_peers_apart: whether equal peers come to differ by what the method itself builds, such as a teacher on
             their features; see `odtf.methods.shared.warm_start.twins`.
+        distils: whether a term of the loss is a divergence of answers, by `distil`.
+        aggregates: whether the target of one is a weighted mean of several answers, made by `divergence.mean`.
         teacher: a network of its own that teaches and is no peer, a `keras.Model`; None where there is none.
         peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps, the
             task's output among them. Every peer can be deployed. A subclass sets it in its constructor.
@@ -56,15 +61,17 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     ...     def loss_terms(self, targets, outputs):
     ...         answers = self.answers(outputs)
     ...         terms = {f"{name}/labels": self.task.supervised(targets, answers[name]) for name in self.peers}
-    ...         return {**terms, "pull": self.weight * self.task.distil(answers["a"], answers["b"])}
+    ...         return {**terms, "pull": self.weight * self.distil(targets, answers["a"], answers["b"])}
     """
 
     only = ()
     label = None
+    distils = True
+    aggregates = False
     teacher = None
     tells_peers_apart = False
 
-    def __init__(self, *, task=None, seed=0, synchronized=False, name=None):
+    def __init__(self, *, task=None, seed=0, synchronized=False, divergence=KL, name=None):
         # Never Keras' own, which counts instances: it is part of the variables' paths, by which weights are found.
         super().__init__(name=name or self.label or type(self).__name__.lower())
         self.task = Classification() if task is None else task
@@ -79,10 +86,15 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
                 f"{type(self).__name__} has no meaning in {self.task.name}; choose one of {', '.join(others)}. "
                 f"Received: task={self.task.name!r}."
             )
+        self.divergence = Divergence(divergence, self.task, self.aggregates)
+        if not self.distils and not self.divergence.is_default:
+            raise ValueError(
+                f"{type(self).__name__} compares no answers: leave divergence out. Received: divergence={divergence!r}."
+            )
         self.seed = int(seed)
         self.synchronized = bool(synchronized)
         self.peers = {}
-        self.phase = 0
+        self.phase = self.phase_began = 0
         # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
         self.quantization = None
         # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
@@ -234,6 +246,19 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     def answers(self, outputs):
         """Returns the answer of everything in `outputs` that has one, by name."""
         return {name: self.answer(taps) for name, taps in outputs.items() if self.task.output in taps}
+
+    def distil(self, targets, teacher, student, temperature=1.0):
+        """Returns the divergence of a student's answer from a teacher's, by `config.method.divergence`: `[batch]`.
+
+        Nothing is detached here: the method says which side is a constant.
+
+        Args:
+            targets: targets of the batch.
+            teacher: tensor `[batch, ...]`.
+            student: tensor of the same shape; of any, where the task is `relational`.
+            temperature: positive float.
+        """
+        return self.divergence(self, targets, teacher, student, temperature)
 
     # What a comparison asks -----------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ OKDDip's released code (train_one.py, options avg and bpscale).
 
 from keras import ops
 
-from odtf.losses import check_temperature, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched, leave_one_out
 
 
@@ -74,7 +74,7 @@ class CLILR(Branched):
         terms = {}
         for name, own, others in zip(self.branches, logits, leave_one_out(logits), strict=True):
             target = ops.stop_gradient(others) if self.detach_targets else others
-            divergence = kl_divergence(target, own, self.temperature)
+            divergence = self.distil(targets, target, own, self.temperature)
             terms[f"{name}/supervised"] = self.label_weight * self.task.supervised(targets, own)
             terms[f"{name}/distillation"] = self.soft_weight * self.ramp * divergence
         return terms

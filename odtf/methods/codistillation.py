@@ -61,5 +61,5 @@ class Codistillation(Method):
             # As logits, whose softmax they are; the floor keeps what rounding made zero or less out of the logarithm.
             target = self.temperature * ops.log(ops.maximum(ops.stop_gradient(others), 1e-8))
             terms[f"{name}/supervised"] = self.task.supervised(targets, logits)
-            terms[f"{name}/distillation"] = weight * self.task.distil(target, logits, self.temperature)
+            terms[f"{name}/distillation"] = weight * self.distil(targets, target, logits, self.temperature)
         return terms

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from odtf import metrics
-from odtf.losses import check_temperature, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, several
 from odtf.methods.shared.players import Player
@@ -133,7 +133,7 @@ class CollaborativeCrossArchitecture(Method):
         for name in self.peers:
             logits = outputs[name]["logits"]
             terms[f"{name}/supervised"] = self.task.supervised(targets, logits)
-            terms[f"{name}/distillation"] = weight * kl_divergence(target, logits, self.temperature)
+            terms[f"{name}/distillation"] = weight * self.distil(targets, target, logits, self.temperature)
         return terms
 
     def after_step(self, targets, outputs):

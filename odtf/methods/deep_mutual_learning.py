@@ -41,7 +41,7 @@ class DeepMutualLearning(Method):
         for name in self.peers:
             answer = self.answer(outputs[name])
             others = [ops.stop_gradient(self.answer(outputs[other])) for other in self.peers if other != name]
-            divergences = [self.task.distil(other, answer, self.temperature) for other in others]
+            divergences = [self.distil(targets, other, answer, self.temperature) for other in others]
             terms[f"{name}/supervised"] = self.task.supervised(targets, answer)
             terms[f"{name}/mutual"] = sum(divergences) / len(others)
         return terms

@@ -34,7 +34,8 @@ class DGKD(TeacherChain):
             160. Empty: all at once, which is not in the paper.
         temperature: positive float, T.
         share: float in [0, 1], lambda.
-        kl_reduction: "batchmean" (the formula) or "elementmean" (the released code).
+        kl_reduction: the `reduction` of the divergence "kl": "batchmean" (the default, the formula) or "elementmean"
+            (the released code).
         **common: `task`, `seed`, `name`; see `Method`. The draws follow from the seed, too.
 
     Raises:
@@ -52,7 +53,7 @@ class DGKD(TeacherChain):
         step_epochs=(160,),
         temperature=5.0,
         share=1.0,
-        kl_reduction="batchmean",
+        kl_reduction=None,
         **common,
     ):
         if labels_weight not in ("code", "paper"):
@@ -86,7 +87,7 @@ class DGKD(TeacherChain):
         terms = {f"{name}/supervised": weight * hard}
         kept = self._kept(name) if self.num_dropped else [1.0] * len(teachers)
         for index, teacher in enumerate(teachers):
-            soft = self.divergence(self.answer(outputs[teacher]), name, outputs)
+            soft = self.taught(self.answer(outputs[teacher]), name, targets, outputs)
             terms[f"{name}/from_{teacher}"] = self.share * kept[index] * soft
         return terms
 

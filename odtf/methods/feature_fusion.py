@@ -6,7 +6,7 @@ released code: Jangho-Kim/FFL-pytorch.
 
 from keras import ops
 
-from odtf.losses import check_temperature, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.fusion import fusion_module, joined
 from odtf.methods.shared.peers import last_map, peer_seed
@@ -97,5 +97,5 @@ class FeatureFusion(Branched):
         for name, z in logits.items():
             target = ops.stop_gradient(teachers[name])
             terms[f"{name}/supervised"] = self.task.supervised(targets, z)
-            terms[f"{name}/distillation"] = self.ramp * kl_divergence(target, z, self.temperature)
+            terms[f"{name}/distillation"] = self.ramp * self.distil(targets, target, z, self.temperature)
         return terms

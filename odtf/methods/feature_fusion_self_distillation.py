@@ -7,7 +7,7 @@ arXiv 2103.14473, IEEE TNNLS 2022; released code: SJLeo/FFSD.
 import keras
 from keras import ops
 
-from odtf.losses import attention_transfer, check_temperature, kl_divergence
+from odtf.losses import attention_transfer, check_temperature
 from odtf.methods.base import Method
 from odtf.methods.shared import self_distillation as sd
 from odtf.methods.shared.fusion import expansion_head, fusion_module
@@ -165,30 +165,31 @@ class FeatureFusionSelfDistillation(Method):
         weights = {key: rise * value for key, value in self.coefficients.items()}
         terms = {f"{name}/supervised": self.task.supervised(targets, taps["logits"]) for name, taps in outputs.items()}
         for part in (self._students, self._leader, self._transforms):
-            terms |= part(outputs, weights)
+            terms |= part(targets, outputs, weights)
         return terms
 
-    def _divergence(self, target, learner):
-        return kl_divergence(ops.stop_gradient(target), learner["logits"], self.temperature)
+    def _divergence(self, targets, teacher, learner):
+        return self.distil(targets, ops.stop_gradient(teacher), learner["logits"], self.temperature)
 
-    def _students(self, outputs, weights):
+    def _students(self, targets, outputs, weights):
         students = [outputs[name] for name in self.common]
         terms = {}
         for i, (name, student) in enumerate(zip(self.common, students, strict=True)):
-            others = [self._divergence(other["logits"], student) for other in students if other is not student]
-            terms[f"{name}/mutual"] = sum(others) / len(others)
+            others = [other["logits"] for other in students if other is not student]
+            divergences = [self._divergence(targets, other, student) for other in others]
+            terms[f"{name}/mutual"] = sum(divergences) / len(others)
             if i:
                 before = ops.stop_gradient(last_map(students[i - 1]))
                 distance = sd.attention_diversity(before, last_map(student), self.attention_shift)
                 terms[f"{name}/diversity"] = weights["diversity"] * distance
                 terms[f"{name}/self_distillation"] = weights["diversity"] * sd.self_distillation(student)
         ensemble = sum(student["logits"] for student in students) / len(students)
-        return {**terms, "teacher/distillation": self._divergence(ensemble, outputs["teacher"])}
+        return {**terms, "teacher/distillation": self._divergence(targets, ensemble, outputs["teacher"])}
 
-    def _leader(self, outputs, weights):
+    def _leader(self, targets, outputs, weights):
         leader, teacher = outputs["leader"], outputs["teacher"]
         terms = {
-            "distillation": self._divergence(teacher["logits"], leader),
+            "distillation": self._divergence(targets, teacher["logits"], leader),
             "fusion": weights["fusion"] * attention_transfer(ops.stop_gradient(teacher["map"]), last_map(leader)),
             "self_distillation": weights["fusion"] * sd.self_distillation(leader),
         }
@@ -197,7 +198,7 @@ class FeatureFusionSelfDistillation(Method):
             terms["trans_fusion"] = weights["fusion"] * attention_transfer(joint, leader["expanded"])
         return {f"leader/{key}": term for key, term in terms.items()}
 
-    def _transforms(self, outputs, weights):
+    def _transforms(self, targets, outputs, weights):
         return {
             f"{name}/transform": weights["transform"] * sd.reconstruction(outputs[name]) for name in self.transforms
         }

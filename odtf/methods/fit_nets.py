@@ -108,7 +108,7 @@ class FitNets(TaughtByFrozen):
             error = ops.mean(squared_error(teacher[self.hint], student["regressed"]), (1, 2, 3))
             terms["peer_0/hint"] = self.hint_weight * error
         if self.alpha or self.alpha_start:
-            divergence = self.task.distil(self.answer(teacher), self.answer(student), self.temperature)
+            divergence = self.distil(targets, self.answer(teacher), self.answer(student), self.temperature)
             terms["peer_0/distillation"] = self.distillation_weight * divergence
         return terms
 

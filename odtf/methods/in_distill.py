@@ -155,7 +155,7 @@ class InDistill(TaughtByFrozen):
             return {f"peer_0/{layer}": squared_difference(pruned, student[layer])}
         hard = self.task.supervised(targets, self.answer(student))
         if self.main == "kd":
-            soft = self.task.distil(self.answer(teacher), self.answer(student), self.temperature)
+            soft = self.distil(targets, self.answer(teacher), self.answer(student), self.temperature)
             return {"peer_0/supervised": (1.0 - self.alpha) * hard, "peer_0/distillation": self.alpha * soft}
         terms = {"peer_0/supervised": self.labels_weight * hard} if self.labels_weight else {}
         return {**terms, "peer_0/pkt": probabilistic_knowledge_transfer(teacher["embedding"], student["embedding"])}

@@ -6,7 +6,7 @@ Guo, Wang, Wu, Yu, Liang, Hu, Luo, "Online Knowledge Distillation via Collaborat
 import numpy as np
 from keras import ops
 
-from odtf.losses import check_temperature, cross_entropy, distribution, kl_divergence
+from odtf.losses import check_temperature, cross_entropy, distribution
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, several
 
@@ -75,7 +75,7 @@ class KDCL(Method):
         terms = {}
         for name, own in zip(self.peers, logits, strict=True):
             terms[f"{name}/supervised"] = self.task.supervised(targets, own)
-            terms[f"{name}/distillation"] = self.weight * kl_divergence(target, own, self.temperature)
+            terms[f"{name}/distillation"] = self.weight * self.distil(targets, target, own, self.temperature)
         return terms
 
     def target_logits(self, labels, logits):

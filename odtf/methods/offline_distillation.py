@@ -12,7 +12,8 @@ class OfflineDistillation(TaughtByFrozen):
 
     Loss: (1 - alpha) L(z, y) + alpha D(sg[z_teacher], z), where L is the task's supervised term and D its distillation:
     CE and T^2 KL(sg[p_teacher] || p) in classification. alpha = 0.9 and T = 4 are the values of the released code of
-    attention transfer and of RepDistiller.
+    attention transfer and of RepDistiller. The papers of other divergences weigh the terms otherwise: `labels_weight`,
+    and the divergence's own weight, are for that (`configs/kd.py:divergence=dkd`).
 
     Args:
         networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
@@ -22,6 +23,7 @@ class OfflineDistillation(TaughtByFrozen):
         teacher_epochs: int, for how many epochs.
         temperature: positive float.
         alpha: float in [0, 1], the share of the distillation term.
+        labels_weight: float, not negative: the weight of the supervised term; None: 1 - alpha.
         **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
@@ -30,15 +32,27 @@ class OfflineDistillation(TaughtByFrozen):
     """
 
     def __init__(
-        self, networks, teacher=None, *, teacher_network=None, teacher_epochs=0, temperature=4.0, alpha=0.9, **common
+        self,
+        networks,
+        teacher=None,
+        *,
+        teacher_network=None,
+        teacher_epochs=0,
+        temperature=4.0,
+        alpha=0.9,
+        labels_weight=None,
+        **common,
     ):
+        if labels_weight is not None and labels_weight < 0:
+            raise ValueError(f"The weight of the labels must not be negative. Received: labels_weight={labels_weight}.")
         self.alpha = check_share(alpha)
+        self.labels_weight = 1.0 - self.alpha if labels_weight is None else float(labels_weight)
         self.temperature = check_temperature(temperature)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
 
     def student_terms(self, targets, student, teacher):
         answer = self.answer(student)
         return {
-            "peer_0/supervised": (1.0 - self.alpha) * self.task.supervised(targets, answer),
-            "peer_0/distillation": self.alpha * self.task.distil(self.answer(teacher), answer, self.temperature),
+            "peer_0/supervised": self.labels_weight * self.task.supervised(targets, answer),
+            "peer_0/distillation": self.alpha * self.distil(targets, self.answer(teacher), answer, self.temperature),
         }

@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from odtf.layers.initializers import linear_uniform
-from odtf.losses import check_temperature, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.peers import embedding_of, peer_seed
 
@@ -32,8 +32,9 @@ class OKDDip(Branched):
         temperature: positive float.
         alpha: float, not negative: the weight of the distillation.
         form: "branch" (a shared trunk) or "network" (every peer a network of its own).
-        aggregate: "logits", as the released code, or "probabilities": the target is sum_b alpha_ab softmax(z_b / T),
-            and the leader's the mean of softmax(z_b / T), as notes on the paper have it (UNVERIFIED).
+        aggregate: the `aggregate` of the divergence: "logits", the default and the released code, or "probabilities":
+            the target is sum_b alpha_ab softmax(z_b / T), and the leader's the mean of softmax(z_b / T), as notes on
+            the paper have it (UNVERIFIED).
         ramp_epochs: float, the length of the ramp; 0 for none.
         detach_targets: bool; True freezes the attention where it started: a check of what it is worth.
         cut: tap or layer after which the branches part; None: the last stage is the branches' own.
@@ -45,6 +46,7 @@ class OKDDip(Branched):
     """
 
     only = ("classification",)
+    aggregates = True
 
     def __init__(
         self,
@@ -54,7 +56,7 @@ class OKDDip(Branched):
         temperature=3.0,
         alpha=1.0,
         form="branch",
-        aggregate="logits",
+        aggregate=None,
         ramp_epochs=80,
         detach_targets=False,
         cut=None,
@@ -64,15 +66,13 @@ class OKDDip(Branched):
             raise ValueError(f"The weight of the distillation must not be negative. Received: alpha={alpha}.")
         if form not in ("branch", "network"):
             raise ValueError(f"form must be 'branch' or 'network'. Received: {form!r}.")
-        if aggregate not in ("logits", "probabilities"):
-            raise ValueError(f"aggregate must be 'logits' or 'probabilities'. Received: {aggregate!r}.")
         self.temperature = check_temperature(temperature)
         self.alpha = float(alpha)
-        self.aggregate = aggregate
         self.detach_targets = bool(detach_targets)
         super().__init__(
             networks, num_peers=num_peers, least=3, shared=form == "branch", cut=cut, ramp_epochs=ramp_epochs, **common
         )
+        self.divergence.take(aggregate=aggregate)
         embeddings = [embedding_of(peer.output) for peer in self.peers.values()]
         sizes = [embedding.shape[-1] for embedding in embeddings]
         if len(set(sizes[1:])) > 1:
@@ -95,19 +95,15 @@ class OKDDip(Branched):
         attention = self.attention([outputs[name]["embedding"] for name in self.auxiliaries])
         for index, name in enumerate(self.auxiliaries):
             target = self._target(logits, [attention[:, index, b, None] for b in range(len(logits))])
-            terms[f"{name}/distillation"] = weight * kl_divergence(target, outputs[name]["logits"], self.temperature)
+            soft = self.distil(targets, target, outputs[name]["logits"], self.temperature)
+            terms[f"{name}/distillation"] = weight * soft
         target = self._target(logits, [1.0 / len(logits)] * len(logits))
-        terms["peer_0/distillation"] = weight * kl_divergence(target, outputs["peer_0"]["logits"], self.temperature)
-        return terms
+        soft = self.distil(targets, target, outputs["peer_0"]["logits"], self.temperature)
+        return {**terms, "peer_0/distillation": weight * soft}
 
     def _target(self, logits, weights):
         """Returns the logits of the weighted mean of the peers' logits, or of their probabilities."""
-        if self.aggregate == "logits":
-            target = sum(w * z for w, z in zip(weights, logits, strict=True))
-        else:
-            softened = [ops.softmax(z / self.temperature) for z in logits]
-            probabilities = sum(w * p for w, p in zip(weights, softened, strict=True))
-            target = self.temperature * ops.log(ops.maximum(probabilities, 1e-30))
+        target = self.divergence.mean(logits, weights, self.temperature)
         return ops.stop_gradient(target) if self.detach_targets else target
 
 

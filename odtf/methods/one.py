@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from odtf.layers.initializers import linear_uniform
-from odtf.losses import check_temperature, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.fusion import joined
 from odtf.methods.shared.peers import peer_seed
@@ -88,7 +88,7 @@ class ONE(Branched):
         for name in self.branches:
             logits = outputs[name]["logits"]
             terms[f"{name}/supervised"] = self.task.supervised(targets, logits)
-            terms[f"{name}/distillation"] = self.ramp * kl_divergence(target, logits, self.temperature)
+            terms[f"{name}/distillation"] = self.ramp * self.distil(targets, target, logits, self.temperature)
         return terms
 
 

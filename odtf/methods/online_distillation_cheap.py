@@ -33,9 +33,9 @@ class OnlineDistillationCheap(Method):
         num_peers: int, at least 2; a sequence has its own length. The paper writes a general m; the released code has
             4.
         temperature: positive float.
-        kl_reduction: "batchmean", the formula of the paper, or "elementmean", the mean over batch and classes that
-            the released code gets from PyTorch's default (1/classes of the former). Which one the paper's tables
-            used is UNVERIFIED.
+        kl_reduction: the `reduction` of the divergence "kl": "batchmean", the default and the formula of the paper, or
+            "elementmean", the mean over batch and classes that the released code gets from PyTorch's default (1/classes
+            of the former). Which one the paper's tables used is UNVERIFIED.
         detach_teacher: bool; True stops the gradient at the teacher's logits in the divergence. False is the
             released code (PyTorch 0.4.1 differentiates the target) and the abstract's "mutual learning".
         **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
@@ -47,14 +47,10 @@ class OnlineDistillationCheap(Method):
 
     tells_peers_apart = True
 
-    def __init__(
-        self, networks, *, num_peers=4, temperature=4.0, kl_reduction="batchmean", detach_teacher=False, **common
-    ):
+    def __init__(self, networks, *, num_peers=4, temperature=4.0, kl_reduction=None, detach_teacher=False, **common):
         super().__init__(**common)
-        if kl_reduction not in ("batchmean", "elementmean"):
-            raise ValueError(f"kl_reduction must be 'batchmean' or 'elementmean'. Received: {kl_reduction!r}.")
+        self.divergence.take(kl_reduction=kl_reduction)
         self.temperature = check_temperature(temperature)
-        self.kl_reduction = kl_reduction
         self.detach_teacher = bool(detach_teacher)
         self.peers = independent_peers(several(networks, num_peers), self.seed)
         check_answers(self.peers, self.task)
@@ -71,12 +67,11 @@ class OnlineDistillationCheap(Method):
     def loss_terms(self, targets, outputs):
         teacher = self.answer(outputs["teacher"])
         target = ops.stop_gradient(teacher) if self.detach_teacher else teacher
-        weight = 1.0 if self.kl_reduction == "batchmean" else 1.0 / teacher.shape[-1]
         terms = {"teacher/supervised": self.task.supervised(targets, teacher)}
         for name in self.peers:
             answer = self.answer(outputs[name])
             terms[f"{name}/supervised"] = self.task.supervised(targets, answer)
-            terms[f"{name}/distillation"] = weight * self.task.distil(target, answer, self.temperature)
+            terms[f"{name}/distillation"] = self.distil(targets, target, answer, self.temperature)
         return terms
 
 

@@ -106,7 +106,7 @@ class OnlineEnsemble(Branched):
         for name in self.peers:
             taps, answer = outputs[name], self.answer(outputs[name])
             terms[f"{name}/supervised"] = self.alpha * self.task.supervised(targets, answer)
-            terms[f"{name}/distillation"] = self.gamma * self.task.distil(target, answer, self.temperature)
+            terms[f"{name}/distillation"] = self.gamma * self.distil(targets, target, answer, self.temperature)
             if name in self.adapters:
                 stages = self.adapters[name].output
                 adapted = self.adapters[name]({stage: taps[stage] for stage in stages})

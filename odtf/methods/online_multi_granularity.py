@@ -78,6 +78,7 @@ class OnlineMultiGranularity(Method):
 
     label = "multi_granularity"
     only = ("translation",)
+    distils = False
 
     def __init__(
         self,

@@ -87,7 +87,7 @@ class Pacemaker(TeacherChain):
         if self.guidance == "ensemble":
             answers = {"ensemble" if len(teachers) > 1 else teachers[0]: sum(answers.values()) / len(teachers)}
         for teacher, answer in answers.items():
-            terms[f"{name}/from_{teacher}"] = self.share / len(answers) * self.divergence(answer, name, outputs)
+            terms[f"{name}/from_{teacher}"] = self.share / len(answers) * self.taught(answer, name, targets, outputs)
         return terms
 
 

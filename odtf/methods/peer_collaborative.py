@@ -7,7 +7,7 @@ official code; the unofficial reproduction is shaoeric/Peer-Collaborative-Learni
 import keras
 from keras import ops
 
-from odtf.losses import check_temperature, kl_divergence
+from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched, shared_trunk
 from odtf.methods.shared.fusion import joined, linear
 from odtf.methods.shared.peers import embedding_of, independent_peers, peer_seed, several
@@ -125,14 +125,14 @@ class PeerCollaborative(Branched):
         terms = {"ensemble/supervised": self.task.supervised(targets, teacher)}
         for name, own in zip(self.branches, self.mean_branches, strict=True):
             logits = outputs[name]["logits"]
-            from_means = [self._divergence(mean, logits) for other, mean in means.items() if other != own]
+            from_means = [self._divergence(targets, mean, logits) for other, mean in means.items() if other != own]
             terms[f"{name}/supervised"] = self.task.supervised(targets, logits)
-            terms[f"{name}/ensemble"] = self.ramp * self._divergence(teacher, logits)
+            terms[f"{name}/ensemble"] = self.ramp * self._divergence(targets, teacher, logits)
             terms[f"{name}/mean"] = self.ramp * (sum(from_means) / len(from_means))
         return terms
 
-    def _divergence(self, target, logits):
-        return kl_divergence(ops.stop_gradient(target), logits, self.temperature)
+    def _divergence(self, targets, teacher, logits):
+        return self.distil(targets, ops.stop_gradient(teacher), logits, self.temperature)
 
     # The mean models ------------------------------------------------------------------------------------------------
 

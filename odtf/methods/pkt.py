@@ -34,6 +34,7 @@ class PKT(TaughtByFrozen):
     """
 
     label = "pkt"
+    distils = False
 
     def __init__(
         self,

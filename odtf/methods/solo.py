@@ -14,6 +14,8 @@ class Solo(Method):
         **common: `task`, `seed`, `name`; see `Method`.
     """
 
+    distils = False
+
     def __init__(self, networks, **common):
         super().__init__(**common)
         self.peers = independent_peers(several(networks, least=1, most=1), self.seed)

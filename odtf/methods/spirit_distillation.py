@@ -66,6 +66,7 @@ class SpiritDistillation(TaughtByFrozen):
     """
 
     label = "spirit"
+    distils = False
 
     def __init__(
         self,

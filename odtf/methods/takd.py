@@ -24,7 +24,8 @@ class TAKD(TeacherChain):
             Empty: all at once, which is not in the paper.
         temperature: positive float, T.
         share: float in [0, 1], lambda.
-        kl_reduction: "batchmean" (the formula) or "elementmean" (the released code).
+        kl_reduction: the `reduction` of the divergence "kl": "batchmean" (the default, the formula) or "elementmean"
+            (the released code).
         **common: `task`, `seed`, `name`; see `Method`.
 
     Raises:
@@ -40,7 +41,7 @@ class TAKD(TeacherChain):
         step_epochs=(160,),
         temperature=5.0,
         share=0.5,
-        kl_reduction="batchmean",
+        kl_reduction=None,
         **common,
     ):
         members = chain_of(teacher_network, assistant_networks, networks)
@@ -59,5 +60,5 @@ class TAKD(TeacherChain):
         hard = self.supervised(name, targets, outputs)
         if not teachers:
             return {f"{name}/supervised": hard}
-        soft = self.divergence(self.answer(outputs[teachers[0]]), name, outputs)
+        soft = self.taught(self.answer(outputs[teachers[0]]), name, targets, outputs)
         return {f"{name}/supervised": (1.0 - self.share) * hard, f"{name}/distillation": self.share * soft}

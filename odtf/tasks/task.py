@@ -65,6 +65,8 @@ class Task:
         methods: names of those of odtf's methods that have a meaning in the task; empty: all that say nothing else.
         relational: whether `distil` compares how the answers of a batch lie to each other, and not answer with answer:
             teacher and student may then answer in different shapes.
+        divergences: names of those of `config.method.divergence`, beside "kl", that its answers can be compared by:
+            where an answer has a score for each of several classes on its last axis, and the one target is the class.
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
         client: `odtf.tasks.clients.Client` that proves that a mobile library reads a file of it; None if there is none.
         draw: callable `draw(pyplot, info, images, targets, answers)` that returns a matplotlib figure of some images,
@@ -84,6 +86,7 @@ class Task:
     normalization = None
     methods: typing.ClassVar[tuple] = ()
     relational = False
+    divergences: typing.ClassVar[tuple] = ()
     agreement = None
     client = None
     draw = None

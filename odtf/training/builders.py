@@ -42,6 +42,9 @@ def of_method(method):
     """Returns the keys of `config.method` for a class of methods, as `arguments` does."""
     needed = {key: p.default is p.empty for key, p in _named(method).items()}
     needed["networks"] = False  # One network, for all peers, stands in config.network.
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(method).parameters.values())
+    if method.distils and takes_all:
+        needed["divergence"] = False  # It is the base's, whose arguments a method passes on.
     if "teacher" in needed:
         needed |= {"teacher_workdir": needed["teacher"], "teacher": False}  # A finished run, or a file.
     return needed

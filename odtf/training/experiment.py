@@ -60,6 +60,7 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
             input_range=quantization.pixel_range(dataset.mean, dataset.std),
         )
         method.task.observe(dataset)
+        _check_labels(config, method)
         _check_exportable(config, method)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, config.epochs)
         optimizer = make_optimizer(config.optimizer, schedule)
@@ -82,6 +83,15 @@ def _check_devices(config, placement):
         raise UserError(
             "config.batch_size is the global batch, which all replicas share: it must be a multiple of "
             f"{placement.num_replicas}. Received: {config.batch_size}."
+        )
+
+
+def _check_labels(config, method):
+    unlabelled = [domain["name"] for domain in config.data.domains if not domain.get("labels", True)]
+    if unlabelled and method.divergence.needs_labels:
+        raise UserError(
+            f"The divergence {method.divergence.name!r} needs the labels of all images, which a domain of "
+            f"config.data.domains has not. Received: {unlabelled[0]!r} with labels=False."
         )
 
 

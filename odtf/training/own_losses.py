@@ -1,4 +1,4 @@
-"""Loss terms of the user's own: functions that a config names in place of those of its task."""
+"""Loss terms that a config chooses: the divergence, and functions of the user's own in place of those of its task."""
 
 import inspect
 
@@ -81,9 +81,9 @@ def install(task, options, given):
 
 
 def check(method, image_shape, num_views, epochs, strategy):
-    """Traces the loss of a compiled method, in every phase, to show that it takes the user's functions.
+    """Traces the loss of a compiled method, in every phase, to show that it takes what the config has chosen.
 
-    Nothing is computed. A method without functions of the user's own is not traced.
+    Nothing is computed. A method with its task's own terms alone is not traced.
 
     Args:
         method: `odtf.methods.Method`.
@@ -93,10 +93,11 @@ def check(method, image_shape, num_views, epochs, strategy):
         strategy: `tf.distribute.Strategy` of the method.
 
     Raises:
-        UserError: if a function returns something else than a value per example, or the method has no use for it.
+        UserError: if a function returns something else than a value per example, or the method has no use for it or
+            for the divergence.
     """
     terms = [term for term in vars(method.task).values() if isinstance(term, Term)]
-    if not terms:
+    if not terms and method.divergence.is_default:
         return
     views = (num_views,) if num_views > 1 else ()
     images = tf.zeros((2, *views, *image_shape))
@@ -114,6 +115,11 @@ def check(method, image_shape, num_views, epochs, strategy):
         # Steps have no control flow on tensors, and an error of the user's code is to be seen as it is.
         tf.function(lambda: strategy.run(step), autograph=False).get_concrete_function()
     method.phase = phase
+    if not (method.divergence.is_default or method.divergence.used):
+        raise UserError(
+            f"{type(method).__name__} compares no answers as the config has it: a positive weight of that term, or "
+            f"config.method.divergence left out, would be right. Received: divergence={method.divergence.name!r}."
+        )
     for term in terms:
         if not term.used:
             raise UserError(

@@ -22,6 +22,8 @@ def make_method(name, network=NETWORK, synchronized=False, **options):
     if "step_epochs" in parameters:  # A chain, trained all at once.
         options.setdefault("teacher_network", functools.partial(least, synchronized=synchronized))
         options.setdefault("step_epochs", ())
+    if name == "SwitOKD":
+        options.setdefault("teacher_network", functools.partial(network, synchronized=synchronized))
     if name == "SpiritDistillation":  # Its last stage alone; its networks are equal behind the cut.
         options = {"cut": "stage2", "imitation_epochs": 0, "statistics_epochs": 0, **options}
     if name == "PKT" and options.get("task", Classification()).name != "retrieval":

@@ -30,14 +30,14 @@ class TeacherChain(Method):
             for as long as training does. Empty: all networks are trained at once.
         temperature: positive float.
         share: float in [0, 1], the weight of the distillation against that of the supervised term.
-        kl_reduction: "batchmean", or "elementmean", the mean over batch and classes that PyTorch has by default.
+        kl_reduction: the `reduction` of the divergence "kl"; None: as `divergence` says.
         **common: `task`, `seed`, `name`; see `Method`. The student starts as if it were alone.
 
     Raises:
         ValueError: if the answers of the networks differ in shape, or an argument is out of range.
     """
 
-    def __init__(self, members, steps, *, step_epochs, temperature, share, kl_reduction="batchmean", **common):
+    def __init__(self, members, steps, *, step_epochs, temperature, share, kl_reduction=None, **common):
         super().__init__(**common)
         lengths = _lengths(step_epochs, len(steps))
         if lengths and (len(lengths) != len(steps) or not all(isinstance(n, int) and n > 0 for n in lengths)):
@@ -48,13 +48,11 @@ class TeacherChain(Method):
             )
         if not 0.0 <= share <= 1.0:
             raise ValueError(f"The share of the distillation term must lie in [0, 1]. Received: share={share}.")
-        if kl_reduction not in ("batchmean", "elementmean"):
-            raise ValueError(f"kl_reduction must be 'batchmean' or 'elementmean'. Received: {kl_reduction!r}.")
+        self.divergence.take(kl_reduction=kl_reduction)
         self.steps = list(steps)
         self.step_ends = list(itertools.accumulate(lengths))
         self.temperature = check_temperature(temperature)
         self.share = float(share)
-        self.kl_reduction = kl_reduction
         self.peers = {
             name: make(seed=peer_seed(self.seed, len(members) - 1 - index), name=name)
             for index, (name, make) in enumerate(members.items())
@@ -129,11 +127,9 @@ class TeacherChain(Method):
         """Returns the supervised term of a network, `[batch]`."""
         return self.task.supervised(targets, self.answer(outputs[name]))
 
-    def divergence(self, teacher, name, outputs):
+    def taught(self, teacher, name, targets, outputs):
         """Returns the divergence T^2 KL(sg[teacher] || network) of a network from a teacher's answer, `[batch]`."""
-        answer = self.answer(outputs[name])
-        weight = 1.0 if self.kl_reduction == "batchmean" else 1.0 / answer.shape[-1]
-        return weight * self.task.distil(ops.stop_gradient(teacher), answer, self.temperature)
+        return self.distil(targets, ops.stop_gradient(teacher), self.answer(outputs[name]), self.temperature)
 
 
 def chain_of(teacher, assistants, student):

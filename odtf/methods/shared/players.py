@@ -28,6 +28,8 @@ class Player:
         every: int; it steps in every so many-th step alone, first in step number `every`.
         when: callable `when(targets, outputs, terms)` that returns a bool scalar tensor; it steps where that is true on
             all replicas. None: always.
+        counts_all: bool, whether its optimizer counts the steps too in which it pauses, so that its learning rate goes
+            by the epochs of the run; else it counts its own.
 
     Raises:
         ValueError: if it does not step in every step, and has no optimizer of its own.
@@ -40,6 +42,7 @@ class Player:
     terms: tuple | None = None
     every: int = 1
     when: collections.abc.Callable | None = None
+    counts_all: bool = False
 
     def __post_init__(self):
         if self.every < 1:
@@ -217,13 +220,20 @@ class Update:
         return ops.logical_and(steps, context.all_reduce(tf.distribute.ReduceOp.MEAN, wish) > 0.999)
 
 
+def mean_over_replicas(values):
+    """Returns the mean over all replicas of every tensor of a nest; inside of a step."""
+    context = tf.distribute.get_replica_context()
+    return tf.nest.map_structure(lambda value: context.all_reduce(tf.distribute.ReduceOp.MEAN, value), values)
+
+
 def _values(player):
     """Returns the present values of all that a step of a player changes."""
     return [tf.identity(v.value) for v in _changed(player)]
 
 
 def _changed(player):
-    return [*player.variables, *player.optimizer.variables]
+    kept = player.optimizer.iterations if player.counts_all else None
+    return [*player.variables, *(v for v in player.optimizer.variables if v is not kept)]
 
 
 def _take_back(player, steps, values):

@@ -100,9 +100,14 @@ class TrainingStep:
             self._forwards.clear()
         turned |= self.warm_start is not None and self.warm_start.begin_epoch(epoch)
         if turned or phase != self.phase:
-            self.phase = phase
+            self.phase, self.phase_began = phase, self._first_epoch_of(phase, epoch)
             self._step_function = None
             self.forget_loops()
+
+    def _first_epoch_of(self, phase, epoch):
+        while epoch and self.phase_at(epoch - 1) == phase:
+            epoch -= 1
+        return epoch
 
     def check_reached(self, epoch, epochs):
         """Refuses to train a student on whose answer no term of the loss has any effect; the training loop calls it.

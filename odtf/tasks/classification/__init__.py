@@ -35,6 +35,7 @@ class Classification(Task):
     name = "classification"
     output = "logits"
     targets: typing.ClassVar[dict] = {"label": Target()}
+    divergences: typing.ClassVar[tuple] = ("standardized", "dkd", "dist")
     agreement = Agreement()
     client = ImageClassifier()
     templates = pathlib.Path(__file__).parent / "templates"

@@ -35,7 +35,8 @@ class Segmentation(Task):
             masks (see `odtf.tasks.segmentation.frequencies`), or a list of numbers.
         gamma: float, exponent of the focal loss.
         hard_share: float in (0, 1], of "hard_pixels".
-        distillation: "pixel" for the mean KL of every pixel's classes, "channel" for that of every class's places.
+        distillation: "pixel" for the mean KL of every pixel's classes, "channel" for that of every class's places,
+            which leaves no other choice to `config.method.divergence`.
         answers: what a file gives: "logits", "probabilities" or "classes" (uint8 where the target takes a CAST, else
             int32); None: probabilities where the target is `finished`, else logits.
 
@@ -46,6 +47,7 @@ class Segmentation(Task):
     name = "segmentation"
     output = "logits"
     targets: typing.ClassVar[dict] = {"mask": Target(None, "uint8", "nearest", VOID)}
+    divergences = ("standardized", "dkd", "dist")
     agreement = overlap.MaskAgreement()
     templates = pathlib.Path(__file__).parent / "templates"
 
@@ -75,6 +77,8 @@ class Segmentation(Task):
         if self.class_weights is not None and "cross_entropy" not in self.losses:
             raise ValueError(f"class_weights are of the cross-entropy. Received: loss={loss!r}.")
         self.gamma, self.hard_share, self.distillation, self.answers = gamma, hard_share, distillation, answers
+        if distillation == "channel":
+            self.divergences = ()
         if answers != "classes":  # MediaPipe finds the largest score itself, and wants scores.
             self.client, self.snippets = ImageSegmenter(), {"android": "segmenter.md.j2"}
         self.metrics = {

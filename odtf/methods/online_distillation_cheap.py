@@ -11,6 +11,7 @@ from odtf.layers import BatchNormalization
 from odtf.layers.initializers import linear_uniform
 from odtf.losses import check_temperature
 from odtf.methods.base import Method
+from odtf.methods.shared.frozen_teacher import check_share
 from odtf.methods.shared.peers import check_answers, independent_peers, last_map, peer_seed, several
 from odtf.models import heads
 
@@ -24,8 +25,17 @@ class OnlineDistillationCheap(Method):
     The teacher is concat(Z_1..Z_m) -> BN -> ReLU -> global average pooling -> dense, on the maps Z_i before pooling.
     Where an answer is a map (ours; the paper has classes alone), a 1x1 convolution, enlarged to the answer's size,
     stands in for pooling and dense. Learning is mutual: the teacher is not detached, so that the divergence also pulls
-    the teacher's head and, through the concatenation, all peers. There is no standard-convolution network in this
-    cohort: that is what the peers were made from, by replacing its convolutions.
+    the teacher's head and, through the concatenation, all peers.
+
+    That is the released code, in which no network has standard convolutions: the peers were made from one by replacing
+    them. The abstract has "the teacher with the standard convolution". A DESIGN CHOICE for it is `teacher_network`: one
+    more member z_n, there only to teach, trained from scratch with the rest. The loss is then
+
+        L(z_n, y) + mutual T^2 KL(sg[p(mean_i z_i)] || p_n) + L(z_t, y)
+        + sum over peers i of [ (1 - share) L(z_i, y) + share T^2 KL(p(target) || p_i) ],
+
+    the target being z_n, or the mean of z_n and z_t. In the log and in report.json "teacher" is that network, and the
+    concatenation is "head". Whether the target is detached is `detach_teacher`'s to say here too.
 
     Args:
         networks: callable `network(seed=int, name=str)` that returns a network with its named taps, or a sequence of
@@ -36,42 +46,89 @@ class OnlineDistillationCheap(Method):
         kl_reduction: the `reduction` of the divergence "kl": "batchmean", the default and the formula of the paper, or
             "elementmean", the mean over batch and classes that the released code gets from PyTorch's default (1/classes
             of the former). Which one the paper's tables used is UNVERIFIED.
-        detach_teacher: bool; True stops the gradient at the teacher's logits in the divergence. False is the
-            released code (PyTorch 0.4.1 differentiates the target) and the abstract's "mutual learning".
-        **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
+        detach_teacher: bool; True stops the gradient at the target's logits in the divergence. False is the released
+            code (PyTorch 0.4.1 differentiates the target) and the abstract's "mutual learning".
+        share: float in [0, 1], the weight of a peer's divergence, and 1 - share that of its labels; None: 1 for both,
+            as released.
+        teacher_network: callable as `networks`, for the standard network; None: there is none, as released.
+        target: "network" or "mean", what the peers follow where there is that network.
+        mutual: float, not negative: how much it follows the peers.
+        **common: `task`, `seed`, `synchronized`, `divergence`, `name`; see `Method`.
 
     Raises:
-        ValueError: if there are fewer than 2 peers, their maps do not fit, the temperature is not positive or the
-            reduction is unknown.
+        ValueError: if there are fewer than 2 peers, their maps or answers do not fit, or an argument is out of range.
     """
 
     tells_peers_apart = True
 
-    def __init__(self, networks, *, num_peers=4, temperature=4.0, kl_reduction=None, detach_teacher=False, **common):
+    def __init__(
+        self,
+        networks,
+        *,
+        num_peers=4,
+        temperature=4.0,
+        kl_reduction=None,
+        detach_teacher=False,
+        share=None,
+        teacher_network=None,
+        target="network",
+        mutual=0.0,
+        **common,
+    ):
         super().__init__(**common)
         self.divergence.take(kl_reduction=kl_reduction)
+        if target not in ("network", "mean"):
+            raise ValueError(f"target must be 'network' or 'mean'. Received: {target!r}.")
+        if mutual < 0 or (teacher_network is None and (mutual or target != "network")):
+            raise ValueError(
+                "mutual must not be negative, and it and target are of a teacher_network. "
+                f"Received: mutual={mutual}, target={target!r}, {'no' if teacher_network is None else 'a'} network."
+            )
         self.temperature = check_temperature(temperature)
         self.detach_teacher = bool(detach_teacher)
+        self.labels_weight, self.soft_weight = (1.0, 1.0) if share is None else (1.0 - share, check_share(share))
+        self.target, self.mutual = target, float(mutual)
         self.peers = independent_peers(several(networks, num_peers), self.seed)
-        check_answers(self.peers, self.task)
+        check_answers(self.peers, self.task, averaged=bool(mutual))
         self.teacher_head = teacher_head(
             list(self.peers.values()),
             self.synchronized,
             seed=peer_seed(self.seed, len(self.peers)),
             output=self.task.output,
         )
+        if teacher_network is not None:
+            self.teacher = teacher_network(seed=peer_seed(self.seed, len(self.peers) + 1), name="teacher")
+            check_answers({"teacher": self.teacher, **self.peers}, self.task, averaged=target == "mean")
+
+    @classmethod
+    def epochs_of(cls, options, networks, epochs):
+        teacher = {"teacher": None} if options.get("teacher_network") else {}
+        return super().epochs_of(options, {**teacher, **networks}, epochs)
 
     def call_teacher(self, outputs, training):
         return self.teacher_head([last_map(outputs[name]) for name in self.peers], training=training)
 
+    def call(self, images, training=False):
+        outputs = super().call(images, training)
+        if self.teacher is None:
+            return outputs
+        standard = self.teacher(self.view(images, 0), training=training)
+        return {**outputs, "head": outputs["teacher"], "teacher": standard}
+
     def loss_terms(self, targets, outputs):
-        teacher = self.answer(outputs["teacher"])
-        target = ops.stop_gradient(teacher) if self.detach_teacher else teacher
-        terms = {"teacher/supervised": self.task.supervised(targets, teacher)}
+        answers = self.answers(outputs)
+        teachers = ("teacher",) if self.teacher is None else ("teacher", "head")
+        terms = {f"{name}/supervised": self.task.supervised(targets, answers[name]) for name in teachers}
+        target = (answers["teacher"] + answers["head"]) / 2.0 if self.target == "mean" else answers["teacher"]
+        target = ops.stop_gradient(target) if self.detach_teacher else target
         for name in self.peers:
-            answer = self.answer(outputs[name])
-            terms[f"{name}/supervised"] = self.task.supervised(targets, answer)
-            terms[f"{name}/distillation"] = self.distil(targets, target, answer, self.temperature)
+            soft = self.distil(targets, target, answers[name], self.temperature)
+            terms[f"{name}/supervised"] = self.labels_weight * self.task.supervised(targets, answers[name])
+            terms[f"{name}/distillation"] = self.soft_weight * soft
+        if self.mutual:
+            ensemble = ops.stop_gradient(sum(answers[name] for name in self.peers) / len(self.peers))
+            soft = self.distil(targets, ensemble, answers["teacher"], self.temperature)
+            terms["teacher/mutual"] = self.mutual * soft
         return terms
 
 

@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import models
+from odtf import models, runs
+from odtf.finetune.teacher import make_teacher
 from odtf.methods.online_distillation_cheap import OnlineDistillationCheap
-from tests.methods.conftest import make_method
+from odtf.training import cohorts, config_checks, strategy
+from odtf.training.config import free, load_config
+from tests.methods.conftest import NETWORK, make_method
+from tests.methods.numpy_losses import cross_entropy, divergence, moved, random_outputs
+from tests.methods.tiny import tiny
 
 
 def log_softmax(z):
@@ -125,3 +130,135 @@ def test_deployed_peer_is_the_peer_and_nothing_else(batch):
 def test_elementmean_is_refused_when_misspelt():
     with pytest.raises(ValueError, match=r"'batchmean' or 'elementmean'.*'mean'"):
         make_method("OnlineDistillationCheap", kl_reduction="mean")
+
+
+# The standard network ------------------------------------------------------------------------------------------------
+
+
+def with_network(**options):
+    """Two peers and a wider network that teaches them."""
+    return make_method("OnlineDistillationCheap", num_peers=2, teacher_network=functools.partial(NETWORK, 6), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"share": 0.9, "target": "mean"},
+        {"share": 0.3, "mutual": 0.05, "temperature": 2.0},
+        {"share": 1.0, "target": "mean", "mutual": 0.2, "kl_reduction": "elementmean"},
+    ],
+)
+def test_whole_loss_with_the_standard_network_against_numpy(options):
+    method = with_network(**options)
+    labels, z, outputs = random_outputs(method, ("peer_0", "peer_1", "head", "teacher"))
+    temperature, share = options.get("temperature", 4.0), options.get("share")
+    weight = 0.1 if options.get("kl_reduction") == "elementmean" else 1.0
+    hard, soft = (1.0, 1.0) if share is None else (1.0 - share, share)
+    target = (z["head"] + z["teacher"]) / 2 if options.get("target") == "mean" else z["teacher"]
+    expected = {f"{name}/supervised": cross_entropy(labels, z[name]) for name in ("head", "teacher")}
+    for name in ("peer_0", "peer_1"):
+        expected[f"{name}/supervised"] = hard * cross_entropy(labels, z[name])
+        expected[f"{name}/distillation"] = soft * weight * divergence(target, z[name], temperature)
+    if "mutual" in options:
+        ensemble = (z["peer_0"] + z["peer_1"]) / 2
+        back = weight * divergence(ensemble, z["teacher"], temperature)
+        expected["teacher/mutual"] = options["mutual"] * back
+    terms = {name: float(tf.reduce_mean(t)) for name, t in method.loss_terms(tf.constant(labels), outputs).items()}
+    assert terms == pytest.approx(expected, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("options", "pulled"),
+    [
+        ({"detach_teacher": True}, {"peer_0"}),
+        ({}, {"peer_0", "teacher"}),
+        ({"target": "mean"}, {"peer_0", "peer_1", "head", "teacher"}),
+    ],
+)
+def test_whom_the_divergence_of_a_peer_moves(options, pulled, batch):
+    method = with_network(mutual=0.5, **options)
+    parts = {**method.peers, "head": method.teacher_head, "teacher": method.teacher}
+    found = moved(method, batch, "peer_0/distillation", parts)
+    assert {name for name, moves in found.items() if moves} == pulled
+    found = moved(method, batch, "teacher/mutual", parts)
+    assert {name for name, moves in found.items() if moves} == {"teacher"}
+
+
+def test_the_standard_network_is_no_student(batch):
+    method = with_network()
+    assert method.students == tuple(method.peers) == ("peer_0", "peer_1")
+    outputs = method(batch[0])
+    np.testing.assert_array_equal(outputs["teacher"]["logits"], method.teacher(batch[0])["logits"])
+    assert outputs["head"]["logits"].shape == (16, 10)
+    spans = OnlineDistillationCheap.epochs_of({"teacher_network": {"name": "x"}}, {"peer_0": {}}, 7)
+    assert spans == {"peer_0": (0, 7), "teacher": (0, 7)}
+    assert OnlineDistillationCheap.epochs_of({}, {"peer_0": {}}, 7) == {"peer_0": (0, 7)}
+    # What a fine-tuning may take for its teacher: the standard network, or the mean of the students.
+    name, teach = make_teacher("cohort", method)
+    assert name == "online teacher"
+    np.testing.assert_array_equal(teach(batch[0]), outputs["teacher"]["logits"])
+    name, teach = make_teacher("ensemble", method)
+    assert name == "ensemble of 2"
+    mean = (outputs["peer_0"]["logits"] + outputs["peer_1"]["logits"]) / 2
+    np.testing.assert_allclose(teach(batch[0]), mean, rtol=1e-5, atol=1e-6)
+
+
+def test_a_run_reports_the_standard_network_as_its_teacher(tmp_path):
+    config = load_config("tests/training/two_peers.py", "epochs=1")
+    config.batch_size = 512
+    config.export.targets = ()
+    network = {"name": "plain_cnn", "widths": (8, 12)}
+    config.method = free(
+        {"name": "OnlineDistillationCheap", "num_peers": 2, "share": 0.9, "teacher_network": network, "mutual": 0.05}
+    )
+    report = runs.train(config, tmp_path, strategy.make_placement())
+    assert [peer["name"] for peer in report["peers"]] == ["peer_0", "peer_1"]
+    assert report["student"]["name"].startswith("peer_")
+    assert report["teacher"]["params"] > 2 * report["student"]["params"]
+    assert 0 <= report["teacher"]["test_top1"] <= 1
+    run = runs.Run(tmp_path)
+    assert run.peers == ("peer_0", "peer_1")
+    cohort = run.cohort()
+    assert cohort.teacher.count_params() > run.network().count_params()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mutual": 0.1}, r"are of a teacher_network. Received: mutual=0.1, target='network', no network"),
+        ({"target": "mean"}, r"are of a teacher_network. Received: mutual=0.0, target='mean', no network"),
+        ({"target": "both"}, r"'network' or 'mean'. Received: 'both'"),
+        ({"teacher_network": NETWORK, "mutual": -1.0}, r"must not be negative.*mutual=-1.0"),
+        ({"share": 1.5}, r"lie in \[0, 1\].*1.5"),
+        ({"teacher_network": functools.partial(tiny, classes=7)}, r"one shape.*\(7,\) of teacher"),
+    ],
+)
+def test_bad_arguments_of_the_standard_network(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_method("OnlineDistillationCheap", num_peers=2, **options)
+
+
+@pytest.mark.parametrize(
+    ("arg", "method", "networks"),
+    [
+        ("data=cifar100", "OnlineDistillationCheap", ("od_cheap_resnet", None)),
+        ("data=stl10,teacher=network", "OnlineDistillationCheap", ("od_cheap_resnet", "cifar_resnet")),
+        ("data=folder:photos,teacher=mean", "OnlineDistillationCheap", ("od_cheap_resnet", "cifar_resnet")),
+        ("method=cheap", "Solo", ("od_cheap_resnet", None)),
+        ("method=standard", "Solo", ("cifar_resnet", None)),
+        ("method=kd", "OfflineDistillation", ("od_cheap_resnet", "cifar_resnet")),
+    ],
+)
+def test_the_config_has_other_data_and_its_baselines_by_name(arg, method, networks):
+    config = load_config("configs/cifar10_od.py", f"{arg},depth=14")
+    config_checks.check(config)
+    cohorts.rehearse(config, load_teacher=None)
+    teacher = config.method.get("teacher_network")
+    assert config.method.name == method
+    assert (config.network.name, teacher and teacher["name"]) == networks
+    assert config.network.depth == 14
+    assert teacher is None or teacher["depth"] == 14
+    assert config.data.name == dict(part.split("=") for part in arg.split(",")).get("data", "cifar10")
+    assert (config.data.mean is None) == (config.data.name not in ("cifar10", "cifar100"))
+    assert (config.epochs, tuple(config.schedule.restarts)) == ((600, (300,)) if "kd" in arg else (300, ()))

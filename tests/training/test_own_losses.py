@@ -8,7 +8,7 @@ import pytest
 
 from odtf import runs
 from odtf.errors import UserError
-from odtf.training import cohorts, own_losses, strategy
+from odtf.training import cohorts, experiment, own_losses, strategy
 from odtf.training.config import free
 from tests.training.test_experiment import small
 
@@ -75,6 +75,35 @@ def test_what_is_no_loss_is_refused_and_nothing_written(method, task, message, t
         runs.train(config_with(method, **task), tmp_path / "run", strategy.make_placement())
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (
+            {"name": "AttentionTransfer", "divergence": "dist", "beta": 1.0},
+            "AttentionTransfer compares no answers as.*'dist'",
+        ),
+        ({"name": "OfflineDistillation", "divergence": "dkd", "alpha": 0.5}, None),
+        ({"name": "Solo", "divergence": "dkd"}, r"Solo takes the keys name, networks\. Received: divergence='dkd'"),
+    ],
+)
+def test_a_divergence_that_no_loss_asks_for_is_refused(method, message, tmp_path):
+    if method["name"] != "Solo":
+        method = {**method, "teacher_network": {"name": "plain_cnn", "widths": (4, 8)}, "teacher_epochs": 1}
+    config = config_with(method)
+    config.epochs = 2
+    with nullcontext() if message is None else pytest.raises(UserError, match=message):
+        experiment.prepare(config, tmp_path, strategy.make_placement(), load_teacher=None)
+
+
+def test_a_divergence_that_needs_labels_is_refused_where_a_domain_has_none(tmp_path):
+    for name in ("dkd", "dist"):
+        config = config_with({"name": "DeepMutualLearning", "divergence": name})
+        config.data.domains = ({"name": "digits", "images": 100, "labels": False},)
+        refused = pytest.raises(UserError, match=r"'dkd' needs the labels of all images.*'digits' with labels=False")
+        with refused if name == "dkd" else nullcontext():
+            experiment.prepare(config, tmp_path, strategy.make_placement(), load_teacher=None)
 
 
 def test_it_is_judged_on_several_replicas_alike(mirrored, tmp_path):

@@ -18,9 +18,10 @@ DESIGN CHOICE, the usual protocol of wide ResNets, for each network of the chain
 Nesterov momentum 0.9, learning rate 0.1 times 0.2 at epochs 60, 120 and 160, weight decay 5e-4, zero-padded crops and
 flips; T = 4, half of the weight on distillation. Never turn or transpose images here: rows are all the student sees.
 
-Arguments: network, data (cifar10, cifar100), method (pacemaker, kd, solo), pacemaker (half: 3x3 and then 1x3 in each
+Arguments: network, data (cifar10, cifar100), method (pacemaker, kd, solo), pacemaker (half: 3x3 and then 1xN in each
 block; ensemble: a branch of each on one 3x3 stem, which the student has then, too; ResNets always have the latter),
-guidance (mean, ensemble, sequence), online (all at once), epochs (of each network), smoke (an epoch each on digits).
+line (N of the 1xN convolutions, odd; the teacher stays 3x3), guidance (mean, ensemble, sequence), online (all at once),
+epochs (of each network), smoke (an epoch each on digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, smoke
@@ -46,6 +47,7 @@ def get_config(arg=None):
         data="cifar100",
         method="pacemaker",
         pacemaker="half",
+        line=3,
         guidance="mean",
         online=False,
         epochs=200,
@@ -68,10 +70,11 @@ def get_config(arg=None):
         spec, epochs = {**spec, **(SMALL_WIDE if spec["name"] == "wide_resnet" else SMALL)}, 1
         spec.pop("widen", None)
     half = choose("pacemaker", arg.pacemaker, {"half": True, "ensemble": False})
-    teacher, student, between = {**spec}, {**spec, "conv": "line"}, None
+    line = "line" if arg.line == 3 else f"line{arg.line}"
+    teacher, student, between = {**spec}, {**spec, "conv": line}, None
     if spec["name"] == "wide_resnet" and half:
-        student["stem_conv"] = "line"
-        between = {**spec, "second_conv": "line"}
+        student["stem_conv"] = line
+        between = {**spec, "second_conv": line}
     config.network = free(student)
     config.method = choose(
         "method",

@@ -1,6 +1,7 @@
 """What a network may use in place of a standard convolution, and the pieces all networks are put together from."""
 
 import copy
+import re
 
 import keras
 import numpy as np
@@ -27,13 +28,28 @@ SPATIAL = ("depthwise", "group", "shift")
 CONVOLUTIONS = ("standard", "group", "shuffled_group", "depthwise", "shift", "line", "ghost")
 
 
+def line_width(conv):
+    """Returns the N of a 1xN convolution by its name: 3 for "line", N for "lineN", N odd; None for any other name."""
+    match = re.fullmatch("line([1-9][0-9]*)?", conv) if isinstance(conv, str) else None
+    width = int(match[1] or 3) if match else 0
+    return width if width % 2 and width > 1 else None
+
+
+def check_convolution(conv, also=()):
+    """Raises ValueError unless `conv` is one of `CONVOLUTIONS`, "lineN", or one of the names in `also`."""
+    if conv not in CONVOLUTIONS and conv not in also and not line_width(conv):
+        known = ", ".join((*also, *CONVOLUTIONS))
+        raise ValueError(f"Unknown convolution; there are {known}, line5 and so on. Received: conv={conv!r}")
+
+
 class Pieces:
     """Layers of one network, each initialised from its own number of a stream that the network's seed starts.
 
     Args:
         conv: what stands for a 3x3 convolution, one of `CONVOLUTIONS`: "group" is a grouped 3x3 convolution,
             "shuffled_group" the same followed by a channel shuffle, "depthwise" and "shift" are followed by a 1x1
-            convolution, "line" is 1x3, "ghost" a Ghost module with a 3x3 primary convolution.
+            convolution, "line" is 1x3 and "line5" 1x5 (any odd number), "ghost" a Ghost module with a 3x3 primary
+            convolution.
         groups: number of groups, for the grouped kinds alone.
         seed: integer; networks of different seeds differ in every random weight, equal seeds give equal networks.
         synchronized: whether batch normalisations take their statistics over all replicas.
@@ -73,8 +89,7 @@ class Pieces:
         return pieces
 
     def _known(self, conv):
-        if conv not in CONVOLUTIONS:
-            raise ValueError(f"Unknown convolution; there are {', '.join(CONVOLUTIONS)}. Received: conv={conv!r}")
+        check_convolution(conv)
         if conv in GROUPED and self.groups is None:
             raise ValueError(f"A grouped convolution needs the number of groups. Received: groups=None, conv={conv!r}")
         return conv
@@ -142,9 +157,9 @@ class Pieces:
         """What the network has where the standard one has a 3x3 convolution (without what follows it)."""
         if self.conv == "standard":
             return self.standard(x, filters, 3, strides, name=name, use_bias=use_bias, dilation=self.dilation)
-        if self.conv == "line":
+        if width := line_width(self.conv):
             options = {"kernel_initializer": self.kernel_initializer(), "dilation_rate": self.dilation}
-            return LineConv2D(filters, 3, strides, use_bias=use_bias, name=name, **options)(x)
+            return LineConv2D(filters, width, strides, use_bias=use_bias, name=name, **options)(x)
         if self.conv == "group":
             return self._grouped(x, filters, strides, name=name, use_bias=use_bias)
         if self.conv == "shuffled_group":

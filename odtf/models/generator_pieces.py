@@ -3,10 +3,9 @@
 import keras
 
 from odtf.layers import BatchNormalization, DepthwiseConv2D, InstanceNormalization, ReflectionPadding2D
-from odtf.models.convolution import CONVOLUTIONS, EPSILON, MOMENTUM, Pieces
+from odtf.models.convolution import EPSILON, MOMENTUM, Pieces, check_convolution
 
 SEPARABLE = "separable"
-GENERATOR_CONVOLUTIONS = (SEPARABLE, *CONVOLUTIONS)
 NORMS = ("batch", "instance")
 PADDINGS = ("reflect", "zero")
 # Of every kernel; batch normalisations' scales start around 1 with the same deviation.
@@ -42,9 +41,7 @@ class GeneratorPieces(Pieces):
     def __init__(
         self, conv, *, norm, padding="reflect", separable_norm="instance", groups=None, seed=0, synchronized=False
     ):
-        if conv not in GENERATOR_CONVOLUTIONS:
-            known = ", ".join(GENERATOR_CONVOLUTIONS)
-            raise ValueError(f"Unknown convolution; there are {known}. Received: conv={conv!r}")
+        check_convolution(conv, also=(SEPARABLE,))
         for argument, value, allowed in (
             ("norm", norm, NORMS),
             ("separable_norm", separable_norm, NORMS),

@@ -167,6 +167,9 @@ def test_synchronized_reaches_every_batch_normalisation():
         ({"name": "cifar_resnet", "inner_width": 2}, (8, 8, 1), 10, "inner_width=2, block='basic'"),
         ({"name": "cifar_resnet", "width": 0}, (8, 8, 1), 10, "width=0"),
         ({"name": "cifar_resnet", "conv": "winograd"}, (8, 8, 1), 10, "standard, group.*conv='winograd'"),
+        ({"name": "cifar_resnet", "conv": "line4"}, (8, 8, 1), 10, "line5 and so on.*conv='line4'"),
+        ({"name": "cifar_resnet", "conv": "line1"}, (8, 8, 1), 10, "Unknown convolution.*conv='line1'"),
+        ({"name": "unet_generator", "conv": "lines"}, (256, 256, 3), 10, "Unknown convolution.*conv='lines'"),
         ({"name": "cifar_resnet", "conv": "group"}, (8, 8, 1), 10, "needs the number of groups"),
         ({"name": "cifar_resnet", "conv": "group", "groups": 3}, (8, 8, 1), 10, "filters=16, groups=3"),
         ({"name": "cifar_resnet", "conv": "group", "groups": 1}, (8, 8, 1), 10, "at least 2 groups.*groups=1"),
@@ -188,6 +191,16 @@ def test_synchronized_reaches_every_batch_normalisation():
 def test_impossible_networks_are_refused(spec, shape, classes, message):
     with pytest.raises(ValueError, match=message):
         models.build(spec, shape, classes, seed=0)
+
+
+@pytest.mark.parametrize(("conv", "width"), [("line", 3), ("line5", 5), ("line11", 11)])
+def test_lines_of_any_odd_width(conv, width):
+    """1xN kernels at either stride, and the network that is deployed computes the same."""
+    network = randomized(models.build({"name": "resnet8", "conv": conv}, (9, 9, 3), 10, seed=0))
+    kernels = [tuple(network.get_layer(name).kernel.shape) for name in ("stage1_conv1", "stage2_conv1")]
+    assert kernels == [(1, width, 16, 16), (1, width, 16, 32)]
+    x = images((9, 9, 3))
+    np.testing.assert_allclose(models.deploy(network)(x), network(x)["logits"], rtol=1e-4, atol=1e-4)
 
 
 def test_a_negative_seed_is_refused():

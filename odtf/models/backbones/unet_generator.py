@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from odtf.models.convolution import CONVOLUTIONS
+from odtf.models.convolution import check_convolution
 from odtf.models.generator_pieces import GeneratorPieces, expansions
 from odtf.models.heads import doubled
 from odtf.models.sizes import checked_width, network_input
@@ -66,8 +66,7 @@ def unet_generator(
     """
     inputs = network_input(input_shape, head)
     _check_levels(levels, inputs.shape[1:3])
-    if conv not in CONVOLUTIONS:
-        raise ValueError(f"Unknown convolution; there are {', '.join(CONVOLUTIONS)}. Received: conv={conv!r}")
+    check_convolution(conv)
     options = {"norm": norm, "padding": padding, "groups": groups, "seed": seed, "synchronized": synchronized}
     pieces = GeneratorPieces(conv, **options)
     channels = [checked_width(width) * min(2**level, _WIDEST) for level in range(levels)]

@@ -285,7 +285,7 @@ class Experiment:
             "student": {**student, "epoch": chosen_at["epoch"], "step": chosen_at["step"]},
             "exports": [],
             "seconds": {"train": round(progress["seconds"], 1), "export": 0.0},
-            **report_lib.disagreement(chosen),
+            **report_lib.diversity(chosen, last),
         }
 
 

@@ -15,8 +15,11 @@ The form is stable; keys may be added, none is renamed or removed:
     student     the peer that validation chose: as in peers, with epoch and step of the choice
     exports     for each: target, quantization, path, bytes, sha256, test_METRIC, agreement, latency_us_p50, ops, ...
     seconds     train, export
-    disagreement    only where networks started from trained weights: for each two peers, "ONE-OTHER", the share of the
-                validation images on which their answers differ (where answers are no classes: the task's distance)
+    disagreement    only of several peers: for each two, "ONE-OTHER", the share of the validation images on which their
+                answers differ (where answers are no classes: the task's agreement)
+    diversity   only of several peers, val_VALUE, test_VALUE and the same at the end: disagreement, the mean over the
+                pairs; mean_METRIC, of the mean of the peers' answers; chooser_METRIC, of one who knows for every image
+                which peer is best (METRIC the one that chooses, where it is a mean over images)
     finetuned   only after odtf-finetune, for each: mode, peer, target, teacher, float (val_METRIC, test_METRIC), stages
                 (name, epoch, step, val_METRIC), tuned (the model before conversion), post_training and file (as in
                 exports, with val_METRIC, gzip_bytes, sparsity, clusters, kernels), left_dense, sparse_path, seconds
@@ -77,15 +80,16 @@ def cost_of(network, task):
     return {"params": cost.params, "macs": cost.macs or None}
 
 
-def disagreement(chosen):
-    """Returns the part of a report that says how far the answers of peers differ, empty where that was not measured.
+def diversity(chosen, last):
+    """Returns the part of a report that says how far the answers of peers differ, empty where there is one peer.
 
     Args:
-        chosen: as for `figures`.
+        chosen, last: as for `figures`.
     """
     mark = "disagreement/"
     found = {key.removeprefix(mark): round(v, 6) for key, v in chosen["val"].items() if key.startswith(mark)}
-    return {"disagreement": found} if found else {}
+    values = figures("diversity", chosen, last)
+    return ({"disagreement": found} if found else {}) | ({"diversity": values} if values else {})
 
 
 def _costs(row):

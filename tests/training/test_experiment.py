@@ -61,8 +61,15 @@ def test_report_has_the_documented_form(whole):
     workdir, report = whole
     assert json.loads((workdir / "report.json").read_text()) == report
     assert list(report) == [
-        *("config", "method", "task", "dataset", "seed", "peers", "teacher", "student", "exports", "seconds")
+        *("config", "method", "task", "dataset", "seed", "peers", "teacher", "student", "exports", "seconds"),
+        *("disagreement", "diversity"),
     ]
+    assert list(report["disagreement"]) == ["peer_0-peer_1"]
+    values = ("disagreement", "mean_top1", "chooser_top1")
+    assert set(report["diversity"]) == {
+        f"{when}{s}_{v}" for when in ("", "last_") for s in ("val", "test") for v in values
+    }
+    assert report["diversity"]["test_chooser_top1"] >= max(peer["test_top1"] for peer in report["peers"])
     assert [peer["name"] for peer in report["peers"]] == ["peer_0", "peer_1"]
     for peer in [*report["peers"], report["student"]]:
         assert {"name", "params", "macs", "val_top1", "test_top1", "last_val_top1", "last_test_top1"} <= set(peer)
@@ -80,6 +87,9 @@ def test_log_has_every_term_and_every_peer(whole):
     assert terms | {"loss", "teacher/top1", "teacher/supervised", "learning_rate", "step"} <= set(train_line)
     validation = [line for line in lines if line["kind"] == "validation"]
     assert [line["epoch"] for line in validation] == [1, 2]
+    assert all(
+        {"diversity/disagreement", "diversity/mean_top1", "disagreement/peer_0-peer_1"} <= set(v) for v in validation
+    )
     assert list((workdir / "tensorboard").iterdir())
 
 

@@ -1,16 +1,12 @@
 """Evaluation of a cohort: the task's metrics of every peer and the teacher, over all replicas."""
 
-import itertools
-
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from odtf import metrics
-
-# What the sums of two peers' agreement begin with.
-_PAIRS = "pairs/"
+from odtf.methods.shared import diversity
 
 
 class Evaluation:
@@ -23,12 +19,13 @@ class Evaluation:
             data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
 
         Returns:
-            As `sums_of`, and the sums of pairs of peers.
+            As `sums_of`, and those of how much the peers differ, see `odtf.methods.shared.diversity`.
         """
         images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
         outputs = self(images, training=False)
-        sums = self.sums_of(self.task.standard(targets), outputs, weights)
-        return sums | self._pair_sums(outputs, weights)
+        targets, weights = self.task.standard(targets), _weights(outputs, weights)
+        differ = diversity.sums(self.task, targets, self.answers(outputs), weights)
+        return self.sums_of(targets, outputs, weights) | differ
 
     def sums_of(self, targets, outputs, weights=None):
         """Returns a dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
@@ -38,9 +35,7 @@ class Evaluation:
             outputs: what `call` returned for inference.
             weights: tensor `[batch]`, how much an example counts; None: 1.
         """
-        if weights is None:
-            weights = ops.ones(ops.shape(keras.tree.flatten(outputs)[0])[:1])
-        weights = ops.cast(weights, "float32")
+        weights = _weights(outputs, weights)
         sums = {
             f"{who}/{name}": value
             for who, output in self.answers(outputs).items()
@@ -48,30 +43,6 @@ class Evaluation:
         }
         held_out = self.held_out_sums(targets, outputs, weights)
         return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
-
-    def _pair_sums(self, outputs, weights):
-        """Sums of how far peers that start from trained weights agree, two by two."""
-        answers = {name: answer for name, answer in self.answers(outputs).items() if name.startswith("peer_")}
-        if self.warm_start is None or self.task.agreement is None or not answers:
-            return {}
-        if weights is None:
-            weights = ops.ones(ops.shape(next(iter(answers.values())))[:1])
-        weights = ops.cast(weights, "float32")
-        return {
-            f"{_PAIRS}{one}-{other}/{key}": value
-            for one, other in itertools.combinations(answers, 2)
-            for key, value in self.task.agreement.sums(answers[one], answers[other], weights).items()
-        }
-
-    def _disagreement(self, totals):
-        """Takes those sums out of `totals`: "disagreement/ONE-OTHER" -> how far two peers differ."""
-        pairs = {}
-        for name in [name for name in totals if name.startswith(_PAIRS)]:
-            pair, _, key = name.removeprefix(_PAIRS).partition("/")
-            pairs.setdefault(pair, {})[key] = totals.pop(name)
-        found = {pair: self.task.agreement.result(sums) for pair, sums in pairs.items()}
-        share = pairs and self.task.agreement.share
-        return {f"disagreement/{pair}": 1.0 - value if share else value for pair, value in found.items()}
 
     @property
     def sums_function(self):
@@ -146,8 +117,8 @@ class Evaluation:
                 another split (`odtf.metrics.references_of`); where a split is not given, they are left out.
 
         Returns:
-            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1]; where networks start from
-            trained weights, also "disagreement/ONE-OTHER".
+            dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1]; of several peers also how much
+            they differ, "disagreement/ONE-OTHER" and "diversity/VALUE": see `odtf.methods.shared.diversity`.
 
         Raises:
             ValueError: if there is no example.
@@ -173,7 +144,7 @@ class Evaluation:
             raise ValueError("There is nothing to evaluate on: the data set is empty.")
         held_out = {name: totals.pop(name) for name in list(totals) if name.startswith("held_out/")}
         values = {name.removeprefix("held_out/"): float(total) / count for name, total in held_out.items()}
-        values |= self._disagreement(totals)
+        values |= diversity.results(self.task, totals)
         given = given or {}
         known = {name: metric for name, metric in self.task.metrics.items() if metric.reference in (None, *given)}
         for who in dict.fromkeys(name.partition("/")[0] for name in totals):
@@ -199,6 +170,13 @@ class Evaluation:
                 yield sums_function(iterator)
             except (tf.errors.OutOfRangeError, StopIteration):
                 return
+
+
+def _weights(outputs, weights):
+    """How much every example of a batch counts, float32 `[batch]`; 1 where nothing is said."""
+    if weights is None:
+        weights = ops.ones(ops.shape(keras.tree.flatten(outputs)[0])[:1])
+    return ops.cast(weights, "float32")
 
 
 def _of(who, totals):

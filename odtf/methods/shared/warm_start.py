@@ -10,7 +10,7 @@ Peers that start from one file have equal bodies. What makes them differ, by met
     Solo and methods with a teacher             they have one student; their networks have different parts to play
 
 Equal peers that none of this tells apart get equal gradients for ever; `twins` finds them. How far peers differ is
-measured at every validation: "disagreement/ONE-OTHER" in the log and in report.json.
+measured at every validation, see `odtf.methods.shared.diversity`.
 """
 
 import contextlib

@@ -250,6 +250,13 @@ CONFIG = [
     method("at least 2 peers", "num_peers=1", "DeepMutualLearning", num_peers=1),
     method("num_peers must be an integer", r"num_peers=2\.5", num_peers=2.5),
     method("kl_reduction must be 'batchmean' or 'elementmean'", "'sum'", kl_reduction="sum"),
+    method("divergence must be one of kl, standardized, dkd, dist", "'kdd'", divergence="kdd"),
+    method("The divergence 'dist' takes beta, gamma, weight", "'alpha'", divergence={"name": "dist", "alpha": 1}),
+    changed(
+        {"task": {"name": "retrieval"}, "method": {"name": "DeepMutualLearning", "divergence": "dkd"}},
+        "config.method: The divergence 'dkd' compares class scores: kl, the task's own",
+        "the task 'retrieval'",
+    ),
     method("teacher", "neither|no teacher_workdir", "OfflineDistillation"),
     method("must be the workdir of a finished run", "7", "OfflineDistillation", teacher_workdir=7),
     method("holds no finished run", "no config.json", "OfflineDistillation", teacher_workdir="$empty"),

@@ -32,6 +32,9 @@ def default_config():
     classes are those of the data. Besides, `taps`, `pixels`, `answer` and (of a file) `weights="keep"` say what
     `odtf.models.from_keras` does not find. No code of a file is run; it must lie where it was when a run is exported.
 
+    `method.divergence`, in every method that compares a student's answer with a teacher's, is "kl", "standardized",
+    "dkd" or "dist"; or a mapping with it as "name" and options, see `odtf.methods.shared.divergence.Divergence`.
+
     `method.teacher` is the path of a model that was trained elsewhere, or a mapping with it as "file" and further
     arguments of `odtf.teachers.load`: `{"file": "big.onnx", "pixels": "0..1", "order": ("cat", "dog")}`.
     """

@@ -73,12 +73,13 @@ def dkd(labels, teacher_logits, student_logits, temperature=1.0, alpha=1.0, beta
         other classes, which stays finite.
     """
     temperature = check_temperature(temperature)
-    labels = ops.argmax(labels, axis=-1) if ops.ndim(labels) == ops.ndim(student_logits) else ops.cast(labels, "int32")
+    labels = ops.argmax(labels, axis=-1) if ops.ndim(labels) == ops.ndim(student_logits) else labels
+    labels = ops.cast(labels, "int32")
     valid = None
     if ignore is not None:
         counts = ops.not_equal(labels, ignore)
         labels, valid = ops.where(counts, labels, 0), ops.cast(counts, "float32")
-    true = ops.one_hot(labels, student_logits.shape[-1], dtype="bool")
+    true = ops.equal(ops.expand_dims(labels, -1), ops.arange(student_logits.shape[-1]))
     binary, others = zip(*(_decoupled(z, true, temperature) for z in (teacher_logits, student_logits)), strict=True)
     return temperature**2 * _per_example(alpha * _kl(*binary) + beta * _kl(*others), valid)
 

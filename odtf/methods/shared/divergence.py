@@ -50,7 +50,7 @@ class Divergence:
     def __init__(self, said, task, aggregates=False):
         options = dict(said) if isinstance(said, collections.abc.Mapping) else {"name": said}
         self.name = options.pop("name", None)
-        if self.name not in OPTIONS:
+        if not isinstance(self.name, str) or self.name not in OPTIONS:
             raise ValueError(f"divergence must be one of {', '.join(OPTIONS)}. Received: {said!r}.")
         if self.name not in (KL, *task.divergences):
             known = ", ".join((KL, *task.divergences))

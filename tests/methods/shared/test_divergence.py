@@ -164,6 +164,7 @@ def test_elementmean_against_numpy():
     ("name", "options", "message"),
     [
         ("DeepMutualLearning", {"divergence": "kd"}, r"one of kl, standardized, dkd, dist. Received: 'kd'"),
+        ("DeepMutualLearning", {"divergence": ["kl"]}, r"one of kl.*Received: \['kl'\]"),
         ("DeepMutualLearning", {"divergence": None}, r"one of kl.*Received: None"),
         ("DeepMutualLearning", {"divergence": {"beta": 2.0}}, r"one of kl.*Received: \{'beta': 2.0\}"),
         ("DeepMutualLearning", {"divergence": {"name": "dkd", "gamma": 1}}, r"'dkd' takes alpha, beta.*'gamma'"),

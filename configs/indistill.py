@@ -34,9 +34,9 @@ differs. Gains over prior methods by the first version's abstract, points of mAP
 Fashion-MNIST 1, CUB-200 14.27, ImageNet 1.97.
 
 Arguments: network (auxiliary, student, resnet20), data (cifar10, cifar100, fashion_mnist), teacher ("": trained in the
-first 80 epochs of this run; or the workdir of a finished run), main (pkt, kd), labels (weight of the labels in pkt),
-retrieval (how many images the database has at most; with kd 0 for none), epochs (after the teacher), smoke (an epoch
-each on digits).
+first 80 epochs of this run; or the workdir of a finished run), main (pkt, kd, fitnets, at), labels (weight of the
+labels in pkt), retrieval (how many images the database has at most; but for pkt 0 for none), epochs (after the
+teacher), smoke (an epoch each on digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, smoke

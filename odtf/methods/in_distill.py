@@ -13,12 +13,15 @@ from keras import ops
 
 from odtf.layers import Shift2D
 from odtf.losses import (
+    attention_transfer,
     check_temperature,
     probabilistic_knowledge_transfer,
     squared_difference,
 )
+from odtf.methods.attention_transfer import pooled
+from odtf.methods.fit_nets import make_regressor, squared_error
 from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen, check_relations, check_share, tap_of
-from odtf.methods.shared.peers import embedding_of, taps_of
+from odtf.methods.shared.peers import embedding_of, peer_seed, stages_of, taps_of
 from odtf.metrics import MeanAveragePrecision, PrecisionAtK
 from odtf.metrics.ranking import DISTANCES
 from odtf.models.graph import call_of
@@ -34,9 +37,10 @@ class InDistill(TaughtByFrozen):
 
     Main loss "kd": (1 - alpha) L(z, y) + alpha D(sg[z_teacher], z), L the task's supervised term and D its
     distillation. "pkt": probabilistic knowledge transfer between the embeddings, and `labels_weight` L(z, y); 0, as
-    released, is for retrieval, where the embedding is the answer: another answer would learn nothing. "kd" follows the
-    paper's last version, the curriculum as a warm-up to any distillation; "pkt" its first one and the released code.
-    The epochs a layer has in the last version are UNVERIFIED: those of the code are the default.
+    released, is for retrieval, where the embedding is the answer: another answer would learn nothing. "fitnets" and
+    "at": L(z, y) and the hint of `FitNets` in one stage, or the attention of `AttentionTransfer` at every stage. "pkt"
+    is the paper's first version and the released code; its last one has the curriculum as a warm-up to any
+    distillation. The epochs a layer has in that version are UNVERIFIED: those of the code are the default.
 
     The teacher's maps are those of inference, with the moving statistics of the channels that are kept: pruning is a
     choice among its channels. (The released code normalises the pruned layers by the statistics of the batch, with the
@@ -54,10 +58,13 @@ class InDistill(TaughtByFrozen):
         teacher_epochs: int, for how many epochs.
         layers: names of the maps that are learned, from the first to the last.
         layer_epochs: epochs of each; empty: the main loss from the start. The released code has 3, 4 and 5.
-        main: "kd" or "pkt".
+        main: "kd", "pkt", "fitnets" or "at".
         temperature: positive float, T.
         alpha: float in [0, 1].
         labels_weight: float, not negative, for "pkt".
+        hint: name of the tap of teacher and student, for "fitnets".
+        hint_weight: float, not negative, likewise.
+        beta: float, not negative, the weight of the attention, for "at".
         retrieval_examples: int, of how many images the database, and the queries, consist at most, the first of each
             split; 0: no retrieval. It counts in classification alone: the task of retrieval has metrics of its own.
         **common: `task`, `seed`, `name`; see `Method`.
@@ -83,6 +90,9 @@ class InDistill(TaughtByFrozen):
         temperature=4.0,
         alpha=0.9,
         labels_weight=0.0,
+        hint="stage2",
+        hint_weight=100.0,
+        beta=1000.0,
         retrieval_examples=10_000,
         **common,
     ):
@@ -91,21 +101,32 @@ class InDistill(TaughtByFrozen):
                 "Every layer has its epochs, or none has. "
                 f"Received: layers={tuple(layers)}, layer_epochs={tuple(layer_epochs)}."
             )
-        if main not in ("kd", "pkt") or labels_weight < 0:
+        if main not in ("kd", "pkt", "fitnets", "at"):
+            raise ValueError(f"main must be 'kd', 'pkt', 'fitnets' or 'at'. Received: {main!r}.")
+        if min(labels_weight, hint_weight, beta) < 0:
             raise ValueError(
-                f"main must be 'kd' or 'pkt', and labels_weight not negative. Received: {main!r}, {labels_weight}."
+                "No weight may be negative. "
+                f"Received: labels_weight={labels_weight}, hint_weight={hint_weight}, beta={beta}."
             )
         if main == "pkt":
             check_relations(common.get("task"), "embedding", labels_weight)
         self.curriculum = tuple(layers) if layer_epochs else ()
         self.layer_ends = list(itertools.accumulate(layer_epochs))
         self.main, self.labels_weight = main, float(labels_weight)
+        self.hint, self.hint_weight, self.beta = hint, float(hint_weight), float(beta)
         self.temperature, self.alpha = check_temperature(temperature), check_share(alpha)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
         self.retrieval_examples = int(retrieval_examples) if self.task.name == "classification" else 0
         if main == "pkt":
             for network in (self.peers["peer_0"], self.teacher):
                 embedding_of(taps_of(network.output, self.task.output))
+        if main == "fitnets":
+            maps = tap_of(self.peers["peer_0"], hint, "student"), tap_of(self.teacher, hint, "teacher")
+            self.regressor = make_regressor(*maps, self.synchronized, seed=peer_seed(self.seed, 2))
+        if main == "at":
+            self.levels = stages_of(self.peers["peer_0"].output)
+            for level in self.levels:
+                pooled(tap_of(self.teacher, level, "teacher"), tap_of(self.peers["peer_0"], level, "student"))
         # Which channels of the teacher are kept is a state of the run: where it resumes, it must not choose again.
         self.kept = {layer: self._kept_weight(layer) for layer in self.curriculum}
         if teacher is not None:
@@ -148,8 +169,23 @@ class InDistill(TaughtByFrozen):
         if phase > TEACHER:
             self.choose_channels()
 
+    @property
+    def in_curriculum(self):
+        """Whether this phase of training is one of a layer's."""
+        return TEACHER < self.phase <= len(self.curriculum)
+
+    def call(self, images, training=False):
+        outputs = super().call(images, training)
+        return self.complete(outputs, training) if training else outputs
+
+    def complete(self, outputs, training):
+        if self.main != "fitnets" or self.phase == TEACHER or self.in_curriculum:
+            return outputs
+        student = outputs["peer_0"]
+        return {**outputs, "peer_0": {**student, "regressed": self.regressor(student[self.hint], training=training)}}
+
     def student_terms(self, targets, student, teacher):
-        if self.phase <= len(self.curriculum):
+        if self.in_curriculum:
             layer = self.curriculum[self.phase - 1]
             pruned = ops.take(teacher[layer], ops.convert_to_tensor(self.kept[layer]), axis=-1)
             return {f"peer_0/{layer}": squared_difference(pruned, student[layer])}
@@ -157,6 +193,13 @@ class InDistill(TaughtByFrozen):
         if self.main == "kd":
             soft = self.distil(targets, self.answer(teacher), self.answer(student), self.temperature)
             return {"peer_0/supervised": (1.0 - self.alpha) * hard, "peer_0/distillation": self.alpha * soft}
+        if self.main == "fitnets":
+            error = ops.mean(squared_error(teacher[self.hint], student["regressed"]), (1, 2, 3))
+            return {"peer_0/supervised": hard, "peer_0/hint": self.hint_weight * error}
+        if self.main == "at":
+            maps = {level: pooled(teacher[level], student[level]) for level in self.levels}
+            looks = {f"peer_0/attention_{level}": self.beta * attention_transfer(*pair) for level, pair in maps.items()}
+            return {"peer_0/supervised": hard, **looks}
         terms = {"peer_0/supervised": self.labels_weight * hard} if self.labels_weight else {}
         return {**terms, "peer_0/pkt": probabilistic_knowledge_transfer(teacher["embedding"], student["embedding"])}
 

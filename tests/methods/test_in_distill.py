@@ -93,7 +93,33 @@ def test_main_loss_of_relations(labels_weight):
     assert (method.retrieval_examples > 0) == (labels_weight > 0)
 
 
-@pytest.mark.parametrize("main", ["kd", "pkt"])
+def test_main_losses_of_maps():
+    """The hint of FitNets, regressed by a convolution, and the attention of both stages."""
+    labels = np.arange(6)
+    method = make(main="fitnets", hint_weight=3.0)
+    outputs = random_outputs(method)
+    outputs["peer_0"]["regressed"] = 2.0 * outputs["teacher"]["stage2"]
+    student = outputs["peer_0"]["logits"].numpy()
+    expected = {
+        "peer_0/supervised": cross_entropy(labels, student),
+        "peer_0/hint": 3.0 * float((outputs["teacher"]["stage2"].numpy() ** 2).mean()),
+    }
+    assert terms_at(method, 3, outputs, labels) == pytest.approx(expected, rel=1e-5)
+    method = make(main="at", beta=7.0)
+    outputs = random_outputs(method)
+
+    def attention(maps):
+        rows = (maps.numpy() ** 2).mean(-1).reshape(6, -1)
+        return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+    expected = {"peer_0/supervised": cross_entropy(labels, outputs["peer_0"]["logits"].numpy())}
+    for level in ("stage1", "stage2"):
+        difference = attention(outputs["teacher"][level]) - attention(outputs["peer_0"][level])
+        expected[f"peer_0/attention_{level}"] = 7.0 * (difference**2).mean()
+    assert terms_at(method, 3, outputs, labels) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("main", ["kd", "pkt", "fitnets", "at"])
 def test_every_phase_moves_the_student_alone_and_as_far_as_its_layer(batch, main):
     method = make(main=main)
     student = [v.value for v in method.peers["peer_0"].trainable_variables]
@@ -211,7 +237,9 @@ def test_deployed_student_is_the_peer(batch):
     ("options", "message"),
     [
         ({"layer_epochs": (1,)}, "Every layer has its epochs"),
-        ({"main": "ce"}, "'kd' or 'pkt'"),
+        ({"main": "ce"}, r"'kd', 'pkt', 'fitnets' or 'at'. Received: 'ce'"),
+        ({"beta": -1.0}, r"No weight may be negative.*beta=-1.0"),
+        ({"main": "fitnets", "hint": "stage9"}, "student has the maps"),
         ({"main": "pkt"}, r"nothing trains the answer 'logits'.*the task 'retrieval'"),
         ({"layers": ("stage1", "stage9")}, "student has the maps"),
         ({"teacher": tiny((3, 6), seed=0, name="narrow")}, "at least its channels"),

@@ -100,18 +100,21 @@ def test_the_mode_against_numpy(seed):
 
 
 def test_both_modes_by_hand():
-    """A student that guesses beside a teacher that is sure waits for nobody; the teacher waits for it."""
+    """A teacher that is right waits for a student that is sure of another class, and not for one that guesses.
+
+    Of a guess the gap is d_s - d_t, just below the threshold d_s - exp(-d_t / (d_s + d_t)) d_t.
+    """
     method, labels = make(), np.arange(10)
-    sure, guess = 8.0 * np.eye(10), np.zeros((10, 10))
+    right, wrong, guess = 3.0 * np.eye(10), 8.0 * np.eye(10)[(labels + 1) % 10], np.zeros((10, 10))
 
     def mode(student, teacher):
         outputs = {"peer_0": {"logits": tf.constant(student)}, "teacher": {"logits": tf.constant(teacher)}}
         return bool(method.teacher_learns(tf.constant(labels), outputs))
 
-    assert not mode(guess, sure)
-    assert mode(sure, guess)
-    assert mode(sure, sure)
-    assert mode(guess, guess)
+    assert not mode(wrong, right)
+    assert mode(right, wrong)
+    assert mode(right, right)
+    assert mode(guess, right)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])

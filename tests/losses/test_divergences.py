@@ -84,7 +84,7 @@ def test_dkd_golden_value_by_hand():
     q_t = np.array([np.exp(0.5), np.exp(-1)]) / (np.exp(0.5) + np.exp(-1))
     q_s = np.array([np.e, 1]) / (np.e + 1)
     expected = 0.5 * (b_t * np.log(b_t / b_s)).sum() + 3.0 * (q_t * np.log(q_t / q_s)).sum()
-    assert dkd(LABELS, TEACHER, STUDENT, 1.0, 0.5, 3.0)[0] == pytest.approx(expected, rel=1e-5)
+    assert float(dkd(LABELS, TEACHER, STUDENT, 1.0, 0.5, 3.0)[0]) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])

@@ -166,7 +166,7 @@ def test_phone_file_ends_in_what_the_task_puts_behind(network, pictures, tmp_pat
 
 
 def test_less_error_is_better(network, pictures, tmp_path):
-    """A file whose error grew by more than the task allows is refused; one of a worse student is not, if answers may differ."""
+    """A file that is worse by more than the task allows is refused; a better one is not, where answers may differ."""
     wrong = keras.models.clone_model(network)
     _, bias = network.get_layer("head").get_weights()
     wrong.set_weights([*network.get_weights()[:-1], bias + 5.0])

@@ -131,10 +131,13 @@ def test_nothing_hides_a_module_of_its_name():
 def test_tensorflow_is_named_only_where_the_platform_demands_it():
     """Losses, models and methods but for the training step are written in keras.ops."""
     for path in (path for room in ("losses", "models", "methods") for path in (PACKAGE / room).rglob("*.py")):
-        # The step, the order of its updates, and the loops: over held-out examples, and Keras' own.
+        # The step, the order of its updates, and the loops: over held-out examples, and Keras' own; the pool of images
+        # that replicas share.
         if path.name not in (
             "base.py",
+            "cycle.py",
             "held_out.py",
+            "image_pool.py",
             "keras_loops.py",
             "players.py",
             "running.py",

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from odtf.data import arguments, class_names, loading, sources
+from odtf.data import arguments, loading, naming, sources
 from odtf.data.dataset import Split
 from odtf.data.joined_stores import Unlabelled
 from odtf.errors import UserError
@@ -84,7 +84,7 @@ def load_domain(
             f"Images of all domains have the channels of {dataset.name}, {dataset.image_shape[2]}. "
             f"Received: {title} of {shape[2]}."
         )
-    names = class_names.cleaned(names, title) if labels else ()
+    names = naming.cleaned(names, title) if labels else ()
     if labels and names != tuple(dataset.names):
         raise UserError(
             f"A domain with labels has the names of {dataset.name}, {', '.join(dataset.names)}; labels=False would "

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from odtf.data import arguments, class_names, sources
+from odtf.data import arguments, naming, sources
 from odtf.data.dataset import ImageDataset, Split, channel_statistics
 from odtf.data.samples import LABEL, check
 from odtf.errors import UserError
@@ -75,7 +75,7 @@ def load(
     targets = dict(LABEL if targets is None else targets)
     names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets)
     found, colors = dict(found), getattr(names, "colors", ())
-    names = class_names.cleaned(names, title)
+    names = naming.cleaned(names, title)
     image_shape = checked(title, found, targets, size)
     # Checked before any image is read.
     mean = None if mean is None else arguments.channel_values("mean", mean, image_shape[2])

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import class_names
+from odtf.data import naming
 from odtf.data.class_tables import Names
 from odtf.data.dataset import Split
 from odtf.errors import UserError
@@ -53,7 +53,7 @@ def read_names(labels):
     if not isinstance(labels, str | pathlib.Path):
         if not isinstance(labels, collections.abc.Iterable):
             raise UserError(f"labels are names, or the path of a file with one a line. Received: labels={labels!r}.")
-        return list(class_names.cleaned(labels, "labels"))
+        return list(naming.cleaned(labels, "labels"))
     try:
         # Editors of some systems begin a file with a mark of its encoding.
         lines = [line.strip() for line in pathlib.Path(labels).read_text("utf-8-sig").split("\n")]
@@ -64,7 +64,7 @@ def read_names(labels):
     if not lines or not all(lines):
         empty = lines.index("") + 1 if lines else 1
         raise UserError(f"Labels are a text file, one name a line. Received: {labels}, whose line {empty} is empty.")
-    return list(class_names.cleaned(lines, labels))
+    return list(naming.cleaned(lines, labels))
 
 
 class _Store:

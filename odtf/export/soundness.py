@@ -49,6 +49,7 @@ def check_activations(network, images, mean, std):
     count = max(1, _PIXELS // (images.shape[1] * images.shape[2]))
     for start in range(0, len(images), count):
         outputs = inner((images[start : start + count] / np.float32(255.0) - mean) / std, training=False)
+        outputs = keras.tree.flatten(outputs)  # One alone is no list.
         for (operation, _), output in zip(steps, outputs, strict=True):
             if not keras.ops.all(keras.ops.isfinite(output)):
                 raise _refused(f"NaN or Inf behind {operation.name}", network)

@@ -123,9 +123,9 @@ def convert_calibrated(deployed, dataset, target, quantization, task, calibratio
     """
     images = calibration_images(dataset, calibration_examples, seed)
     with quiet():
+        model = fold_preprocessing(deployed, dataset.mean, dataset.std, target, quantization, task)
         if quantization in ("int8", "int16x8"):
             check_activations(deployed, images, dataset.mean, dataset.std)
-        model = fold_preprocessing(deployed, dataset.mean, dataset.std, target, quantization, task)
     if model.input_shape[-1] != images.shape[-1]:
         images = np.repeat(images, model.input_shape[-1], axis=-1)
     return convert(model, images, target, quantization, task.answer(dataset.info, target, quantization))

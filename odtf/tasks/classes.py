@@ -6,7 +6,7 @@ import io
 import numpy as np
 
 from odtf import files
-from odtf.data import class_names
+from odtf.data import naming
 from odtf.errors import UserError
 
 
@@ -19,7 +19,7 @@ def check_names(info):
     Raises:
         UserError: naming the first.
     """
-    for name, text in zip(info.names, class_names.cleaned(info.names, info.name), strict=True):
+    for name, text in zip(info.names, naming.cleaned(info.names, info.name), strict=True):
         if str(name) != text:
             raise UserError(f"A class name has no spaces around it. Received: {name!r} of {info.name}.")
 

@@ -18,7 +18,7 @@ import numpy as np
 from odtf.errors import UserError
 from odtf.tflite.runner import Runner
 
-INSTALL = "pip install odtf[micro]"
+INSTALL = "pip install tflite-micro"
 _PROGRAM = Path(__file__).with_name("micro_program.py")
 _TIMEOUT_SECONDS = 600
 

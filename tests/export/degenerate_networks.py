@@ -59,31 +59,27 @@ CASES = {
     "channel without variance": (("first", 0, _first_zero), ("first_norm", 3, _first(0.0))),
     "depthwise channel next to zero": (("depthwise_norm", 0, _first(1e-12)), ("depthwise_norm", 1, _first(5.0))),
     "ReLU that is never on": (("depthwise_norm", 1, _plus(-1e4)),),
-    "sum that is never on": (("first_norm", 1, _plus(-1e4)), ("branch_norm", 1, _plus(-1e4))),
     "huge kernel under its norm": (
         ("first", 0, _times(1e8)),
         ("first_norm", 2, _times(1e8)),
         ("first_norm", 3, _times(1e16)),
     ),
-    "tiny kernel under its norm": (
-        ("first", 0, _times(1e-3)),
-        ("first_norm", 2, _times(1e-3)),
-        ("first_norm", 3, _times(1e-6)),
-    ),
-    "huge activations": (("pointwise", 0, _times(1e9)), ("pointwise", 1, _times(1e9))),
+    "large activations": (("first_norm", 0, _times(1e3)), ("first_norm", 1, _times(1e3))),
     "tiny activations": (("pointwise", 0, _times(1e-9)), ("pointwise", 1, _times(1e-9))),
-    "one huge channel": (("first_norm", 0, _first(1e4)),),
+    "one large channel": (("first_norm", 0, _first(10.0)),),
     "logits of zeros": (("head", 0, _zeros), ("head", 1, _zeros)),
     "constant logits": (("head", 0, _zeros), ("head", 1, _plus(np.arange(10.0)))),
     "one constant logit": (("head", 0, _first_zero),),
 }
 
+# Nothing reaches the head: no digits are told apart.
+DEAD = (("first_norm", 1, _plus(-1e4)), ("branch_norm", 1, _plus(-1e4)))
 
-def make(case, dataset):
-    """Returns a network of `CASES` that tells digits apart as far as it can."""
+
+def make(changes, dataset):
+    """Returns the network with changes, such as one of `CASES`, which tells digits apart as far as it can."""
     made = network()
     observe(made, dataset)
-    changes = CASES[case]
     for after_fit in (False, True):
         for name, position, change in changes:
             if (name == "head") == after_fit:

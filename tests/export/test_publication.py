@@ -168,7 +168,7 @@ def test_files_for_microcontrollers_are_run_by_reference_kernels(published, monk
     monkeypatch.setattr(micro_interpreter, "available", lambda: False)
     _, folder, report = published("micro")
     found = _checks(report)["micro", None]
-    assert found["kernels"] == "LiteRT's reference kernels" and "pip install odtf[micro]" in found["tflite_micro"]
+    assert found["kernels"] == "LiteRT's reference kernels" and "pip install tflite-micro" in found["tflite_micro"]
     assert found["max_difference_steps"] > 0 and found["passed"]
     card = (folder / "MODEL_CARD.md").read_text()
     assert "// estimated for reference kernels on a 64-bit machine." in card

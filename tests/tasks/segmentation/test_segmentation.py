@@ -108,7 +108,7 @@ def test_what_is_refused(arguments, message):
     ("answers", "target", "name", "kind", "rank"),
     [
         (None, "soc", "logits", None, 4),
-        (None, "phone", "scores", None, 4),
+        (None, "phone", "scores", "float32", 4),
         ("classes", "soc", "classes", "int32", 3),
         ("classes", "phone", "classes", "uint8", 3),
         ("probabilities", "soc", "scores", None, 4),

@@ -7,7 +7,7 @@ import pytest
 
 from odtf import data
 from odtf.data import class_tables, renaming
-from odtf.data.class_names import cleaned
+from odtf.data.naming import cleaned
 from odtf.errors import UserError
 from tests.data.conftest import write_images
 

@@ -46,7 +46,7 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
     name, embedded = array
     height, width, channels = tensors[0]["shape"][1:]
     card = environment.get_template(f"{CARD}.j2").render(
-        about={"judged": None, **about},
+        about={"judged": None, "cost": None, **about},
         agreement=lambda check: "-" if task.agreement is None else task.agreement.text(check["agreement"]),
         error=lambda check: "-" if check["error"] is None else f"{check['error']:.3g}",
         arena=arena(embedded) if target.c_array or target.snippet == "firmware" else None,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from odtf.errors import UserError, VerificationError
-from odtf.export.limits import is_worse, margin_between
+from odtf.export.limits import is_worse, largest_share, margin_between
 from odtf.metrics import evaluate
 from odtf.targets import Target
 from odtf.tasks import Task
@@ -67,7 +67,7 @@ def micro(content, circumstances):
     """Runs a file as a microcontroller does: by TensorFlow Lite Micro where tflite-micro is installed.
 
     Else LiteRT's reference kernels run it, which round as TensorFlow Lite Micro does. Where both do, their outputs must
-    be equal but for a hundredth.
+    be equal but for a hundredth, or not show that they are not.
     """
     images, targets = circumstances.examples(_KERNEL_EXAMPLES)
     runner = Runner(content, kernels="reference")
@@ -76,10 +76,10 @@ def micro(content, circumstances):
     if micro_interpreter.available():
         reference, answers = answers, _by_micro(content, images)
         said = {"kernels": micro_interpreter.title(), "equal_to_reference": _equal(answers, reference, runner.output)}
-        if said["equal_to_reference"] < _LEAST_EQUAL:
+        if largest_share(said["equal_to_reference"], answers.size) < _LEAST_EQUAL:
             raise VerificationError(
                 f"TensorFlow Lite Micro gives the values of LiteRT's reference kernels in {_LEAST_EQUAL:.0%} of "
-                f"{answers.size:,} at least. Received: {said['equal_to_reference']:.2%}"
+                f"{answers.size:,} at least, but for chance. Received: {said['equal_to_reference']:.2%}"
             )
     return said | _beside_xnnpack(content, circumstances, images, targets, answers, said["kernels"])
 
@@ -87,7 +87,7 @@ def micro(content, circumstances):
 def _equal(values, others, output):
     """The share of equal values; int16 ones, whose steps are 256 times as fine as int8's, may be a step apart."""
     step = output["quantization"][0] if output["dtype"] == np.int16 else 0.0
-    return float(np.mean(np.abs(values - others) <= 1.001 * step))
+    return float(np.mean(np.abs(values - others) <= 1.5 * step))  # Steps are whole, but for float32's rounding.
 
 
 def _by_micro(content, images):

@@ -149,7 +149,7 @@ def test_a_full_disk_at_the_end_leaves_nothing_new(place, run, monkeypatch):
 def test_a_disk_that_is_full_at_the_student_leaves_nothing_new(run, monkeypatch):
     """There the file is written by Keras."""
 
-    def full(path, *_):
+    def full(path, *_, **__):
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -118,7 +118,7 @@ def test_400_digits_by_tflite_micro(quantization, exported, digits):
     expected, scale = reference.predict(images), reference.output["quantization"][0]
     found = MicroRunner(content, plenty(estimate(content))).predict(images)
     np.testing.assert_array_equal(found.argmax(-1), expected.argmax(-1))
-    assert np.abs(found - expected).max() <= 1.001 * scale
+    assert np.abs(found - expected).max() < 1.5 * scale
     assert np.mean(found == expected) >= (0.99 if quantization == "int8" else 0.9)
     # By XNNPACK int8 values are others, so that it proves nothing for a microcontroller.
     assert quantization != "int8" or np.mean(Runner(content).predict(images) == expected) < 0.9

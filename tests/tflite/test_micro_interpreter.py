@@ -50,7 +50,7 @@ def test_a_crash_is_a_line(program, said, custom, monkeypatch, tmp_path):
 
 def test_without_it_the_package_is_named(custom, monkeypatch):
     monkeypatch.setattr(micro_interpreter, "available", lambda: False)
-    with pytest.raises(UserError, match=r"not installed: pip install odtf\[micro\]"):
+    with pytest.raises(UserError, match="not installed: pip install tflite-micro"):
         micro_interpreter.allocations(custom, 10_000)
     assert arena(custom)["by"] == "estimate"
 

@@ -230,7 +230,7 @@ class OnlineMultiGranularity(Method):
         if self.turns is not None:  # Its Adam begins when it does.
             learning = [self.peers[STUDENT], *self.adapters.values()]
             variables = [v for network in learning for v in network.trainable_variables]
-            found.append(player(STUDENT, variables, (f"{STUDENT}/",), self._in_students_time))
+            found.append(player(STUDENT, variables, None, self._in_students_time))
         return found
 
     def _in_students_time(self, schedule):

@@ -99,7 +99,8 @@ class CycleTeaching:
         images = made if single else context.all_gather(made, axis=0)
         step = tf.cast(self._cohort.optimizer.iterations.value, tf.int64)
         seeds = tf.stack([tf.constant(seed, tf.int64), step])
-        seen, pool, count = image_pool.draw(pool.value, count.value, images, seeds)
+        pool, count = (tf.convert_to_tensor(v.value) for v in (pool, count))
+        seen, pool, count = image_pool.draw(pool, count, images, seeds)
         if not single:
             share = tf.shape(made)[0]
             first = share * tf.cast(context.replica_id_in_sync_group, tf.int32)

@@ -101,7 +101,7 @@ class Checkpoints:
         if steps:
             raise UserError(
                 f"No checkpoint in {self._directory} can be read; another workdir, or this one removed, starts anew. "
-                f"Received: damaged checkpoints of step {', '.join(map(str, steps))}; the newest: {reasons[0]}."
+                f"Received: damaged checkpoints of step {', '.join(map(str, steps))}; the newest: {reasons[0].rstrip('.')}."
             )
         return None
 

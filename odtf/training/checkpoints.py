@@ -97,7 +97,7 @@ class Checkpoints:
             except _DAMAGE as error:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 self._log(f"warning: the checkpoint of step {step} is damaged; the one before it is tried ({reason})")
-                reasons.append(reason)
+                reasons.append(reason.rstrip("."))
         if steps:
             raise UserError(
                 f"No checkpoint in {self._directory} can be read; another workdir, or this one removed, starts anew. "

@@ -173,7 +173,7 @@ def test_files_for_microcontrollers_are_run_by_reference_kernels(published, monk
     card = (folder / "MODEL_CARD.md").read_text()
     assert "// estimated for reference kernels on a 64-bit machine." in card
     assert "64-bit machine, estimated" in card
-    assert "measured" not in card
+    assert "measured by tflite-micro" not in card
 
 
 @pytest.mark.needs(package="tflite_micro")

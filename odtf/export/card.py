@@ -48,10 +48,10 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
     card = environment.get_template(f"{CARD}.j2").render(
         about={"judged": None, "cost": None, **about},
         agreement=lambda check: "-" if task.agreement is None else task.agreement.text(check["agreement"]),
-        error=lambda check: "-" if check["error"] is None else f"{check['error']:.3g}",
         arena=arena(embedded) if target.c_array or target.snippet == "firmware" else None,
         array=name,
         checks=checks,
+        error=lambda check: "-" if check["error"] is None else f"{check['error']:.3g}",
         figures=_figures,
         has_picture=has_picture,
         file=f"student_{row['quantization']}",

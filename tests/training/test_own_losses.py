@@ -1,5 +1,6 @@
 """Loss terms of the user's own: their values, and what is refused before anything is written."""
 
+import types
 from contextlib import nullcontext
 
 import keras
@@ -8,6 +9,8 @@ import pytest
 
 from odtf import runs
 from odtf.errors import UserError
+from odtf.methods.shared.divergence import Divergence
+from odtf.tasks.segmentation import Segmentation
 from odtf.training import cohorts, experiment, own_losses, strategy
 from odtf.training.config import free
 from tests.training.test_experiment import small
@@ -97,13 +100,17 @@ def test_a_divergence_that_no_loss_asks_for_is_refused(method, message, tmp_path
         experiment.prepare(config, tmp_path, strategy.make_placement(), load_teacher=None)
 
 
-def test_a_divergence_that_needs_labels_is_refused_where_a_domain_has_none(tmp_path):
+def test_a_divergence_that_needs_labels_is_refused_where_a_domain_has_none():
+    """Masks have a label that is ignored, so that images without any may join."""
+    config = config_with()
+    config.data.domains = ({"name": "folder:streets", "labels": False},)
     for name in ("dkd", "dist"):
-        config = config_with({"name": "DeepMutualLearning", "divergence": name})
-        config.data.domains = ({"name": "digits", "images": 100, "labels": False},)
-        refused = pytest.raises(UserError, match=r"'dkd' needs the labels of all images.*'digits' with labels=False")
+        method = types.SimpleNamespace(divergence=Divergence(name, Segmentation()))
+        refused = pytest.raises(
+            UserError, match=r"'dkd' needs the labels of all images.*'folder:streets' with labels=Fa"
+        )
         with refused if name == "dkd" else nullcontext():
-            experiment.prepare(config, tmp_path, strategy.make_placement(), load_teacher=None)
+            experiment._check_labels(config, method)
 
 
 def test_it_is_judged_on_several_replicas_alike(mirrored, tmp_path):

@@ -104,7 +104,9 @@ def export_model(
                 load=lambda: dataset,
                 folder=folder,
                 digest=lambda: digest_of(network, dataset),
-                **settings,
+                task=task,
+                calibration_examples=calibration_examples,
+                seed=seed,
             )
             best = best_within(pool, kind, limits, log)
             chosen = [(kind, best["quantization"])]

@@ -253,13 +253,13 @@ def train(config, workdir, placement, allow_code=False, download=False):
 
 
 def _train(config, workdir, placement, allow_code, download):
-    from odtf.training import experiment
+    from odtf.training import preparation
 
     def teacher(workdir, info=None):
         return load_teacher(workdir, info, allow_code or own_names(config))
 
     starts = functools.cache(load_start)
-    prepared = experiment.prepare(config, workdir, placement, teacher, load_start=starts, download=download)
+    prepared = preparation.prepare(config, workdir, placement, teacher, load_start=starts, download=download)
     earlier = earlier_report(workdir) if placement.is_chief else None
     if placement.is_chief:
         claim(workdir, config)

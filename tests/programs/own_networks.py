@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 
 from odtf import methods, own_code, run_exports, runs, stopping
 from odtf.errors import UserError
-from odtf.training import experiment, strategy
+from odtf.training import preparation, strategy
 from odtf.training.config import default_config, free
 
 SIZE = 32
@@ -132,7 +132,7 @@ def cell(method, network, workdir, pictures):
     config, allowed = make_config(method, network, pictures), tuple(own_code.names_in(network))
     placement = strategy.make_placement("one", [])
     try:
-        prepared = experiment.prepare(config, workdir, placement, functools.partial(runs.load_teacher))
+        prepared = preparation.prepare(config, workdir, placement, functools.partial(runs.load_teacher))
         runs.claim(workdir, config)
         prepared._requests.asked = True
         with contextlib.suppress(stopping.Stopped):

@@ -34,10 +34,10 @@ TERMS = "Apache-2.0, as odtf; the data have no formal licence, and ask that thei
 def last_network(workdir):
     """Returns the one network of a run as it was after the last epoch, and the run's report."""
     from odtf import runs
-    from odtf.training import experiment, strategy
+    from odtf.training import preparation, strategy
 
     config, report = runs.read_config(workdir), runs.read_report(workdir)
-    prepared = experiment.prepare(
+    prepared = preparation.prepare(
         config, workdir, strategy.make_placement(), runs.load_teacher, load_start=runs.load_start
     )
     step = prepared.checkpoints.restore()["step"]

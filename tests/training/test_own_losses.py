@@ -11,7 +11,7 @@ from odtf import runs
 from odtf.errors import UserError
 from odtf.methods.shared.divergence import Divergence
 from odtf.tasks.segmentation import Segmentation
-from odtf.training import cohorts, experiment, own_losses, strategy
+from odtf.training import cohorts, own_losses, preparation, strategy
 from odtf.training.config import free
 from tests.training.test_experiment import small
 
@@ -97,7 +97,7 @@ def test_a_divergence_that_no_loss_asks_for_is_refused(method, message, tmp_path
     config = config_with(method)
     config.epochs = 2
     with nullcontext() if message is None else pytest.raises(UserError, match=message):
-        experiment.prepare(config, tmp_path, strategy.make_placement(), load_teacher=None)
+        preparation.prepare(config, tmp_path, strategy.make_placement(), load_teacher=None)
 
 
 def test_a_divergence_that_needs_labels_is_refused_where_a_domain_has_none():
@@ -110,7 +110,7 @@ def test_a_divergence_that_needs_labels_is_refused_where_a_domain_has_none():
             UserError, match=r"'dkd' needs the labels of all images.*'folder:streets' with labels=Fa"
         )
         with refused if name == "dkd" else nullcontext():
-            experiment._check_labels(config, method)
+            preparation._check_labels(config, method)
 
 
 def test_it_is_judged_on_several_replicas_alike(mirrored, tmp_path):

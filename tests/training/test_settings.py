@@ -16,7 +16,7 @@ from tensorflow.python.framework import config as tf_config
 from odtf import data, export, run_exports
 from odtf.errors import UserError
 from odtf.quantization.range import Range
-from odtf.training import bounds, cohorts, experiment, strategy
+from odtf.training import bounds, cohorts, experiment, preparation, strategy
 from odtf.training.config import default_config, free, leaves, to_json
 from odtf.training.schedules import make_optimizer, make_schedule, optimizer_arguments
 from tests.training.test_experiment import log_of, small, train
@@ -131,14 +131,14 @@ def test_clipping_on_several_replicas_is_refused():
     config.optimizer = free({**config.optimizer.to_dict(), "clipnorm": 1.0})
     placement = types.SimpleNamespace(num_replicas=2, on_cpu=True)
     with pytest.raises(UserError, match=r"config\.optimizer\.clipnorm must be left out on several replicas"):
-        experiment.prepare(config, "nowhere", placement, None)
+        preparation.prepare(config, "nowhere", placement, None)
 
 
 def test_views_that_no_peer_sees_are_refused(tmp_path):
     config = small()
     config.data.num_views = 3
     with pytest.raises(UserError, match=r"config\.data\.num_views must be at most 2, .*Received: 3"):
-        experiment.prepare(config, tmp_path, strategy.make_placement(), None)
+        preparation.prepare(config, tmp_path, strategy.make_placement(), None)
 
 
 def test_a_network_beyond_the_memory_is_one_line(monkeypatch):
@@ -209,7 +209,7 @@ def test_compiled_as_the_config_says(tmp_path, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [kind])
     # Other runs of this process may have asked for determinism, which leaves XLA off.
     monkeypatch.setattr(tf_config, "is_op_determinism_enabled", lambda: False)
-    method = experiment.prepare(config, tmp_path, strategy.Placement(tf.distribute.get_strategy()), None).method
+    method = preparation.prepare(config, tmp_path, strategy.Placement(tf.distribute.get_strategy()), None).method
     assert method.jit_compile is True
     assert method.weight_decay == 0.25
 
@@ -217,7 +217,7 @@ def test_compiled_as_the_config_says(tmp_path, monkeypatch):
 @pytest.mark.parametrize("wanted", [True, False])
 def test_statistics_are_of_all_replicas_where_the_config_says_so(wanted, mirrored, tmp_path):
     config = small(sync_batch_norm=wanted)
-    method = experiment.prepare(config, tmp_path, strategy.Placement(mirrored), None).method
+    method = preparation.prepare(config, tmp_path, strategy.Placement(mirrored), None).method
     norms = [layer for layer in method._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     assert norms and {norm.synchronized for norm in norms} == {wanted}
 

@@ -24,7 +24,12 @@ def finished(workdir):
     config.network.name = "resnet8"
     peer = {"name": "peer_0", "params": 1, "macs": 1, "network": {"name": "resnet8"}}
     peer |= {"val_top1": 0.5, "test_top1": 0.5}
-    report = {"peers": [peer], "exports": [], "seconds": {"export": 0.0}, "student": {**peer, "step": 1}}
+    report = {
+        "peers": [peer],
+        "exports": [],
+        "seconds": {"train": 1.0, "export": 0.0},
+        "student": {**peer, "step": 1, "epoch": 1},
+    }
     (workdir / "config.json").write_text(json.dumps(to_json(config)))
     (workdir / "report.json").write_text(json.dumps(report))
     return config

@@ -53,11 +53,9 @@ def _in_a_process(config, workdir, allow_code):
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     arguments = config_lib.to_json(config), str(workdir), allow_code, sender
-    # Nor does it import what lies where the command was started; since Python 3.11.
-    os.environ.setdefault("PYTHONSAFEPATH", "1")
     process = context.Process(target=_train_here, args=arguments)
     with stopping.Requests(then=lambda: process.pid and process.terminate()) as requests:
-        with _signals_wait():
+        with _signals_wait(), _without_the_current_folder():
             process.start()
         if requests.asked:
             process.terminate()
@@ -88,6 +86,19 @@ def _signals_wait():
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _without_the_current_folder():
+    """A process that is started meanwhile imports nothing that lies where the command was started; since Python 3.11."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _last_word(process, receiver):

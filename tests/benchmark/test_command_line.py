@@ -18,7 +18,7 @@ BAD = {
     "edge without the file": (["edge", "absent.tflite"], "absent.tflite"),
     "accelerator": (["edge", "setup.cfg", "--accelerator=tpu"], "ethos-u55-128"),
     "threads": (["edge", "setup.cfg", "--threads=1,none"], "Received: '1,none'"),
-    "no threads": (["edge", "setup.cfg", "--threads=0"], "positive integers"),
+    "no threads": (["edge", "setup.cfg", "--threads=0"], "integers from 1 to 256"),
     "json is a directory": (["train", "--json=tests"], "'tests'"),
     "json without a name": (["train", "--json="], "--json must name a file"),
     "json beneath a file": (["train", "--json=setup.cfg/figures.json"], "setup.cfg"),

@@ -4,6 +4,7 @@ import types
 
 import pytest
 
+from odtf import stopping
 from odtf.training import experiment
 from odtf.training.choosing import improved
 from odtf.training.config import free
@@ -55,5 +56,5 @@ def _stop_after_the_teacher(config, workdir, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(experiment.Experiment, "_validate", validate_and_stop)
-        with pytest.raises(experiment.Stopped):
+        with pytest.raises(stopping.Stopped):
             train(config, workdir)

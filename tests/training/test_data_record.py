@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from odtf import data, run_exports, runs
+from odtf import data, run_exports, runs, sealed
 from odtf.errors import UserError
 from odtf.export import several
 from odtf.finetune.origins import PeerOfRun
@@ -44,9 +44,16 @@ def finished(tmp_path_factory):
 def run(finished, tmp_path):
     """(photos, workdir) of a copy whose data may be changed; the config names the copied photos."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "run" / "config.json"
-    path.write_text(path.read_text().replace(str(finished), str(tmp_path)))
+    move(tmp_path / "run", finished, tmp_path)
     return tmp_path / "photos", tmp_path / "run"
+
+
+def move(workdir, before, after):
+    """Has the config of a run name photos at another place."""
+    path = workdir / "config.json"
+    record = json.loads(path.read_text().replace(str(before), str(after)))
+    del record[sealed.DIGEST]
+    sealed.write(path, record)
 
 
 def files_of(workdir):
@@ -139,8 +146,7 @@ def test_an_image_of_another_name_or_size_is_another_image(run):
 def test_photos_may_be_moved(run, tmp_path):
     photos, workdir = run
     photos.rename(tmp_path / "elsewhere")
-    path = workdir / "config.json"
-    path.write_text(path.read_text().replace(str(photos), str(tmp_path / "elsewhere")))
+    move(workdir, photos, tmp_path / "elsewhere")
     assert runs.Run(workdir).data_changes == []
     train(tmp_path / "elsewhere", workdir)
 

@@ -92,7 +92,10 @@ def test_what_the_command_gives_is_never_dropped_and_what_fits_is_kept():
         ({"epochs.x.y": "3"}, r"config.epochs is one value, without keys\. Received: 'x.y'"),
         ({"method.name": "Lazy"}, r"config.method.name must be one of .*Solo.*Received: 'Lazy'"),
         ({"network.name": "resnet9"}, r"config.network: Unknown network; .*resnet8.*Received: name='resnet9'"),
-        ({"optimizer.name": "sgdd"}, r"config.optimizer.name must be one of sgd, adam\. Received: 'sgdd'"),
+        (
+            {"optimizer.name": "sgdd"},
+            r"config.optimizer.name must be one of sgd, adam \(did you mean sgd\?\)\. Received: 'sgdd'",
+        ),
     ],
 )
 def test_what_there_is_not_is_refused_in_one_line(given, message):

@@ -245,7 +245,9 @@ def test_exports_are_made_as_the_config_says(monkeypatch, tmp_path):
     """What `odtf-export` is told by the run's config, where no flag says otherwise."""
     config, given = small(seed=7), {}
     config.export.quantization, config.export.calibration_examples = "int16x8", 5
-    run = types.SimpleNamespace(config=config, workdir=tmp_path, dataset=None, task=None, student="a", report={})
+    run = types.SimpleNamespace(
+        config=config, workdir=tmp_path, dataset=None, data_changes=[], task=None, student="a", report={}
+    )
     run.peer = lambda name: {"name": "a"}
     run.network = lambda name: None
     monkeypatch.setattr(run_exports, "Run", lambda workdir, allow_code: run)

@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import pytest
 
+from odtf import stopping
 from odtf.training import experiment
 from odtf.training.config import load_config
 from tests.training.test_experiment import assert_same_weights, last_weights, log_of, train
@@ -62,7 +63,7 @@ def test_a_run_that_is_stopped_in_a_turn_goes_on_bit_by_bit(stops, whole, tmp_pa
     for stop in stops:
         with monkeypatch.context() as patch:
             patch.setattr(experiment.Window, "add", _stopping(experiment.Window.add, stop))
-            with pytest.raises(experiment.Stopped, match=f"stopped at step {stop} of {4 * STEPS}"):
+            with pytest.raises(stopping.Stopped, match=f"stopped at step {stop} of {4 * STEPS}"):
                 train(config(), tmp_path)
     report = train(config(), tmp_path)
     assert_same_weights(last_weights(tmp_path), last_weights(whole[0]))

@@ -77,7 +77,7 @@ def test_methods_of_answers_learn_it(name, batch):
 
 # Arguments without defaults.
 NEEDED = {
-    **{name: {"teacher_network": network} for name in ("DGKD", "TAKD", "Pacemaker")},
+    **{name: {"teacher_network": network} for name in ("DGKD", "TAKD", "Pacemaker", "SwitOKD")},
     "PKT": {"labels_weight": 1.0},
     "SpiritDistillation": {"cut": "stage1", "imitation_epochs": 1},
 }

@@ -90,7 +90,7 @@ def _signals_wait():
 
 @contextlib.contextmanager
 def _without_the_current_folder():
-    """A process that is started meanwhile imports nothing that lies where the command was started; since Python 3.11."""
+    """A process that is started meanwhile imports nothing of where the command was started; since Python 3.11."""
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:

@@ -1,5 +1,7 @@
 """The choice of an epoch where the student waits for its teacher: none before it has begun to learn."""
 
+import os
+import signal
 import types
 
 import pytest
@@ -52,7 +54,7 @@ def _stop_after_the_teacher(config, workdir, monkeypatch):
     def validate_and_stop(run, progress):
         validate(run, progress)
         assert progress["chosen"] is None
-        run._stop = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr(experiment.Experiment, "_validate", validate_and_stop)

@@ -1,5 +1,6 @@
 """Python programs as processes of their own, which import what this process does, and nothing from where it stands."""
 
+import signal
 import sys
 
 _PROGRAM = """import runpy, sys
@@ -19,3 +20,11 @@ def command(module, *arguments):
     """
     program = _PROGRAM.format(path=[folder for folder in sys.path if folder], module=module)
     return [sys.executable, "-I", "-c", program, *map(str, arguments)]
+
+
+def end(status):
+    """Returns in words how a process ended, by its status in `subprocess`: the name of a signal, or the number."""
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"status {status}"

@@ -132,7 +132,7 @@ def test_tensorflow_is_named_only_where_the_platform_demands_it():
     """Losses, models and methods but for the training step are written in keras.ops."""
     for path in (path for room in ("losses", "models", "methods") for path in (PACKAGE / room).rglob("*.py")):
         # The step, the order of its updates, and the loops: over held-out examples, and Keras' own; the pool of images
-        # that replicas share, and the teacher that is judged outside of the step.
+        # that replicas share.
         if path.name not in (
             "base.py",
             "cycle.py",
@@ -141,7 +141,6 @@ def test_tensorflow_is_named_only_where_the_platform_demands_it():
             "keras_loops.py",
             "players.py",
             "running.py",
-            "stored_teacher.py",
             "training_step.py",
         ):
             assert "tensorflow" not in path.read_text("utf-8").replace("TensorFlow", ""), path

@@ -20,8 +20,6 @@ from odtf.errors import UserError
 from odtf.lifetimes import Lifetime, peak
 from odtf.tflite import flatbuffer, micro_interpreter, structures
 
-ALIGNMENT = 16
-
 _BITS = {
     "INT4": 4,
     **dict.fromkeys(("INT8", "UINT8", "BOOL"), 8),
@@ -131,7 +129,7 @@ def _lifetimes(model):
                 first.setdefault(index, number)
                 last[index] = number
     last.update((int(index), len(graph.operators)) for index in graph.outputs if int(index) in first)
-    return {i: Lifetime(_aligned(_bytes(graph.tensors[i])), first[i], last[i]) for i in sorted(first)}
+    return {i: Lifetime(structures.aligned(_bytes(graph.tensors[i])), first[i], last[i]) for i in sorted(first)}
 
 
 def _is_constant(model, tensor):
@@ -172,10 +170,6 @@ def plan(tensors, given=None):
         offsets[index] = offset
         placed.append(index)
     return offsets, max((offsets[i] + tensors[i].size for i in placed), default=0)
-
-
-def _aligned(size):
-    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _bytes(tensor):

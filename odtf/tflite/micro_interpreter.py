@@ -6,20 +6,18 @@ allocates on a 64-bit machine; on a 32-bit chip structures are smaller, since po
 
 import importlib.metadata
 import json
-import signal
 import subprocess
-import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from odtf import isolated
 from odtf.errors import UserError
 from odtf.tflite.runner import Runner
 
 INSTALL = "pip install tflite-micro"
-_PROGRAM = Path(__file__).with_name("micro_program.py")
 _TIMEOUT_SECONDS = 600
 
 
@@ -78,7 +76,7 @@ def _run(content, plenty, stored=None):
         Path(folder, "file.tflite").write_bytes(content)
         if stored is not None:
             np.save(Path(folder, "inputs.npy"), stored)
-        command = [sys.executable, str(_PROGRAM), folder, str(plenty)]
+        command = isolated.command("odtf.tflite.micro_program", folder, plenty)
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
@@ -92,7 +90,7 @@ def _run(content, plenty, stored=None):
 def _reason(run):
     """Returns what TFLM printed before Python's traceback, else the traceback's last line, else the signal."""
     if run.returncode < 0:
-        return f"a crash ({signal.Signals(-run.returncode).name})"
+        return f"a crash ({isolated.end(run.returncode)})"
     before, _, trace = run.stderr.partition("Traceback (most recent call last)")
     said = before.split() or trace.strip().splitlines()[-1:]
     return " ".join(said) or f"exit status {run.returncode}"

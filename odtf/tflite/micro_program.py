@@ -1,6 +1,6 @@
 """A process that runs a file with TensorFlow Lite Micro (TFLM), apart from all else: a file that it lacks crashes it.
 
-    python micro_program.py FOLDER PLENTY
+    python -m odtf.tflite.micro_program FOLDER PLENTY
 
 FOLDER holds `file.tflite` and, if images are to be run, `inputs.npy`, the input tensor for each. PLENTY is the size of
 an arena, in bytes, that is surely enough. `allocations.json` and `outputs.npy` appear beside them; what TFLM says on

@@ -11,6 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 from odtf.lifetimes import Lifetime
 from odtf.tflite import flatbuffer
 
+# All that lies in an arena begins at a multiple of it.
+ALIGNMENT = 16
 # A TfLiteEvalTensor for each tensor, a NodeAndRegistration for each operator.
 _PER_TENSOR, _PER_OPERATOR = 24, 64
 # The allocator, the planner, the graph's input and output with their quantisation.
@@ -27,7 +29,6 @@ _KERNELS = {
 }
 _OTHER_KERNEL = 128
 _WITH_CHANNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
-_ALIGNMENT = 16
 # Bytes of a sum of products, by the type of the output.
 _SUMS = {schema.TensorType.INT8: 4, schema.TensorType.INT16: 8}
 
@@ -36,13 +37,16 @@ _SUMS = {schema.TensorType.INT8: 4, schema.TensorType.INT16: 8}
 _REQUESTS, _PLANNED_TENSOR, _PLACED = 160, 32, 48
 
 
+def aligned(size):
+    """Returns the bytes that something of `size` bytes takes of an arena."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
 def tail(model):
     """Estimates the bytes of the tail of the arena for a `schema.ModelT` with one subgraph."""
     graph = model.subgraphs[0]
     kept = sum(_kernel(model, operator) for operator in graph.operators)
-    return _aligned(
-        _INTERPRETER + _PER_TENSOR * len(graph.tensors) + _PER_OPERATOR * len(graph.operators) + kept, _ALIGNMENT
-    )
+    return aligned(_INTERPRETER + _PER_TENSOR * len(graph.tensors) + _PER_OPERATOR * len(graph.operators) + kept)
 
 
 def planning(model, placed):
@@ -52,7 +56,7 @@ def planning(model, placed):
         model: `schema.ModelT` with one subgraph.
         placed: number of tensors and scratch buffers that live in the head.
     """
-    return _REQUESTS + _aligned(_PLANNED_TENSOR * len(model.subgraphs[0].tensors) + _PLACED * placed, _ALIGNMENT)
+    return _REQUESTS + aligned(_PLANNED_TENSOR * len(model.subgraphs[0].tensors) + _PLACED * placed)
 
 
 def scratch(model):
@@ -64,11 +68,11 @@ def scratch(model):
     graph, buffers = model.subgraphs[0], []
     for number, operator in enumerate(graph.operators, start=1):
         name, output = flatbuffer.operator_name(model, operator), graph.tensors[operator.outputs[0]]
-        sizes = [_ALIGNMENT] * 3 if name == "MEAN" else []
+        sizes = [ALIGNMENT] * 3 if name == "MEAN" else []
         if name == "TRANSPOSE_CONV" and output.type in _SUMS:
             # Sums before they are rescaled, one for each output.
             sizes = [_SUMS[output.type] * math.prod(map(int, output.shape))]
-        buffers += [Lifetime(_aligned(size, _ALIGNMENT), number, number) for size in sizes]
+        buffers += [Lifetime(aligned(size), number, number) for size in sizes]
     return buffers
 
 
@@ -80,8 +84,4 @@ def _kernel(model, operator):
 def _multipliers(model, operator):
     """Bytes of the multipliers and the shifts, int32 for each output channel."""
     channels = int(model.subgraphs[0].tensors[operator.outputs[0]].shape[-1])
-    return 2 * _aligned(4 * channels, _ALIGNMENT)
-
-
-def _aligned(size, alignment):
-    return -(-size // alignment) * alignment
+    return 2 * aligned(4 * channels)

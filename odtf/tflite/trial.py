@@ -6,7 +6,6 @@ imports LiteRT and NumPy alone, and takes a fraction of a second.
 
 import functools
 import os
-import signal
 import subprocess
 import sys
 
@@ -46,15 +45,8 @@ def check(content, path, num_threads=1, kernels="xnnpack"):
     if run.returncode:
         raise UserError(
             "LiteRT must be able to run the file, and dies of it: it is damaged, or was made for another runtime. "
-            f"Received: {_death(run.returncode)} from {path}."
+            f"Received: {isolated.end(run.returncode)} from {path}."
         )
-
-
-def _death(status):
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"status {status}"
 
 
 # What the process does ------------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """TensorFlow Lite Micro as a process of its own: what it refuses is one line, and a crash of it no crash of ours."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from odtf import isolated
 from odtf.errors import UserError
 from odtf.tflite import flatbuffer, micro_interpreter
 from odtf.tflite.arena import arena, estimate
@@ -40,9 +42,8 @@ def test_what_it_refuses_is_one_line(custom):
     ],
     ids=["crash", "error"],
 )
-def test_a_crash_is_a_line(program, said, custom, monkeypatch, tmp_path):
-    (tmp_path / "program.py").write_text(program)
-    monkeypatch.setattr(micro_interpreter, "_PROGRAM", tmp_path / "program.py")
+def test_a_crash_is_a_line(program, said, custom, monkeypatch):
+    monkeypatch.setattr(isolated, "command", lambda *_: [sys.executable, "-c", program])
     monkeypatch.setattr(micro_interpreter, "available", lambda: True)
     with pytest.raises(UserError, match=said):
         micro_interpreter.allocations(custom, 10_000)

@@ -78,6 +78,13 @@ class Evaluation:
         """Whether what `sums` gives under a name, NAME/METRIC/SUM, is joined instead of added."""
         return metrics.joined_of(self.task.metrics)(name.partition("/")[2])
 
+    def forward(self, network, tap):
+        """Returns a function from images to a tap of a network, in inference; traced once, however often asked for."""
+        key = id(network), tap
+        if key not in self._forwards:
+            self._forwards[key] = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
+        return self._forwards[key]
+
     def collect(self, network, tap, examples, limit=None):
         """Computes one tap of a network for all examples, or the first of them.
 
@@ -90,13 +97,10 @@ class Evaluation:
         Returns:
             numpy arrays: the tap `[examples, ...]`, float32, and the targets `[examples, ...]`.
         """
-        key = id(network), tap
-        if key not in self._forwards:  # Traced once, however often it is asked for.
-            self._forwards[key] = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
-        taps, all_targets, count = [], [], 0
+        forward, taps, all_targets, count = self.forward(network, tap), [], [], 0
         for images, targets, weights in examples:
             real = np.asarray(weights) > 0
-            taps.append(np.asarray(self._forwards[key](images), "float32")[real])
+            taps.append(np.asarray(forward(images), "float32")[real])
             all_targets.append(np.asarray(targets)[real])
             count += len(taps[-1])
             if limit is not None and count >= limit:

@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from odtf import metrics
 from odtf.errors import UserError
@@ -93,9 +93,8 @@ class StoredTeacher:
         def swapped():
             # The other way round: pictures are what is translated, and images what should come.
             for images, targets, weights in examples:
-                wanted = tf.cast(tf.round(127.5 * (images + 1.0)), tf.uint8)
+                wanted = ops.cast(ops.round(127.5 * (images + 1.0)), "uint8")
                 yield task.real(targets), {"picture": wanted, "counted": targets["counted"][:, ::-1]}, weights
 
-        translate = tf.function(lambda pictures: self._cohort.answer(back(pictures, training=False)), autograph=False)
-        found = metrics.evaluate(translate, swapped(), known)
+        found = metrics.evaluate(self._cohort.forward(back, task.output), swapped(), known)
         return {f"{back.name}/{name}": value for name, value in found.items()}

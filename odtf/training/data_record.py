@@ -46,6 +46,14 @@ def of(dataset, domains=(), answers=None):
     return json.loads(json.dumps(record))
 
 
+def info_of(record):
+    """Returns the `odtf.data.Info` of what a record says, without opening the data."""
+    from odtf import data
+
+    normalization = tuple(record["mean"]), tuple(record["std"])
+    return data.Info(record["name"], tuple(record["image_shape"]), tuple(record["names"]), normalization)
+
+
 def write(workdir, record):
     """Writes the record of a run that is about to begin."""
     write_json(pathlib.Path(workdir) / FILE, {**record, "sha256": _digest(record)})

@@ -108,7 +108,7 @@ def test_another_seed_splits_the_same_images_otherwise(stored, teachers):
     config = config_of(seed=3)
     train = cohorts.load_dataset(config).splits["train"]
     assert not set(train.keys) <= numbers
-    with pytest.raises(UserError, match="must be to all training images, 24 .*without data.max_train_examples"):
+    with pytest.raises(UserError, match=r"must be to all training images, 24 .*without data.max_train_examples"):
         pipeline(stored, seed=3)
     fewer = pipeline(stored, max_train_examples=IMAGES // 2)
     batch, _ = fewer.batch(0)
@@ -133,7 +133,7 @@ def test_the_mean_of_several_teachers(stored, teachers, tmp_path):
     expected = (one(batch["images"]) + other(batch["images"])) / 2
     np.testing.assert_allclose(batch["answers"], expected, rtol=2**-10, atol=1e-5)
     assert len(mean.record["teachers"]) == 2
-    with pytest.raises(UserError, match="has other answers.*others by teachers"):
+    with pytest.raises(UserError, match=r"has other answers.*others by teachers"):
         store(list(teachers)[:1], tmp_path / "mean")
 
 
@@ -229,7 +229,7 @@ def test_other_views_are_refused(stored):
 
 
 def test_an_infinite_augmentation_needs_a_number_of_views(teachers, tmp_path):
-    with pytest.raises(UserError, match="--views=NUMBER.*cutout"):
+    with pytest.raises(UserError, match=r"--views=NUMBER.*cutout"):
         store(list(teachers)[:1], tmp_path, MANY)
 
 
@@ -255,7 +255,7 @@ def test_other_images_are_refused(stored):
         cohorts.make_pipeline(config, dataset, answers=stored)
     dataset.splits["train"] = split
     dataset.names = dataset.names[::-1]
-    with pytest.raises(UserError, match="answers in .* are of the classes 0, 1"):
+    with pytest.raises(UserError, match=r"answers in .* are of the classes 0, 1"):
         cohorts.make_pipeline(config, dataset, answers=stored)
 
 
@@ -312,7 +312,7 @@ def test_a_run_goes_on_with_the_same_answers_alone(stored, teachers, tmp_path, m
         train(tmp_path / "run", **method)
     shutil.rmtree(tmp_path / "answers")
     store(list(teachers)[1:], tmp_path / "answers")
-    with pytest.raises(UserError, match="stored answers [0-9a-f]{8} -> [0-9a-f]{8}"):
+    with pytest.raises(UserError, match=r"stored answers [0-9a-f]{8} -> [0-9a-f]{8}"):
         train(tmp_path / "run", **method)
     shutil.rmtree(tmp_path / "answers")
     shutil.copytree(stored.directory, tmp_path / "answers")

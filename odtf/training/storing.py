@@ -4,6 +4,7 @@ The images are those of a config's data, its validation images too where they ar
 that the answers serve every split of them and every part. It goes on where it was stopped.
 """
 
+import hashlib
 import io
 import json
 import pathlib
@@ -52,10 +53,13 @@ def store(config, directory, teachers, load_teacher, digest_of, *, number=0, log
     views.check_storable(augmentation, number)
     dataset = cohorts.load_dataset(config)
     augmentation = data.Augmentation.from_config(config.data.augment, dataset.image_shape)
-    split = training_images(dataset)
+    work = _Work(config, dataset, augmentation, number, pathlib.Path(directory), log)
+    sources = [work.source(said, load_teacher) for said in teachers]
+    record = work.record(teachers, {shape for shape, _ in sources}, digest_of)
     with workdir_lock.writing(directory):
-        work = _Work(config, dataset, split, augmentation, number, make_directory(directory), log)
-        return work.run(teachers, load_teacher, digest_of)
+        make_directory(directory)
+        work.run(record, [answers for _, answers in sources])
+    return data.StoredAnswers(directory)
 
 
 def training_images(dataset):
@@ -68,17 +72,16 @@ def training_images(dataset):
 
 
 class _Work:
-    def __init__(self, config, dataset, split, augmentation, number, directory, log):
+    def __init__(self, config, dataset, augmentation, number, directory, log):
         self._task = cohorts.make_task(config)
-        self._dataset, self._split, self._spec = dataset, split, augmentation
+        self._dataset, self._split, self._spec = dataset, training_images(dataset), augmentation
         self._directory, self._log, self._table = directory, log, None
         if number:
-            self._table = views.drawn_table(len(split), number, config.seed)
+            self._table = views.drawn_table(len(self._split), number, config.seed)
         self._views = views.DrawnViews(self._table) if number else views.AllViews(augmentation)
 
-    def run(self, teachers, load_teacher, digest_of):
-        sources = [self._source(said, load_teacher) for said in teachers]
-        shapes = {shape for shape, _ in sources}
+    def record(self, teachers, shapes, digest_of):
+        """Returns what answers.json says, but for the digests of the files."""
         if len(shapes) > 1:
             raise UserError(f"Teachers that are averaged answer in one shape. Received: {sorted(shapes)}.")
         record = {
@@ -89,23 +92,29 @@ class _Work:
             "images": len(self._split),
             "augment": views.said_of(self._spec),
             "views": {"kind": self._views.kind, "count": self._views.count},
-            "answer_shape": list(shapes.pop()),
+            "answer_shape": list(*shapes),
             "teachers": [{"file": _shown(said), "sha256": digest_of(said)} for said in teachers],
         }
+        return json.loads(json.dumps(record))
+
+    def run(self, record, sources):
+        """Writes everything, unless it is there."""
         files = {"index.npy": self._split.keys, "pixels.npy": stored_answers.pixel_digests(self._split)}
         if self._table is not None:
             files["draws.npy"] = self._table
         contents = {name: _as_bytes(array) for name, array in files.items()}
-        if not self._is_done(record):
-            for name, content in contents.items():
-                write_bytes(self._directory / name, content)
-            self._compute(record, [answers for _, answers in sources])
-            digests = {name: stored_answers.sha256(self._directory / name) for name in ("logits.npy", *contents)}
-            sealed_lib.write(self._directory / stored_answers.RECORD, {**record, "sha256": digests})
-            (self._directory / _PROGRESS).unlink(missing_ok=True)
-        return data.StoredAnswers(self._directory)
+        if self._is_done(record, contents):
+            return
+        # Of other images, or other numbers behind the views, nothing goes on.
+        inputs = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        for name, content in contents.items():
+            write_bytes(self._directory / name, content)
+        self._compute({**record, "inputs": inputs}, sources)
+        digests = {name: stored_answers.sha256(self._directory / name) for name in ("logits.npy", *contents)}
+        sealed_lib.write(self._directory / stored_answers.RECORD, {**record, "sha256": digests})
+        (self._directory / _PROGRESS).unlink(missing_ok=True)
 
-    def _is_done(self, record):
+    def _is_done(self, record, contents):
         """Whether the directory has these answers.
 
         Raises:
@@ -114,14 +123,18 @@ class _Work:
         if not stored_answers.are_in(self._directory):
             return False
         found = data.StoredAnswers(self._directory).record
-        if changes := [key for key in record if found[key] != record[key]]:
+        changes = [key for key in record if found[key] != record[key]]
+        for name, content in contents.items():
+            if found["sha256"].get(name) != hashlib.sha256(content).hexdigest():
+                changes.append(name)
+        if changes:
             raise UserError(
                 f"{self._directory} has other answers; another directory would be right. "
                 f"Received: others by {', '.join(changes)}."
             )
         return True
 
-    def _source(self, said, load_teacher):
+    def source(self, said, load_teacher):
         """Returns the shape of a teacher's answers, and a function `(start, end, view, images)` that gives them."""
         if isinstance(said, str) and said.endswith(".npz"):
             arrays = AnswerArrays(said, self._split, self._dataset.names, self._spec)
@@ -147,7 +160,6 @@ class _Work:
 
     def _compute(self, record, sources):
         """Writes logits.npy; of what another process has begun, what is left."""
-        record = json.loads(json.dumps(record))
         count, shape = len(self._split), (len(self._split), self._views.count, *record["answer_shape"])
         path, done = self._directory / "logits.npy", self._progress(record)
         header = io.BytesIO()

@@ -90,6 +90,6 @@ def test_a_metric_that_is_no_share_has_its_own_unit(trainings, tmp_path):
     trainings.task = {"name": "t", "metric": "error", "title": "error", "better": "min", "share": False}
     result = compare(["configs/digits.py:epochs=1"], tmp_path, 1)
     text = markdown.write(result, tmp_path / "compare.json")
-    assert "%" not in text
+    assert " in %" not in text
     head, row = table(text, 0)
     assert row[head.index("gain")] == "-0.1 ± 0"

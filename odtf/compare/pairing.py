@@ -53,7 +53,7 @@ class _Comparison:
     def __init__(self, plan, workdir, peer, every_peer, log, allow_code):
         self._plan, self._workdir, self._log, self._allow_code = plan, workdir, log, allow_code
         self._peer, self._every_peer = peer, every_peer
-        self._first, self._compressions = {}, Compressions()
+        self._first, self._compressions, self._counted = {}, Compressions(), set()
         works = [config.epochs * (config.data.max_train_examples or _MANY) for _, config in plan["entries"]]
         self._remaining = Remaining(works, len(plan["seeds"]))
 
@@ -94,7 +94,9 @@ class _Comparison:
                 _check_same_data(self._first.setdefault((seed, config.data.max_train_examples), method), one)
             pair = _pair(method, name, alone, seed)
             found.setdefault(row, []).append((pair, method, alone))
-            known += 0 if row else alone.report["seconds"]["train"]
+            if alone.workdir not in self._counted:  # One network alone serves several rows.
+                self._counted.add(alone.workdir)
+                known += alone.report["seconds"]["train"]
             self._log(f"    {_line(pair, metric)}")
         self._remaining.end(number, known)
         return metric

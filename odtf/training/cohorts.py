@@ -13,6 +13,7 @@ import tensorflow as tf
 from odtf import data, methods, models, names, quantization, tasks
 from odtf.data import stored_answers as stored_lib
 from odtf.errors import UserError
+from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.models import automatic_names
 from odtf.models.specification import check_kinds
 from odtf.tasks import written
@@ -284,11 +285,13 @@ def _make_method(config, task, network, teacher, synchronized):
     elif (said := options.get("teacher")) is not None:
         said = {"file": said} if isinstance(said, str) else said
         options["teacher"] = teacher({**said, "output": task.output})
-    if isinstance(options.get("teacher"), data.StoredAnswers) and not getattr(method, "takes_stored", False):
-        raise UserError(
-            f"config.method: {method.__name__} learns from more than a teacher's answers; a model as its teacher, or "
-            "OfflineDistillation, would be right. Received: stored answers."
-        )
+    if isinstance(stored := options.get("teacher"), data.StoredAnswers):
+        if not getattr(method, "takes_stored", False):
+            raise UserError(
+                f"config.method: {method.__name__} learns from more than a teacher's answers; a model as its teacher, "
+                "or OfflineDistillation, would be right. Received: stored answers."
+            )
+        options["teacher"] = GivenAnswers(stored.answer_shape)
     try:
         with automatic_names.counted_anew():
             return method(**options, task=task, seed=config.seed, synchronized=synchronized)

@@ -1,5 +1,6 @@
 """A teacher's answers that are stored: what they are equal to, how they are resumed and read, and what is refused."""
 
+import json
 import shutil
 
 import keras
@@ -269,15 +270,13 @@ def test_a_method_of_features_refuses_them(stored, tmp_path):
 # Training -----------------------------------------------------------------------------------------------------------
 
 
-def log_of(report, workdir):
-    import json
-
+def log_of(workdir):
     return [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
 
 
 def train(workdir, **method):
     report = runs.train(config_of(**method), workdir, strategy.make_placement())
-    return report, log_of(report, workdir)
+    return report, log_of(workdir)
 
 
 def test_a_run_is_the_same_with_the_teacher_itself(stored, teachers, tmp_path):
@@ -321,6 +320,33 @@ def test_a_run_goes_on_with_the_same_answers_alone(stored, teachers, tmp_path, m
     weights = [np.load(next((tmp_path / name / "chosen").glob("*.npz"))) for name in ("run", "whole")]
     for name in weights[0].files:
         np.testing.assert_array_equal(weights[0][name], weights[1][name])
+
+
+def test_a_cohort_is_saved_with_what_it_takes(stored, tmp_path):
+    info = cohorts.load_dataset(config_of()).info
+    method = cohorts.make_method(config_of(teacher=str(stored.directory)), info, runs.load_teacher)
+    method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=3)
+    batch, labels = pipeline(stored).batch(0)
+    loss = method.evaluate(batch, labels, verbose=0, return_dict=True)["loss"]
+    method.save(tmp_path / "cohort.keras")
+    again = keras.models.load_model(tmp_path / "cohort.keras")
+    assert again.stored_shape == (10,)
+    assert again.evaluate(batch, labels, verbose=0, return_dict=True)["loss"] == pytest.approx(loss, rel=1e-5)
+    with pytest.raises(ValueError, match="A stored teacher answers beside the images"):
+        method.evaluate(batch["images"], labels, verbose=0)
+
+
+def test_bfloat16_leaves_the_answers_as_they_are(stored):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        info = cohorts.load_dataset(config_of()).info
+        method = cohorts.make_method(config_of(teacher=str(stored.directory)), info, runs.load_teacher)
+    finally:
+        keras.config.set_dtype_policy(before)
+    batch, _ = pipeline(stored).batch(0)
+    answers = method(batch, training=True)["teacher"]["logits"]
+    np.testing.assert_array_equal(answers, batch["answers"])
 
 
 def test_two_replicas_see_the_shares_of_one(stored, mirrored):

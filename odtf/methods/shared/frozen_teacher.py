@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from odtf.methods.base import Method
+from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.methods.shared.peers import check_answers, independent_peers, peer_seed, several, taps_of
 from odtf.models.graphless import answers_to_noise
 from odtf.tasks import Classification
@@ -26,9 +27,9 @@ class TaughtByFrozen(Method):
         teacher: a `keras.Model` with the student's input that returns an answer of the student's shape or a dict of
             taps; or None. It may be functional, a Sequential or a class of its own. Where it answers with
             probabilities, their logarithm is taken: logits. It is frozen here: no variable of it is trained, its batch
-            normalisation uses the moving statistics. Or, where the method takes that, stored answers, something with
-            `answer_shape`: batches then have a dict of "images" and "answers" in place of the images, no forward pass
-            of a teacher is made, and held-out examples have none.
+            normalisation uses the moving statistics. Or, where the method takes that, `GivenAnswers`: batches then have
+            a dict of "images" and "answers" in place of the images, no forward pass of a teacher is made, and held-out
+            examples have none.
         teacher_network: callable as `networks`, for a teacher that is trained here; or None.
         teacher_epochs: int, for how many epochs.
         **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
@@ -49,7 +50,7 @@ class TaughtByFrozen(Method):
                 f"Received: teacher_epochs={teacher_epochs}."
             )
         self.peers = independent_peers(several(networks, least=1, most=1), self.seed)
-        if self.takes_stored and hasattr(teacher, "answer_shape"):
+        if isinstance(teacher, GivenAnswers):
             self._expect_answers(teacher)
             teacher = None
         elif teacher is None:
@@ -64,6 +65,11 @@ class TaughtByFrozen(Method):
         self.phase = self.phase_at(0)
 
     def _expect_answers(self, teacher):
+        if not self.takes_stored:
+            raise ValueError(
+                f"{type(self).__name__} learns from more than a teacher's answers; a network as its teacher, or "
+                "OfflineDistillation, would be right. Received: stored answers."
+            )
         own = tuple(self.answer(self.peers["peer_0"].output).shape[1:])
         if tuple(teacher.answer_shape) != own:
             raise ValueError(

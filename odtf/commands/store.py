@@ -49,7 +49,6 @@ def _main(argv):
         data.download(config.data.name, config.data.data_dir)
 
     def load(said, info):
-        said = {"file": said} if isinstance(said, str) else said
         return runs.load_teacher(said, info, _ALLOW_CODE.value or runs.own_names(config))
 
     found = storing.store(config, output, teachers, load, runs.teacher_digest, number=_VIEWS.value)

@@ -34,8 +34,9 @@ def store(config, directory, teachers, load_teacher, digest_of, *, number=0, log
     Args:
         config: `ConfigDict`, whose task, data and augmentation count.
         directory: where they go.
-        teachers: list of what `load_teacher` takes, and paths of .npz files, see `odtf.data.answer_arrays`.
-        load_teacher: callable `load_teacher(said, info=info)` that returns a `keras.Model`.
+        teachers: list of paths, or mappings with one as "file", as `config.method.teacher` may be; a path of an .npz
+            file is one of another framework's answers, see `odtf.data.answer_arrays`.
+        load_teacher: callable `load_teacher(said, info=info)`, of a mapping, that returns a `keras.Model`.
         digest_of: callable that returns the sha256 of what a teacher is made of.
         number: int, how many views of each image, drawn once; 0: all of a finite augmentation.
         log: callable that takes a line of text.
@@ -139,9 +140,10 @@ class _Work:
         if isinstance(said, str) and said.endswith(".npz"):
             arrays = AnswerArrays(said, self._split, self._dataset.names, self._spec)
             return arrays.answer_shape, lambda start, end, view, images: arrays.answers(start, end, view)
-        network = load_teacher(said, info=self._dataset.info)
+        said = {"file": said} if isinstance(said, str) else said
+        network = load_teacher({**said, "output": self._task.output}, info=self._dataset.info)
         if isinstance(network, data.StoredAnswers):
-            raise UserError(f"A teacher is a network, or an .npz file. Received: the stored answers in {said}.")
+            raise UserError(f"A teacher is a network, or an .npz file. Received: the stored answers in {_shown(said)}.")
         try:
             network = with_answer(network, network.input, self._task)
         except ValueError as error:

@@ -43,7 +43,7 @@ def store(teachers, directory, augment=AUGMENT, number=0, seed=0):
 
 
 def load(said, info):
-    return runs.load_teacher({"file": said, "pixels": "given"}, info)
+    return runs.load_teacher({**said, "pixels": "given"}, info)
 
 
 @pytest.fixture(scope="module")

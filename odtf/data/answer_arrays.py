@@ -73,13 +73,14 @@ class AnswerArrays:
         if missing or unknown:
             wanted = f"it has the arrays {', '.join(_NEEDED)} and may have {', '.join(_OPTIONAL)}"
             self._refuse(wanted, f"without {missing[0]!r}" if missing else f"with {unknown[0]!r}")
+        count = self._arrays["index"].size
         for name, kinds in (("logits", "f"), ("index", "iu"), ("pixel_sums", "iu")):
             array = self._arrays[name]
-            if array.dtype.kind not in kinds or array.ndim < 1 or len(array) != len(self._arrays["index"]):
+            if array.dtype.kind not in kinds or array.ndim < 1 or len(array) != count:
                 self._refuse(f"{name} must be numbers of each image", f"{array.dtype} {array.shape}")
             if name != "logits" and array.ndim != 1:
                 self._refuse(f"{name} must be one number of each image", f"{array.dtype} {array.shape}")
-        if not len(self._arrays["index"]):
+        if not count:
             self._refuse("it must have answers", "none")
 
     def _check_views(self, augmentation):

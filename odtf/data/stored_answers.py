@@ -181,7 +181,7 @@ class Lookup:
         view, numbers = self._views.chosen(positions, numbers)
 
         def look_up(pairs):
-            return (self._logits[pairs[:, 0], pairs[:, 1]].astype(np.float32),)
+            return (np.asarray(self._logits[pairs[:, 0], pairs[:, 1]], np.float32),)
 
         (answers,) = graph_calls.call(look_up, tf.stack([positions, view], axis=1), (tf.float32,))
         return numbers, tf.ensure_shape(answers, (rows.shape[0], *self._logits.shape[2:]))

@@ -32,6 +32,7 @@ def said_of(augmentation):
     """Returns what an augmentation does, a dict that JSON can hold, of what is not left at its default."""
     fields = {field.name: field.default for field in dataclasses.fields(augmentation)}
     values = {name: getattr(augmentation, name) for name in fields}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in values.items()
@@ -77,8 +78,10 @@ class AllViews:
     def chosen(self, positions, numbers):
         """Returns which views, an int64 tensor `[n]`, and the numbers of these: those that were drawn, as they are."""
         row, column = (_below(numbers.draws[:, i], self._span) for i in (0, 1))
-        place = row * self._span + column
-        return place * 2 + tf.cast(numbers.draws[:, 2] < 0.5, tf.int64) if self._sides == 2 else place, numbers
+        view = row * self._span + column
+        if self._sides == 2:
+            view = view * 2 + tf.cast(numbers.draws[:, 2] < 0.5, tf.int64)
+        return view, numbers
 
 
 class DrawnViews:

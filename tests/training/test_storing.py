@@ -1,5 +1,6 @@
 """A teacher's answers that are stored: what they are equal to, how they are resumed and read, and what is refused."""
 
+import functools
 import json
 import shutil
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import data, runs, stopping
+from odtf import data, methods, models, runs, stopping
 from odtf.data import splits, stored_answers
 from odtf.data.answer_arrays import pixel_sums
 from odtf.errors import UserError
+from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.training import cohorts, data_record, storing, strategy
 from odtf.training.config import default_config, free
 from tests.methods.tiny import least
@@ -250,6 +252,7 @@ def test_other_images_are_refused(stored):
     split = dataset.splits["train"]
     store_of = split.store
     images, values = store_of.read(np.arange(len(store_of)))
+    images = images.copy()
     images[split.rows[4], 3, 3] ^= 1
     dataset.splits["train"] = data.Split(data.MemoryStore(images, values, store_of.targets), split.rows)
     with pytest.raises(UserError, match=rf"1 of 24 with other pixels, the first of them number {split.rows[4]} "):
@@ -323,8 +326,8 @@ def test_a_run_goes_on_with_the_same_answers_alone(stored, teachers, tmp_path, m
 
 
 def test_a_cohort_is_saved_with_what_it_takes(stored, tmp_path):
-    info = cohorts.load_dataset(config_of()).info
-    method = cohorts.make_method(config_of(teacher=str(stored.directory)), info, runs.load_teacher)
+    network = functools.partial(models.plain_cnn, (8, 8, 1), 10, widths=(4, 8))
+    method = methods.OfflineDistillation(network, GivenAnswers((10,)))
     method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=3)
     batch, labels = pipeline(stored).batch(0)
     loss = method.evaluate(batch, labels, verbose=0, return_dict=True)["loss"]
@@ -334,6 +337,8 @@ def test_a_cohort_is_saved_with_what_it_takes(stored, tmp_path):
     assert again.evaluate(batch, labels, verbose=0, return_dict=True)["loss"] == pytest.approx(loss, rel=1e-5)
     with pytest.raises(ValueError, match="A stored teacher answers beside the images"):
         method.evaluate(batch["images"], labels, verbose=0)
+    with pytest.raises(ValueError, match=r"\(10,\) of peer_0, \(9,\) of the stored teacher"):
+        methods.OfflineDistillation(network, GivenAnswers((9,)))
 
 
 def test_bfloat16_leaves_the_answers_as_they_are(stored):

@@ -100,10 +100,9 @@ class StoredAnswers:
             UserError: if a file has changed, or the images, classes or views are others.
         """
         for name, said in self.record["sha256"].items():
-            if sha256(self.directory / name) != said:
-                raise UserError(
-                    f"{self.directory / name} is not the file that was stored; {_REMEDY}. Received: {said}."
-                )
+            path = self.directory / name
+            if (found := sha256(path)) != said:
+                raise UserError(f"{path} has changed since it was stored; {_REMEDY}. Received: a sha256 of {found}.")
         self.check_names(dataset.names)
         asked, stored = views.said_of(augmentation), self.record["augment"]
         if asked != stored:

@@ -288,7 +288,7 @@ def test_a_run_is_the_same_with_the_teacher_itself(stored, teachers, tmp_path):
     _, others = train(tmp_path / "itself", teacher={"file": path, "pixels": "given"})
     assert [line["step"] for line in lines] == [line["step"] for line in others]
     for one, other in zip(lines, others, strict=True):
-        for key in ("loss", "peer_0/distillation", "peer_0/accuracy", "teacher/accuracy"):
+        for key in ("loss", "peer_0/distillation", "peer_0/top1", "teacher/top1"):
             if key in one and key in other:
                 assert one[key] == pytest.approx(other[key], rel=5e-3, abs=5e-3)
     assert any("peer_0/distillation" in line for line in lines)
@@ -319,7 +319,7 @@ def test_a_run_goes_on_with_the_same_answers_alone(stored, teachers, tmp_path, m
     shutil.rmtree(tmp_path / "answers")
     shutil.copytree(stored.directory, tmp_path / "answers")
     resumed, _ = train(tmp_path / "run", **method)
-    assert resumed["student"]["test_accuracy"] == whole["student"]["test_accuracy"]
+    assert resumed["student"]["test_top1"] == whole["student"]["test_top1"]
     weights = [np.load(next((tmp_path / name / "chosen").glob("*.npz"))) for name in ("run", "whole")]
     for name in weights[0].files:
         np.testing.assert_array_equal(weights[0][name], weights[1][name])
@@ -373,4 +373,4 @@ def test_two_replicas_see_the_shares_of_one(stored, mirrored):
         logs.append([{key: float(value) for key, value in step(iterator).items()} for _ in range(2)])
     for one, two in zip(*logs, strict=True):
         assert one == pytest.approx(two, rel=1e-4, abs=1e-4)
-        assert {"teacher/accuracy", "peer_0/distillation"} <= set(one)
+        assert {"teacher/top1", "peer_0/distillation"} <= set(one)

@@ -86,7 +86,8 @@ def stored_answers(config):
     Raises:
         UserError: if they are damaged.
     """
-    said = config.method.get("teacher") or config.method.get("teacher_workdir")
+    method = config.method.to_dict()
+    said = method.get("teacher") or method.get("teacher_workdir")
     return answers_in(said.get("file") if isinstance(said, collections.abc.Mapping) else said)
 
 

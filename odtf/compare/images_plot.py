@@ -68,9 +68,10 @@ def draw(pyplot, result):
     factor = 100 if metric["share"] else 1
     figure, axes = pyplot.subplots(figsize=(6.5, 4.2), layout="constrained")
     axes.axhline(0, color="0.6", linewidth=1)
-    for label, rows in found.items():
+    for number, (label, rows) in enumerate(found.items()):
         largest = max(row["images"] or 0 for row in rows)
-        counts = [_count(row) or 2 * largest for row in rows]
+        # Side by side, so that no bar hides another.
+        counts = [(_count(row) or 2 * largest) * 1.04**number for row in rows]
         gains = [row["test_gain"] for row in rows]
         low, high = zip(*(gain["interval"] or [gain["mean"]] * 2 for gain in gains), strict=True)
         means = [gain["mean"] * factor for gain in gains]

@@ -113,7 +113,7 @@ class _Comparison:
             "peer": peer,
             "images": config.data.max_train_examples,
             "train_images": _train_images(method),
-            "network": network,
+            "network": _plain(network),
             "batch_size": config.batch_size,
             "learning_rate": alone.config.schedule.learning_rate,
             "pairs": pairs,
@@ -121,6 +121,13 @@ class _Comparison:
             "curves": curves.of([(m, p["student"]["name"], a) for p, m, a in found], metric["name"]),
             **summary(pairs, metric),
         }
+
+
+def _plain(network):
+    """Returns a specification, or a list of them, as JSON can hold it."""
+    if isinstance(network, list | tuple):
+        return [_plain(each) for each in network]
+    return json.loads(json.dumps(network.to_dict() if hasattr(network, "to_dict") else dict(network)))
 
 
 def _train_images(run):

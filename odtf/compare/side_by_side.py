@@ -12,11 +12,12 @@ def groups_of(rows):
     Validation says which is best: the mean of its values over the seeds.
 
     Args:
-        rows: those of a comparison, see `odtf.compare.pairing.run`; of peers other than the student they are left out.
+        rows: those of a comparison, see `odtf.compare.pairing.run`; left out are those of peers that are not the
+            student's, and of students that are made of several networks.
     """
     found = {}
     for row in rows:
-        if row["peer"] is None:
+        if row["peer"] is None and not isinstance(row["network"], list):
             found.setdefault(json.dumps([row["network"], row["images"]], sort_keys=True), []).append(row)
     return [group for group in found.values() if len(group) > 1]
 

@@ -60,6 +60,8 @@ def test_where_less_is_better_the_least_is_the_best():
 def test_one_method_has_nothing_beside_it():
     result = {"metric": METRIC, "rows": [row("one", [0.6]), row("two", [0.6], images=100)]}
     assert side_by_side.table(result) == ""
+    ensembles = [row(label, [0.6], network=[{"name": "n"}] * 2) for label in ("one", "two")]
+    assert side_by_side.table({"metric": METRIC, "rows": ensembles}) == ""
 
 
 def fractions():

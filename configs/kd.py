@@ -8,6 +8,11 @@ several students, in two commands:
     odtf-train --config=kd:pair=resnet110_resnet32,teacher=train --workdir=T --config.data.data_dir=DATA
     odtf-train --config=kd:pair=resnet110_resnet32,teacher=T --workdir=DIR --config.data.data_dir=DATA
 
+To run that teacher once for all epochs of all students, store its answers; views are fewer with a smaller pad:
+
+    odtf-store --config=kd --config.data.data_dir=DATA --config.data.augment.pad=2 --teacher=T --output=A
+    odtf-train --config=kd:teacher=A --config.data.augment.pad=2 --workdir=DIR --config.data.data_dir=DATA
+
 The protocol is that of the released code (HobbitLong/RepDistiller): 240 epochs, batch 64, SGD with momentum 0.9,
 learning rate 0.05 (0.01 for MobileNetV2) times 0.1 at epochs 150, 180 and 210, weight decay 5e-4, zero-padded crops and
 flips; 0.1 CE + 0.9 T^2 KL, T = 4.
@@ -42,9 +47,9 @@ sunshangquan/logit-standardization-KD (the first two rows) and hunto/DIST_KD pri
 two pairs and 6 for the last: `--config.method.divergence.beta=2`.
 
 Arguments: pair, data (cifar10, cifar100), divergence (kl, standardized, dkd, dist), teacher ("here": in the same run;
-"train": the teacher alone; or the workdir of the finished teacher), conv (standard, depthwise, shift, line, ghost: what
-stands for the 3x3 convolutions of the student, where it is a ResNet, WRN or VGG), epochs (of each network; milestones
-scale with it), smoke (one epoch of the teacher and two of the student on digits).
+"train": the teacher alone; or the workdir of the finished teacher, or what odtf-store has made of it), conv (standard,
+depthwise, shift, line, ghost: what stands for the 3x3 convolutions of the student, where it is a ResNet, WRN or VGG),
+epochs (of each network; milestones scale with it), smoke (one epoch of the teacher and two of the student on digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, smoke

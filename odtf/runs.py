@@ -264,7 +264,8 @@ def _train(config, workdir, placement, allow_code, download):
     if placement.is_chief:
         claim(workdir, config)
         if not data_record.is_begun(workdir):
-            data_record.write(workdir, data_record.of(prepared.dataset, prepared.pipeline.domains))
+            pipeline = prepared.pipeline
+            data_record.write(workdir, data_record.of(prepared.dataset, pipeline.domains, pipeline.answers))
     report = json.loads(json.dumps(prepared.run()))  # What is returned is what is read later.
     if placement.is_chief:
         report |= _made_of(earlier, report["student"])
@@ -282,13 +283,18 @@ def load_teacher(workdir, info=None, allow_code=False):
 
     Args:
         workdir: directory of the run; or a mapping, what `config.method.teacher` says: "file", which may be such a
-            directory too, and further arguments of `odtf.teachers.load`.
+            directory too, and further arguments of `odtf.teachers.load`. Or a directory of stored answers.
         info: `odtf.data.Info` of the images it is to take; None only shows that there is such a run.
         allow_code: as for `Run`.
 
     Raises:
         UserError: if there is none, or it takes other images or gives other answers.
     """
+    path = workdir.get("file") if isinstance(workdir, collections.abc.Mapping) else workdir
+    if (answers := _stored_answers(path)) is not None:
+        if info is not None:
+            answers.check_names(info.names)
+        return answers
     if isinstance(workdir, collections.abc.Mapping):
         return _load_teacher_file(workdir, info, allow_code)
     try:
@@ -305,6 +311,35 @@ def load_teacher(workdir, info=None, allow_code=False):
             f"config.method.teacher_workdir must hold a teacher of images {info.image_shape}{classes}, as the data "
             f"have them. {error}"
         ) from error
+
+
+def _stored_answers(path):
+    from odtf.training import cohorts
+
+    return cohorts.answers_in(path)
+
+
+def teacher_digest(said):
+    """Returns the sha256 of what a teacher is made of: of a run's chosen weights, or of a file or directory.
+
+    Args:
+        said: path, or a mapping with it as "file", as for `load_teacher`.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    path = pathlib.Path(said["file"] if isinstance(said, collections.abc.Mapping) else said)
+    if (path / "report.json").exists():
+        report = read_report(path)
+        path = path / "chosen" / f"step-{report['student']['step']}.npz"
+    digest = hashlib.sha256()
+    try:
+        for part in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if part.is_file():
+                digest.update(part.read_bytes())
+    except OSError as error:
+        raise UserError(f"The teacher {path} must be there to be read. Received: {error.strerror}.") from error
+    return digest.hexdigest()
 
 
 def _check_answers(run, info):

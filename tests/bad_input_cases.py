@@ -67,6 +67,13 @@ def compare(wanted, received, *flags):
     return Case(" ".join(("odtf-compare", *flags)), "odtf-compare", (*start, *flags), wanted, received)
 
 
+STORED = ("--config=digits", "--output=$new")
+
+
+def store(wanted, received, *flags):
+    return other("odtf-store", wanted, received, "--config=$config", "--output=$new", *flags)
+
+
 def evaluate(wanted, received, *flags):
     """A file that is none of TFLite's: an answer about anything else shows that it was found before it was read."""
     return other("odtf-evaluate", wanted, received, "$config", *flags)
@@ -387,6 +394,16 @@ COMPARE = [
     compare("must be of the type", "'three'", "--override=epochs=three"),
     compare("config.epochs must be an integer of at least 1", "0", "--override=epochs=0"),
     compare("name a Python file with get_config", "which is no file", "--config=/nowhere/c.py"),
+    compare("the N-th config, of 1 to 1", "'2:epochs=3'", "--override=2:epochs=3"),
+    compare("--images takes numbers above 0, and all", "'few'", "--images=100,few"),
+]
+
+STORE = [
+    other("odtf-store", "--teacher is required", "nothing", "--config=$config", "--output=$new"),
+    store("a mapping in JSON", "{file", "--teacher={file"),
+    store("drawn once for each image", "cutout", "--teacher=x", "--config.data.augment.cutout=2"),
+    other("odtf-store", "A teacher is a .keras", "/nowhere", *STORED, "--teacher=/nowhere"),
+    other("odtf-store", "an .npz file of plain arrays", "No such file", *STORED, "--teacher=/nowhere.npz"),
 ]
 
 EVALUATE = [
@@ -472,5 +489,6 @@ CASES = [
     *EXPORT,
     *BENCHMARK,
     *COMPARE,
+    *STORE,
     *EVALUATE,
 ]

@@ -1,4 +1,4 @@
-"""The plot of a comparison: the gain of every seed, and mean and deviation, a line for each config."""
+"""The plot of a comparison: the gain of every seed, and mean and 95 % interval, a line for each config."""
 
 import textwrap
 
@@ -21,14 +21,16 @@ def draw(pyplot, result):
         gains = [pair["test_gain"] * factor for pair in row["pairs"]]
         axes.plot(gains, [y] * len(gains), "o", color="tab:blue", alpha=0.5)
         gain = row["test_gain"]
-        axes.errorbar(gain["mean"] * factor, y, xerr=gain["std"] * factor, fmt="D", color="black", capsize=4)
+        low, high = gain["interval"] or (gain["mean"], gain["mean"])  # One seed has none.
+        reach = [[(gain["mean"] - low) * factor], [(high - gain["mean"]) * factor]]
+        axes.errorbar(gain["mean"] * factor, y, xerr=reach, fmt="D", color="black", capsize=4)
     names = [f"{row['method']}\n{_wrapped(row['label'])}" for row in rows]
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     unit = " (points)" if metric["share"] else ""
     # Of the figure, which is wider than the axes beside long names.
     figure.supxlabel(f"gain in test {metric['title']} over the same network alone{unit}", fontsize=10)
-    figure.suptitle("dots: seeds; diamond: mean ± standard deviation", fontsize=9)
+    figure.suptitle("dots: seeds; diamond: mean and 95 % interval", fontsize=9)
     return figure
 
 

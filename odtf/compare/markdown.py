@@ -1,10 +1,11 @@
-"""A comparison as files: JSON, two Markdown tables and a plot."""
+"""A comparison as files: JSON, Markdown tables and plots."""
 
 import pathlib
 import statistics
 
 from odtf import pictures
-from odtf.compare import gains_plot, ratios
+from odtf.compare import curves, gains_plot, images_plot, ratios, side_by_side
+from odtf.compare.cells import each, interval, line, mean_and_std, range_of, rule
 from odtf.compare.plan import EQUAL
 from odtf.files import is_plain, make_directory, write_json, write_text
 
@@ -34,14 +35,20 @@ def write(result, path, ratio_to=(), at_end=False):
     make_directory(path.parent)
     write_json(path, result)
     write_text(path.with_suffix(".md"), markdown)
-    plot = pictures.save(path.with_suffix(".png"), gains_plot.draw, result)
-    files = [str(path), str(path.with_suffix(".md")), *plot]
+    plots = {".png": gains_plot.draw, ".curves.png": curves.draw, ".images.png": images_plot.draw}
+    drawn = [text for suffix, draw in plots.items() for text in pictures.save(path.with_suffix(suffix), draw, result)]
+    files = [str(path), str(path.with_suffix(".md")), *dict.fromkeys(drawn)]
     return f"\n{markdown}\n{', '.join(files)}"
 
 
 def to_markdown(result):
-    """Returns a comparison as two Markdown tables: the values, and what each run got for them."""
-    return f"{_values(result)}\n{_budgets(result)}"
+    """Returns a comparison as Markdown tables: the values, what each run got for them, and what else there is to say.
+
+    The latter are how small the students are beside the networks that they stand for, methods on one student side by
+    side, and the gain against the number of images, each where there is such a thing.
+    """
+    parts = [_values(result), _budgets(result), _compressions(result), side_by_side.table(result)]
+    return "\n".join(filter(None, [*parts, images_plot.table(result)]))
 
 
 def _values(result):
@@ -49,17 +56,25 @@ def _values(result):
     metric, seeds = result["metric"], len(result["seeds"])
     lines = [
         f"Mean ± standard deviation over {seeds} seeds, {metric['title']}{' in %' if metric['share'] else ''}; gain: "
-        "paired, how much better the student is than the same network alone. The student is the best peer on "
-        "validation; the mean peer's gain leaves that choice out.",
+        "paired, how much better the student is than the same network alone, with its 95 % interval by Student's t, "
+        "and relative to what that network has. The student is the best peer on validation; the mean peer's gain "
+        "leaves that choice out.",
         "",
-        "| config | student | parameters | val alone | student | gain | test alone | student | gain | mean peer |",
-        _rule(10),
+        "| config | student | parameters | val alone | student | gain | test alone | student | gain | 95 % interval "
+        "| least to greatest | relative | mean peer | 95 % interval |",
+        rule(14),
     ]
     for row in result["rows"]:
-        cells = [row["label"], ", ".join(_names(row["pairs"])), _each(row["pairs"], lambda p: p["student"]["params"])]
-        for split, names in (("val", _COLUMNS), ("test", (*_COLUMNS, "typical_gain"))):
-            cells += [_spread(row[f"{split}_{name}"], metric, name.endswith("gain")) for name in names]
-        lines.append(_line(cells))
+        pairs = row["pairs"]
+        cells = [row["label"], ", ".join(_names(pairs)), each(pairs, lambda p: p["student"]["params"])]
+        for split in ("val", "test"):
+            cells += [mean_and_std(row[f"{split}_{name}"], metric, name == "gain") for name in _COLUMNS]
+        gain, typical = row["test_gain"], row["test_typical_gain"]
+        relative = row["relative_gain"]
+        cells += [interval(gain, metric), range_of(gain, metric)]
+        cells += ["-" if relative is None else f"{relative['mean']:+.1%}"]
+        cells += [mean_and_std(typical, metric, True), interval(typical, metric)]
+        lines.append(line(cells))
     return "\n".join(lines) + "\n"
 
 
@@ -69,13 +84,6 @@ def _names(pairs):
     return [f"{name} (ensemble of {n}; alone: one member)" if n > 1 else name for name, n in sorted(made.items())]
 
 
-def _spread(value, metric, signed):
-    sign = "+" if signed else ""
-    if metric["share"]:
-        return f"{value['mean'] * 100:{sign}.2f} ± {value['std'] * 100:.2f}"
-    return f"{value['mean']:{sign}.4g} ± {value['std']:.2g}"
-
-
 def _budgets(result):
     """Returns the table of what each method's run, its student within it, and the network alone got."""
     parts = {"epochs": ("run", "student", "alone"), "steps": ("run", "student", "alone")}
@@ -83,27 +91,37 @@ def _budgets(result):
     head = [f"{what} {who}" if i == 0 else who for what, parties in parts.items() for i, who in enumerate(parties)]
     lines = [
         f"Student and network alone share {EQUAL[result['equal']]} (--equal={result['equal']}). Run: the whole "
-        "run of a method, whose images are counted for each network that learns; means over the seeds.",
+        "run of a method, whose images are counted for each network that learns; means over the seeds. Seconds are of "
+        "training, by the clock on the wall.",
         "",
-        _line(["config", "batch", "rate", *head]),
-        _rule(3 + len(head)),
+        line(["config", "batch", "rate", *head, "ratio"]),
+        rule(4 + len(head)),
     ]
     for row in result["rows"]:
         cells = [row["label"], str(row["batch_size"]), f"{row['learning_rate']:.4g}"]
         for what, parties in parts.items():
             cells += [f"{statistics.fmean(p['got'][who][what] for p in row['pairs']):,.0f}" for who in parties]
-        lines.append(_line(cells))
+        lines.append(line([*cells, f"{row['seconds']['ratio']:.2f}"]))
     return "\n".join(lines) + "\n"
 
 
-def _each(pairs, number):
-    """Returns the numbers that a config's pairs have, each once."""
-    return ", ".join(sorted({f"{number(pair):,}" for pair in pairs}))
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"
-
-
-def _rule(count):
-    return "|" + "---|" * count
+def _compressions(result):
+    """Returns the table of what students cost beside the networks that they stand for; "" where no run says it."""
+    rows = [row for row in result["rows"] if row["compression"]]
+    if not rows:
+        return ""
+    lines = [
+        "What a student costs, and in brackets how many times smaller that is than the network with standard "
+        "convolutions and all channels.",
+        "",
+        line(["config", "parameters", "MACs"]),
+        rule(3),
+    ]
+    for row in rows:
+        student, compression = row["pairs"][0]["student"], row["compression"]
+        cells = [
+            f"{student[what]:,} ({compression[ratio]:.2f} x)" if ratio in compression else "-"
+            for what, ratio in (("params", "params_ratio"), ("macs", "macs_ratio"))
+        ]
+        lines.append(line([row["label"], *cells]))
+    return "\n".join(lines) + "\n"

@@ -6,58 +6,134 @@ import re
 import statistics
 
 from odtf import workdir_lock
-from odtf.compare import baseline, child_runs
+from odtf.compare import baseline, child_runs, curves
 from odtf.compare.plan import stretched
+from odtf.compare.remaining import Remaining
+from odtf.compare.spreads import gain_of, summary
+from odtf.compare.uncompressed import Compressions
 from odtf.errors import UserError
 from odtf.files import make_directory
 from odtf.training import config as config_lib
 from odtf.training import data_record
 from odtf.training.report import metric_of, shown
 
+# How many images a data set has of which all are trained on, for an estimate of what is left alone.
+_MANY = 50_000
 
-def run(plan, workdir, *, peer=None, log=print, allow_code=False):
+
+def run(plan, workdir, *, peer=None, every_peer=False, log=print, allow_code=False):
     """Trains everything that is not trained yet, and pairs the results.
 
     Args:
         plan: what `odtf.compare.plan.make_plan` returned.
         workdir: directory of the runs; each is a workdir of odtf-train.
         peer: str, the peer to compare where a method has one of that name; None: validation's choice.
+        every_peer: bool, whether there is a row for each peer too, beside the same network alone.
         log: callable that takes one line of text.
         allow_code: as for `odtf.runs.train`.
 
     Returns:
-        dict: "seeds", "equal", "metric" (what `metric_of` returns) and "rows", for each config: label, method,
-        batch_size, learning_rate, pairs and the statistics of `summary`. A pair has seed; student, alone and typical
-        (the values of the peers as large as the student, on average); val_gain and test_gain; teacher; members, of how
-        many networks the student is made, of which the first is the one alone; and got, for the method's whole run, the
-        student within it and the network alone: epochs, steps, images and seconds (the student's are not known).
+        dict: "seeds", "equal", "metric" (what `metric_of` returns) and "rows", for each config, and peer where that is
+        asked for: label, method, peer (None: the student), images (how many it may train on; None: all), train_images
+        (how many it does; None where no run says it), network (of the student), batch_size, learning_rate, pairs,
+        compression (what `Compressions.of` returns), curves (what `odtf.compare.curves.of` returns) and the statistics
+        of `summary`. A pair has seed; student, alone and typical (the values of the peers as large as the student, on
+        average); val_gain and test_gain; teacher; members, of how many networks the student is made, of which the first
+        is the one alone; and got, for the method's whole run, the student within it and the network alone: epochs,
+        steps, images and seconds (the student's are not known).
 
     Raises:
         UserError: if a run fails, or another process writes to the workdir.
     """
     with workdir_lock.writing(workdir):
-        return _run(plan, make_directory(workdir), peer, log, allow_code)
+        return _Comparison(plan, make_directory(workdir), peer, every_peer, log, allow_code).run()
 
 
-def _run(plan, workdir, peer, log, allow_code):
-    first = {}
-    rows, metric, total = [], None, len(plan["entries"]) * len(plan["seeds"])
-    for label, config in plan["entries"]:
-        pairs = []
-        for seed in plan["seeds"]:
-            log(f"[{len(rows) * len(plan['seeds']) + len(pairs) + 1}/{total}] {label}, seed {seed}")
-            method = child_runs.train(_with_seed(config, seed), workdir / _name(label) / f"seed-{seed}", allow_code)
-            metric = metric_of(method.report)
-            name = peer if peer in method.peers else method.student
-            alone = _train_alone(config, method, name, plan["equal"], seed, workdir)
+class _Comparison:
+    def __init__(self, plan, workdir, peer, every_peer, log, allow_code):
+        self._plan, self._workdir, self._log, self._allow_code = plan, workdir, log, allow_code
+        self._peer, self._every_peer = peer, every_peer
+        self._first, self._compressions, self._counted = {}, Compressions(), set()
+        works = [config.epochs * (config.data.max_train_examples or _MANY) for _, config in plan["entries"]]
+        self._remaining = Remaining(works, len(plan["seeds"]))
+
+    def run(self):
+        rows, seeds, metric = [], self._plan["seeds"], None
+        total = len(self._plan["entries"]) * len(seeds)
+        for number, (label, config) in enumerate(self._plan["entries"]):
+            found = {}
+            for position, seed in enumerate(seeds, 1):
+                left = self._remaining.words()
+                title = f"[{number * len(seeds) + position}/{total}] {label}, seed {seed}"
+                self._log(f"{title}; {left}" if left else title)
+                metric = self._train(number, label, config, seed, found)
+            rows += [self._row(label, config, name, pairs, metric) for name, pairs in found.items()]
+        return {"seeds": seeds, "equal": self._plan["equal"], "metric": metric, "rows": rows}
+
+    def _train(self, number, label, config, seed, found):
+        """Trains a method and its networks alone for one seed, and adds a pair to each row that `found` has of it.
+
+        Args:
+            number, label, config: of the entry.
+            seed: int.
+            found: dict from a peer's name, None for the student, to a list of (pair, runs), changed in place.
+
+        Returns:
+            What `metric_of` returns.
+        """
+        self._remaining.begin()
+        method = child_runs.train(
+            _with_seed(config, seed), self._workdir / _name(label) / f"seed-{seed}", self._allow_code
+        )
+        chosen = self._peer if self._peer in method.peers else method.student
+        metric, known = metric_of(method.report), method.report["seconds"]["train"]
+        for row in (None, *(method.peers if self._every_peer else ())):
+            name = row or chosen
+            alone = _train_alone(config, method, name, self._plan["equal"], seed, self._workdir)
             for one in (method, alone):
-                _check_same_data(first.setdefault(seed, method), one)
-            pairs.append(_pair(method, name, alone, seed))
-            log(f"    {_line(pairs[-1], metric)}")
-        about = {"label": label, "method": config.method.name, "batch_size": config.batch_size}
-        rate = alone.config.schedule.learning_rate
-        rows.append({**about, "learning_rate": rate, "pairs": pairs, **summary(pairs, metric)})
-    return {"seeds": plan["seeds"], "equal": plan["equal"], "metric": metric, "rows": rows}
+                _check_same_data(self._first.setdefault((seed, config.data.max_train_examples), method), one)
+            pair = _pair(method, name, alone, seed)
+            found.setdefault(row, []).append((pair, method, alone))
+            if alone.workdir not in self._counted:  # One network alone serves several rows.
+                self._counted.add(alone.workdir)
+                known += alone.report["seconds"]["train"]
+            self._log(f"    {_line(pair, metric)}")
+        self._remaining.end(number, known)
+        return metric
+
+    def _row(self, label, config, peer, found, metric):
+        """Returns a row of the result; see `run`."""
+        pairs = [pair for pair, _, _ in found]
+        (pair, method, alone), *_ = found
+        network = method.network_of(pair["student"]["name"])
+        compression = None if pair["members"] > 1 else self._compressions.of(method, pair["student"], network)
+        return {
+            "label": label if peer is None else f"{label}: {peer}",
+            "method": config.method.name,
+            "peer": peer,
+            "images": config.data.max_train_examples,
+            "train_images": _train_images(method),
+            "network": _plain(network),
+            "batch_size": config.batch_size,
+            "learning_rate": alone.config.schedule.learning_rate,
+            "pairs": pairs,
+            "compression": compression,
+            "curves": curves.of([(m, p["student"]["name"], a) for p, m, a in found], metric["name"]),
+            **summary(pairs, metric),
+        }
+
+
+def _plain(network):
+    """Returns a specification, or a list of them, as JSON can hold it."""
+    if isinstance(network, list | tuple):
+        return [_plain(each) for each in network]
+    return json.loads(json.dumps(network.to_dict() if hasattr(network, "to_dict") else dict(network)))
+
+
+def _train_images(run):
+    """Returns how many images a run trained on, None where it does not say."""
+    record = run.data_record
+    return None if record is None else record["splits"].get("train", {}).get("images")
 
 
 def _name(label):
@@ -79,7 +155,7 @@ def _check_same_data(first, run):
     if first.data_record is None or run.data_record is None:
         return
     data_record.check_names(first.workdir, first.data_record, run.data_record["names"])
-    records = ({**one.data_record, "domains": []} for one in (first, run))
+    records = ({**one.data_record, "domains": [], "answers": None} for one in (first, run))
     if changes := data_record.changes(*records):
         raise UserError(
             "Runs are compared that learned from the same images; another workdir would begin all of them anew. "
@@ -138,7 +214,7 @@ def _pair(method, name, alone, seed):
     return {
         "seed": seed,
         **parties,
-        **{f"{split}_gain": _gain(parties, "student", split, metric) for split in ("val", "test")},
+        **{f"{split}_gain": gain_of(parties, "student", split, metric) for split in ("val", "test")},
         "teacher": method.report["teacher"],
         "members": len(networks[name]) if isinstance(networks[name], list) else 1,
         "got": {
@@ -184,32 +260,3 @@ def _line(pair, metric):
     gain = shown(pair["test_gain"], metric, signed=True)
     name = pair["student"]["name"]
     return f"{name}: test {metric['title']} {shown(student, metric)}, alone {shown(alone, metric)}, gain {gain}"
-
-
-def _gain(pair, who, split, metric):
-    """Returns by how much something of a pair is better than the network alone: positive where it is."""
-    value, alone = (pair[one][f"{split}_{metric['name']}"] for one in (who, "alone"))
-    return value - alone if metric["better"] == "max" else alone - value
-
-
-def summary(pairs, metric):
-    """Computes mean and standard deviation over the pairs of a config.
-
-    Args:
-        pairs: list of dicts, as `run` has them.
-        metric: dict, as `metric_of` returns it.
-
-    Returns:
-        dict "SPLIT_WHAT" -> {"mean", "std"}; SPLIT: val, test; WHAT: student, alone, typical, and the paired gain and
-        typical_gain over the network alone, positive where it is worse alone.
-    """
-    result = {}
-    for split in ("val", "test"):
-        key = f"{split}_{metric['name']}"
-        values = {who: [pair[who][key] for pair in pairs] for who in ("student", "alone", "typical")}
-        for gain, who in (("gain", "student"), ("typical_gain", "typical")):
-            values[gain] = [_gain(pair, who, split, metric) for pair in pairs]
-        for name, numbers in values.items():
-            spread = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
-            result[f"{split}_{name}"] = {"mean": statistics.fmean(numbers), "std": spread}
-    return result

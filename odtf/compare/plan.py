@@ -4,6 +4,7 @@ import contextlib
 import fractions
 import functools
 import json
+import re
 
 from odtf.compare import baseline
 from odtf.errors import UserError
@@ -19,17 +20,24 @@ EQUAL = {
 }
 
 
-def make_plan(paths, given, seeds, equal="epochs"):
+# Of the data, what decides nothing about the test split.
+_OWN = {"num_views": None, "domains": (), "max_train_examples": None}
+
+
+def make_plan(paths, given, seeds, equal="epochs", images=()):
     """Loads the configs of a comparison.
 
     They must agree in the task and the data, which decide what the test set is and how it is judged. Everything else is
-    a config's own: network, rate, batch, length, how many views of an image there are, and which other images join.
+    a config's own: network, rate, batch, length, how many images it trains on, how many views of an image there are,
+    and which other images join.
 
     Args:
         paths: list of "FILE.py" or "FILE.py:arg".
-        given: list of overrides "key.path=value", applied to every config.
+        given: list of overrides: "key.path=value", applied to every config, or "N:key.path=value", to the N-th alone,
+            from 1, whose label then says so.
         seeds: iterable of int.
         equal: a key of `EQUAL`: what a student and the same network alone have in common.
+        images: iterable of int, or None for all: every config is trained on so many images each, a row for each.
 
     Returns:
         dict: "entries", a list of (label, config), "seeds" and "equal".
@@ -41,15 +49,19 @@ def make_plan(paths, given, seeds, equal="epochs"):
     if equal not in EQUAL:
         raise UserError(f"A student and its network alone share one of {', '.join(EQUAL)}. Received: {equal!r}.")
     entries = []
-    for text in paths:
-        config = config_file.load(text)
-        try:
-            _override(config, given, text)
-        except UserError as error:
-            raise UserError(f"{text}: {error}") from error
-        config.export.targets = ()
-        config_checks.check(config)
-        entries.append((text, config))
+    for text, (common, own) in zip(paths, _overrides(given, len(paths)), strict=True):
+        for count in images or (...,):
+            label = " ".join([text, *own, *([] if count is ... else [f"images={count or 'all'}"])])
+            config = config_file.load(text)
+            try:
+                _override(config, [*common, *own], text)
+            except UserError as error:
+                raise UserError(f"{text}: {error}") from error
+            if count is not ...:
+                config.data.max_train_examples = count
+            config.export.targets = ()
+            config_checks.check(config)
+            entries.append((label, config))
     _check_same_test(entries)
     for label, config in entries:
         try:
@@ -59,12 +71,26 @@ def make_plan(paths, given, seeds, equal="epochs"):
     return {"entries": entries, "seeds": list(seeds), "equal": equal}
 
 
+def _overrides(given, count):
+    """Returns for each of `count` configs the overrides of all, and its own."""
+    common, own = [], [[] for _ in range(count)]
+    for text in given:
+        found = re.match(r"(\d+):(.*)", text, re.DOTALL)
+        if found is None:
+            common.append(text)
+        elif 1 <= int(found[1]) <= count:
+            own[int(found[1]) - 1].append(found[2])
+        else:
+            raise UserError(f"--override=N:KEY=VALUE changes the N-th config, of 1 to {count}. Received: {text!r}.")
+    return [(common, each) for each in own]
+
+
 def _check_same_test(entries):
     """Raises UserError unless all configs have one task and the same data."""
 
     def decisive(config):
         data = config_lib.to_json(config)
-        return {"task": data["task"], "data": {**data["data"], "num_views": None, "domains": ()}}
+        return {"task": data["task"], "data": {**data["data"], **_OWN}}
 
     (first, config), *others = entries
     for label, other in others:

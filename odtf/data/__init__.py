@@ -11,6 +11,7 @@ from odtf.data.pipeline import TrainPipeline, eval_dataset
 from odtf.data.samples import Target
 from odtf.data.sources import download
 from odtf.data.sources.memory import from_arrays
+from odtf.data.stored_answers import StoredAnswers
 from odtf.data.stores import FileStore, MemoryStore
 from odtf.data.unpaired import COUNTED, Unpaired
 
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryStore",
     "Names",
     "Split",
+    "StoredAnswers",
     "Target",
     "TrainPipeline",
     "Unpaired",

@@ -42,6 +42,12 @@ class Split:
         """uint8 array `[n, height, width, channels]`, read or copied now: `take` what is needed of a large split."""
         return self.take(np.arange(len(self)))[0]
 
+    @property
+    def keys(self):
+        """The source's own number of each image, an int64 array: the same however the source is split."""
+        origin = getattr(self.store, "origin", None)
+        return self.rows if origin is None else np.asarray(origin, np.int64)[self.rows]
+
     def take(self, indices):
         """Images and targets by their position in the split.
 

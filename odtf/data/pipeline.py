@@ -5,10 +5,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import arguments, own_augmentation, warp
+from odtf.data import arguments, own_augmentation, views, warp
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, crop_and_flip, normalize
 from odtf.data.draws import uniform
-from odtf.data.enlarging import random_part
 from odtf.data.graph_calls import user_error_from
 from odtf.data.pools import Pool
 from odtf.data.samples import as_batch
@@ -89,12 +88,14 @@ class TrainPipeline:
         augment: mapping with `pad`, `flip`, `scale` and so on (see `Augmentation`), or None for none.
         num_views: int, independent augmentations of every image.
         domains: iterable of `Domain`, see `odtf.data.load_domain`.
+        answers: `StoredAnswers` of a teacher, which come with the images; None for none.
 
     Raises:
-        UserError: for a batch larger than the training split, or an augmentation that does not fit the images.
+        UserError: for a batch larger than the training split, an augmentation that does not fit the images, or answers
+            that are not those to its views.
     """
 
-    def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=()):
+    def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=(), answers=None):
         split = dataset.splits["train"]
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.num_views = arguments.integer("num_views", num_views, 1)
@@ -118,6 +119,14 @@ class TrainPipeline:
                 f"Received: domains with the target {self._apart[0]!r}."
             )
         self._mean, self._std = dataset.mean, dataset.std
+        self.answers, self._stored = answers, None
+        if answers is not None:
+            if self.num_views > 1 or self.domains:
+                raise UserError(
+                    "A stored teacher answers to one view of a data set's own images: num_views=1 and no domains would "
+                    f"be right. Received: num_views={self.num_views} and {len(self.domains)} domains."
+                )
+            self._stored = answers.of(dataset, self._augmentation)
 
     def batch(self, step, replica=0, num_replicas=1):
         """One replica's batch of one step, as eager tensors; what `dataset` yields there.
@@ -143,7 +152,8 @@ class TrainPipeline:
             `tf.data.Dataset` of (images, targets) in the order step 0 for each replica, step 1 for each replica, and so
             on: images float32 `[batch_size / num_replicas, height, width, channels]`; the one target
             `[batch_size / num_replicas, ...]`, or several of them by name. Images and spatial targets have an axis
-            `num_views` after the first where that is above 1.
+            `num_views` after the first where that is above 1. With stored answers there is a dict in place of the
+            images: "images", and "answers", float32 `[batch_size / num_replicas, ...]`.
 
         Raises:
             UserError: if the replicas cannot share the batch.
@@ -162,53 +172,46 @@ class TrainPipeline:
         share, others = (step, first, size), None
         if self._apart:
             others = self._pool.rows(*share, self._other_seed)
-        images, values = _gather(self._store, self._pool.rows(*share), size, others)
+        rows = self._pool.rows(*share)
+        images, values = _gather(self._store, rows, size, others)
         targets = {name: target for name, target in self._store.targets.items() if target.spatial}
         spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
-        images, spatial, draws = self._placed(images, spatial, share, self._seed, self._augmentation.color)
+        numbers, answers = self._numbers(share, self._seed, self._augmentation.color), None
+        if self._stored is not None:
+            numbers, answers = self._stored.chosen(tf.ensure_shape(rows, (size,)), numbers)
+        images, spatial = self._placed(images, spatial, numbers, self._augmentation.color)
         own_draws = None
         if self._augmentation.also is not None:
             own_draws = own_augmentation.draws(self._seed, *share, self.batch_size, self.num_views)
-        images, moved = augment(images, draws, self._augmentation, self._mean, self._std, spatial, own_draws)
+        images, moved = augment(images, numbers.draws, self._augmentation, self._mean, self._std, spatial, own_draws)
         for name in self._apart:
-            pictures, _, draws = self._placed(values[name], {}, share, self._other_seed)
-            moved[name], _ = crop_and_flip(pictures, draws, self._augmentation)
+            numbers = self._numbers(share, self._other_seed)
+            pictures, _ = self._placed(values[name], {}, numbers)
+            moved[name], _ = crop_and_flip(pictures, numbers.draws, self._augmentation)
         if self.num_views > 1:
             images = self._by_view(images)
             moved = {name: self._by_view(value) for name, value in moved.items()}
+        if answers is not None:
+            images = {"images": images, "answers": answers}
         return images, as_batch({**values, **moved})
 
-    def _placed(self, images, spatial, share, seed, color=0.0):
-        """Images and spatial targets after what precedes crop and flip, and the numbers behind these.
-
-        Args:
-            images: uint8 tensor `[size, height, width, channels]`.
-            spatial: as for `augment`.
-            share: (step, first, size).
-            seed: int.
-            color: as of `Augmentation`.
-        """
-        spec, (_, _, size) = self._augmentation, share
+    def _placed(self, images, spatial, numbers, color=0.0):
+        """Images and spatial targets, as many as there are views, after what precedes crop and flip."""
         if self.num_views > 1:
             images = self._repeated(images)
             spatial = {name: (self._repeated(value), fill) for name, (value, fill) in spatial.items()}
-        draws = tf.zeros((size * self.num_views, NUM_DRAWS))
-        if spec.random:
-            draws = self._uniform(share, seed)
         how = {name: target.spatial for name, target in self._store.targets.items()}
-        if spec.load_size:
-            images = random_part(images, draws, spec.load_size, "bicubic")
-            spatial = {n: (random_part(v, draws, spec.load_size, how[n]), fill) for n, (v, fill) in spatial.items()}
-        if not spec.warps and not color:
-            return images, spatial, draws
-        numbers = warp.draws(seed, *share, self.batch_size, self.num_views)
-        if color:
-            images = warp.coloured(images, numbers, color)
-        if spec.warps:
-            where = warp.transforms(numbers, *images.shape[1:3], spec.scale, spec.rotate)
-            images = warp.warped(images, where, 0, "bilinear")
-            spatial = {n: (warp.warped(v, where, fill, how[n]), fill) for n, (v, fill) in spatial.items()}
-        return images, spatial, draws
+        return views.placed(images, spatial, numbers, self._augmentation, how, color)
+
+    def _numbers(self, share, seed, color=0.0):
+        """The `views.Numbers` of a share of a step's global batch: (step, first, size)."""
+        spec, (_, _, size) = self._augmentation, share
+        draws, warps = tf.zeros((size * self.num_views, NUM_DRAWS)), None
+        if spec.random or self._stored is not None:
+            draws = self._uniform(share, seed)
+        if spec.warps or color:
+            warps = warp.draws(seed, *share, self.batch_size, self.num_views)
+        return views.Numbers(draws, warps)
 
     def _uniform(self, share, seed):
         """float32 `[size * num_views, NUM_DRAWS]`."""

@@ -25,6 +25,7 @@ class MemoryStore:
         values: mapping from the name of a target to an array `[n, ...]`, likewise copied.
         targets: mapping from a name to `Target`; None for an integer "label".
         record: function of rows, see `odtf.data.records`; None: rows are told by their numbers.
+        origin: int64 array `[n]`, the rows of the source that the images were read from; None: its own.
 
     Raises:
         UserError: if an array is not of its target's shape, or holds what its type cannot.
@@ -34,8 +35,9 @@ class MemoryStore:
     # All targets can be had without reading a file.
     known = True
 
-    def __init__(self, images, values, targets=None, record=None):
+    def __init__(self, images, values, targets=None, record=None, origin=None):
         self.record = record or records.of_rows
+        self.origin = origin
         self.targets = dict(LABEL if targets is None else targets)
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4:
@@ -183,4 +185,4 @@ class FileStore:
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             # The list makes the first error of any thread an error here.
             list(pool.map(fill, range(0, len(rows), _CHUNK)))
-        return MemoryStore(images, columns, self.targets)
+        return MemoryStore(images, columns, self.targets, origin=rows)

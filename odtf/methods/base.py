@@ -39,6 +39,8 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         distils: whether a term of the loss is a divergence of answers, by `distil`.
         aggregates: whether the target of one is a weighted mean of several answers, made by `divergence.mean`.
         teacher: a network of its own that teaches and is no peer, a `keras.Model`; None where there is none.
+        takes_stored: whether a teacher may be stored answers, which come with the images of a batch.
+        stored_shape: shape of one of them; None where there are none.
         peers: mapping from a peer's name to its network, a `keras.Model` whose output is a dict of named taps, the
             task's output among them. Every peer can be deployed. A subclass sets it in its constructor.
 
@@ -69,6 +71,8 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     distils = True
     aggregates = False
     teacher = None
+    takes_stored = False
+    stored_shape = None
     tells_peers_apart = False
 
     def __init__(self, *, task=None, seed=0, synchronized=False, divergence=KL, name=None):

@@ -18,7 +18,7 @@ class OfflineDistillation(TaughtByFrozen):
     Args:
         networks: callable `network(seed=int, name=str)` that returns the student with its named taps.
         teacher: a `keras.Model` with the student's input that returns an answer of the student's shape or a dict of
-            taps with it; see `TaughtByFrozen`. None: the teacher is trained here.
+            taps with it; or `GivenAnswers`; see `TaughtByFrozen`. None: the teacher is trained here.
         teacher_network: callable as `networks`, for a teacher that is trained here, see `TaughtByFrozen`.
         teacher_epochs: int, for how many epochs.
         temperature: positive float.
@@ -30,6 +30,8 @@ class OfflineDistillation(TaughtByFrozen):
         ValueError: if the teacher's answer has another shape than the student's, alpha is outside [0, 1] or the
             temperature is not positive.
     """
+
+    takes_stored = True
 
     def __init__(
         self,

@@ -11,7 +11,9 @@ import keras
 import tensorflow as tf
 
 from odtf import data, methods, models, names, quantization, tasks
+from odtf.data import stored_answers as stored_lib
 from odtf.errors import UserError
+from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.models import automatic_names
 from odtf.models.specification import check_kinds
 from odtf.tasks import written
@@ -78,8 +80,35 @@ def load_domains(config, dataset):
     return [data.load_domain(dataset, seed=config.seed, **options, **said) for said in config.data.domains]
 
 
-def make_pipeline(config, dataset, domains=()):
-    """Returns the `odtf.data.TrainPipeline` of a config, over a data set and what `load_domains` returned."""
+def stored_answers(config):
+    """Returns the `odtf.data.StoredAnswers` that are the teacher of a config; None where it has another, or none.
+
+    Raises:
+        UserError: if they are damaged.
+    """
+    method = config.method.to_dict()
+    said = method.get("teacher") or method.get("teacher_workdir")
+    return answers_in(said.get("file") if isinstance(said, collections.abc.Mapping) else said)
+
+
+def answers_in(path):
+    """Returns the `odtf.data.StoredAnswers` of a directory; None where there are none.
+
+    Raises:
+        UserError: if they are damaged.
+    """
+    return data.StoredAnswers(path) if isinstance(path, str) and stored_lib.are_in(path) else None
+
+
+def make_pipeline(config, dataset, domains=(), answers=None):
+    """Returns the `odtf.data.TrainPipeline` of a config.
+
+    Args:
+        config: `ConfigDict`.
+        dataset: `odtf.data.ImageDataset`.
+        domains: what `load_domains` returned.
+        answers: what `stored_answers` returned.
+    """
     return data.TrainPipeline(
         dataset,
         batch_size=config.batch_size,
@@ -87,6 +116,7 @@ def make_pipeline(config, dataset, domains=()):
         augment=config.data.augment.to_dict(),
         num_views=config.data.num_views,
         domains=domains,
+        answers=answers,
     )
 
 
@@ -113,8 +143,8 @@ def rehearse(config, load_teacher, load_start=None):
         return _rehearsed
 
     def teacher(workdir):
-        load_teacher(workdir)
-        return _Unseen()
+        found = load_teacher(workdir)
+        return found if isinstance(found, data.StoredAnswers) else _Unseen()
 
     with contextlib.suppress(_Rehearsed):
         _make_method(config, task, network, teacher, synchronized=False)
@@ -256,6 +286,13 @@ def _make_method(config, task, network, teacher, synchronized):
     elif (said := options.get("teacher")) is not None:
         said = {"file": said} if isinstance(said, str) else said
         options["teacher"] = teacher({**said, "output": task.output})
+    if isinstance(stored := options.get("teacher"), data.StoredAnswers):
+        if not getattr(method, "takes_stored", False):
+            raise UserError(
+                f"config.method: {method.__name__} learns from more than a teacher's answers; a model as its teacher, "
+                "or OfflineDistillation, would be right. Received: stored answers."
+            )
+        options["teacher"] = GivenAnswers(stored.answer_shape)
     try:
         with automatic_names.counted_anew():
             return method(**options, task=task, seed=config.seed, synchronized=synchronized)

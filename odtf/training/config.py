@@ -46,7 +46,9 @@ def default_config() -> ml_collections.ConfigDict:
     "dkd" or "dist"; or a mapping with it as "name" and options, see `odtf.methods.shared.divergence.Divergence`.
 
     `method.teacher` is the path of a model that was trained elsewhere, or a mapping with it as "file" and further
-    arguments of `odtf.teachers.load`: `{"file": "big.onnx", "pixels": "0..1", "order": ("cat", "dog")}`.
+    arguments of `odtf.teachers.load`: `{"file": "big.onnx", "pixels": "0..1", "order": ("cat", "dog")}`. It may be the
+    directory of answers that odtf-store has made too, where a method learns from a teacher's answers alone; data and
+    augmentation are then those that they were stored with. `method.teacher_workdir` takes these as well.
     """
     config = ml_collections.ConfigDict()
     config.seed = 0

@@ -8,6 +8,7 @@
                   and their bytes; or their rows, and the version and digest of a TFDS set; of a source of one's own
                   what its stores say
     domains       the same of further data that join in training, with their names
+    answers       the digest of a teacher's stored answers, where there are such
     sha256        of all of that
 
 A workdir whose run was trained before there was such a record has none: nothing is compared then, and a line says so.
@@ -25,12 +26,13 @@ FILE = "data.json"
 _SHOWN = 5
 
 
-def of(dataset, domains=()):
+def of(dataset, domains=(), answers=None):
     """Returns the record of data, a dict that JSON can hold.
 
     Args:
         dataset: `odtf.data.ImageDataset`.
         domains: iterable of `odtf.data.Domain`.
+        answers: `odtf.data.StoredAnswers` that come with them, or None.
     """
     record = {
         "name": dataset.name,
@@ -40,8 +42,16 @@ def of(dataset, domains=()):
         "std": list(dataset.std),
         "splits": dataset.records,
         "domains": [{"name": domain.name, **domain.record} for domain in domains],
-    }
+    } | ({} if answers is None else {"answers": answers.digest})
     return json.loads(json.dumps(record))
+
+
+def info_of(record):
+    """Returns the `odtf.data.Info` of what a record says, without opening the data."""
+    from odtf import data
+
+    normalization = tuple(record["mean"]), tuple(record["std"])
+    return data.Info(record["name"], tuple(record["image_shape"]), tuple(record["names"]), normalization)
 
 
 def write(workdir, record):
@@ -167,6 +177,9 @@ def changes(old, new):
     """
     parts = [part for part in old["splits"] if part in new["splits"]]
     found = [text for part in parts for text in _differences(part, old["splits"][part], new["splits"][part])]
+    answers = [record.get("answers") for record in (old, new)]
+    if all(answers) and answers[0] != answers[1]:
+        found.append(f"stored answers {_short(answers[0])} -> {_short(answers[1])}")
     names = [[domain["name"] for domain in record["domains"]] for record in (old, new)]
     if names[0] != names[1]:
         return [*found, f"domains {_listed(names[0])} -> {_listed(names[1])}"]

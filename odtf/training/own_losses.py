@@ -101,6 +101,8 @@ def check(method, image_shape, num_views, epochs, strategy):
         return
     views = (num_views,) if num_views > 1 else ()
     images = tf.zeros((2, *views, *image_shape))
+    if method.stored_shape is not None:
+        images = {"images": images, "answers": tf.zeros((2, *method.stored_shape))}
     targets = {
         name: tf.zeros((2, *target.array_shape(image_shape)), target.dtype)
         for name, target in method.task.targets.items()

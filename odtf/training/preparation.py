@@ -33,8 +33,9 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
     if download:
         for said in ({"name": config.data.name}, *config.data.domains):
             data.download(said["name"], config.data.data_dir)
-    dataset, domains = _load_data(config, workdir, placement)
-    pipeline = cohorts.make_pipeline(config, dataset, domains)
+    answers = cohorts.stored_answers(config)
+    dataset, domains = _load_data(config, workdir, placement, answers)
+    pipeline = cohorts.make_pipeline(config, dataset, domains, answers)
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
     with placement.strategy.scope():
         method = cohorts.make_method(
@@ -62,7 +63,7 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
     return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method)
 
 
-def _load_data(config, workdir, placement):
+def _load_data(config, workdir, placement, answers):
     """Returns data set and domains: those that the run was begun with, where it was."""
     dataset = cohorts.load_dataset(config)
     if not data_record.is_begun(workdir):
@@ -71,7 +72,7 @@ def _load_data(config, workdir, placement):
     dataset, _ = data_record.opened(workdir, dataset, record, print if placement.is_chief else lambda line: None)
     domains = cohorts.load_domains(config, dataset)
     if record is not None:
-        data_record.check_same(workdir, data_record.changes(record, data_record.of(dataset, domains)))
+        data_record.check_same(workdir, data_record.changes(record, data_record.of(dataset, domains, answers)))
     return dataset, domains
 
 

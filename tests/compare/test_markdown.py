@@ -30,6 +30,13 @@ def test_files_of_the_result(trainings, tmp_path):
     head, row = table(text, 0)
     assert len(head) == len(row)
     assert row[head.index("gain")] == "+10.50 ± 0.71"
+    # Mean 10.5, and 12.706 * 0.7071 / sqrt(2) to either side; 0.10 / 0.50 and 0.11 / 0.51.
+    assert row[head.index("95 % interval")] == "+4.15 to +16.85"
+    assert row[head.index("least to greatest")] == "+10.00 to +11.00"
+    assert row[head.index("relative")] == "+20.8%"
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("compare.json", "compare.md", "compare.png", "compare.curves.png")
+    }
 
 
 def test_nothing_is_written_beside_what_is_no_plain_file(trainings, tmp_path):
@@ -47,7 +54,30 @@ def test_the_table_says_what_each_got(trainings, tmp_path):
     head, row = table(text, 1)
     assert head[3:6] == ["epochs run", "student", "alone"]
     assert row[1:6] == ["64", "0.05", "2,000", "1,000", "2,000"]
-    assert row[6:] == ["10,000", "5,000", "10,000", "640,000", "320,000", "640,000", "20,000", "4,000"]
+    assert row[6:] == ["10,000", "5,000", "10,000", "640,000", "320,000", "640,000", "20,000", "4,000", "5.00"]
+
+
+def test_what_a_student_costs_stands_beside_its_original(trainings, tmp_path):
+    result = compare(["configs/digits.py:epochs=1"], tmp_path, 1)
+    assert "how many times smaller" not in markdown.to_markdown(result)  # No run says what its images were.
+    row = result["rows"][0]
+    row["pairs"][0]["student"]["macs"] = 1000
+    row["compression"] = {"params_ratio": 2.5, "macs_ratio": 4.0}
+    assert table(markdown.to_markdown(result), 2)[1][1:] == ["10 (2.50 x)", "1,000 (4.00 x)"]
+
+
+def test_one_seed_has_no_interval(trainings, tmp_path):
+    text = markdown.to_markdown(compare(["configs/digits.py:epochs=1"], tmp_path, 1))
+    head, row = table(text, 0)
+    assert row[head.index("95 % interval")] == "-"
+
+
+def test_more_images_are_more_files(trainings, tmp_path):
+    plan = make_plan(["configs/digits.py:epochs=1"], [], range(2), images=(100, 200))
+    result = pairing.run(plan, tmp_path, log=lambda line: None)
+    text = markdown.write(result, tmp_path / "out" / "compare.json")
+    assert "gain against the number of images" in text
+    assert (tmp_path / "out" / "compare.images.png").exists()
 
 
 def test_a_student_of_several_networks_is_called_that(trainings, tmp_path):
@@ -60,6 +90,6 @@ def test_a_metric_that_is_no_share_has_its_own_unit(trainings, tmp_path):
     trainings.task = {"name": "t", "metric": "error", "title": "error", "better": "min", "share": False}
     result = compare(["configs/digits.py:epochs=1"], tmp_path, 1)
     text = markdown.write(result, tmp_path / "compare.json")
-    assert "%" not in text
+    assert " in %" not in text
     head, row = table(text, 0)
     assert row[head.index("gain")] == "-0.1 ± 0"

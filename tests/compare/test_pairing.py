@@ -12,8 +12,9 @@ OD, DML = "configs/digits.py:epochs=1", "configs/digits_dml.py:epochs=1"
 KD = "configs/kd.py:epochs=10"
 
 
-def compare(paths, tmp_path, seeds=1, equal="epochs", **options):
-    return pairing.run(make_plan(paths, [], range(seeds), equal), tmp_path, log=lambda line: None, **options)
+def compare(paths, tmp_path, seeds=1, equal="epochs", given=(), images=(), **options):
+    plan = make_plan(paths, list(given), range(seeds), equal, images)
+    return pairing.run(plan, tmp_path, **{"log": lambda line: None, **options})
 
 
 def test_pairs_each_student_with_the_same_network_alone_and_the_same_seed(trainings, tmp_path):
@@ -25,6 +26,12 @@ def test_pairs_each_student_with_the_same_network_alone_and_the_same_seed(traini
     assert row["test_gain"]["mean"] == pytest.approx(0.11)
     assert row["test_gain"]["std"] == pytest.approx(0.01)
     assert row["test_alone"]["mean"] == pytest.approx(0.51)
+    # 4.303 s / sqrt(3).
+    assert row["test_gain"]["interval"] == pytest.approx([0.11 - 0.024842, 0.11 + 0.024842], abs=1e-5)
+    assert [row["test_gain"][key] for key in ("n", "least", "greatest")] == pytest.approx([3, 0.10, 0.12])
+    assert row["relative_gain"]["mean"] == pytest.approx((0.10 / 0.50 + 0.11 / 0.51 + 0.12 / 0.52) / 3)
+    assert [round(point["mean"], 6) for point in row["curves"]["student"]] == [0.52]
+    assert [round(point["mean"], 6) for point in row["curves"]["alone"]] == [0.41]
     # The peers have the student's value, and 10 points less.
     assert row["test_typical_gain"]["mean"] == pytest.approx(0.06)
     methods = [config for config in trainings.configs if config.method.name != "Solo"]
@@ -71,6 +78,53 @@ def test_a_named_peer_is_compared_with_its_own_network(trainings, tmp_path):
     assert [config.network.width for config in trainings.alone] == [4]
     compare([OD], tmp_path, peer="leader")
     assert [config.network.width for config in trainings.alone] == [4, 16]
+
+
+def test_every_peer_beside_its_own_network_alone(trainings, tmp_path):
+    """The first has the student's network, which is trained once; a peer's gain is its own."""
+    trainings.networks = {f"peer_{i}": {"name": "cifar_resnet", "width": width} for i, width in enumerate((16, 4))}
+    rows = compare([OD], tmp_path, seeds=2, every_peer=True)["rows"]
+    assert [row["peer"] for row in rows] == [None, "peer_0", "peer_1"]
+    assert [row["label"] for row in rows] == [OD, f"{OD}: peer_0", f"{OD}: peer_1"]
+    assert [config.network.width for config in trainings.alone] == [16, 4, 16, 4]
+    assert rows[0]["test_gain"] == rows[1]["test_gain"]
+    # It has 0.5 + 0.02 seed in the cohort, and alone 0.5 + 0.01 seed.
+    assert [pair["test_gain"] for pair in rows[2]["pairs"]] == pytest.approx([0.0, 0.01])
+    assert rows[2]["network"] == {"name": "cifar_resnet", "width": 4}
+
+
+def test_several_fractions_of_the_data_in_one_call(trainings, tmp_path):
+    rows = compare([OD, DML], tmp_path, images=(500, None))["rows"]
+    assert [(row["method"], row["images"]) for row in rows] == [
+        ("OnlineDistillationCheap", 500),
+        ("OnlineDistillationCheap", None),
+        ("DeepMutualLearning", 500),
+        ("DeepMutualLearning", None),
+    ]
+    # Alone once for each number of images.
+    assert [config.data.max_train_examples for config in trainings.alone] == [500, None]
+
+
+def test_a_config_twice_with_its_own_overrides(trainings, tmp_path):
+    given = ["epochs=3", "2:method.temperature=2.0"]
+    rows = compare([OD, OD], tmp_path, given=given)["rows"]
+    assert [row["label"] for row in rows] == [OD, f"{OD} method.temperature=2.0"]
+    methods = [config for config in trainings.configs if config.method.name != "Solo"]
+    assert [(config.epochs, config.method.temperature) for config in methods] == [(3, 4.0), (3, 2.0)]
+    assert len(trainings.alone) == 1
+
+
+def test_the_log_says_how_long_is_left(trainings, tmp_path):
+    lines = []
+    compare([OD], tmp_path, seeds=4, given=["epochs=20"], log=lines.append)
+    titles = [line for line in lines if line.startswith("[")]
+    # By their reports a run takes 200 s and the network alone 40.
+    assert [line.partition("; ")[2] for line in titles] == [
+        "",
+        "about 12 min left",
+        "about 8 min left",
+        "about 4 min left",
+    ]
 
 
 def test_one_member_stands_for_a_student_of_several(trainings, tmp_path):

@@ -58,6 +58,26 @@ def test_bad_plans(paths, overrides, message):
         plan.make_plan(paths, overrides, [0])
 
 
+def test_overrides_of_one_row_are_its_own():
+    given = ["data.max_train_examples=500", "2:data.max_train_examples=100", "2:epochs=7"]
+    made = plan.make_plan([OD, DML], given, [0])["entries"]
+    assert [(config.data.max_train_examples, config.epochs) for _, config in made] == [(500, 1), (100, 7)]
+    assert [label for label, _ in made] == [OD, f"{DML} data.max_train_examples=100 epochs=7"]
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_there_is_no_such_row(number):
+    with pytest.raises(UserError, match=rf"the N-th config, of 1 to 2\. Received: '{number}:epochs=2'"):
+        plan.make_plan([OD, DML], [f"{number}:epochs=2"], [0])
+
+
+def test_every_number_of_images_is_a_row():
+    made = plan.make_plan([OD, DML], [], [0], images=(100, None))["entries"]
+    labels = [f"{text} images={count}" for text in (OD, DML) for count in (100, "all")]
+    assert [label for label, _ in made] == labels
+    assert [config.data.max_train_examples for _, config in made] == [100, None] * 2
+
+
 def test_what_is_equal_is_one_of_four():
     with pytest.raises(UserError, match=r"epochs, steps, examples, seconds.*'time'"):
         plan.make_plan([OD], [], [0], equal="time")

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from odtf.methods.base import Method
+from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.methods.shared.peers import check_answers, independent_peers, peer_seed, several, taps_of
 from odtf.models.graphless import answers_to_noise
 from odtf.tasks import Classification
@@ -26,7 +27,9 @@ class TaughtByFrozen(Method):
         teacher: a `keras.Model` with the student's input that returns an answer of the student's shape or a dict of
             taps; or None. It may be functional, a Sequential or a class of its own. Where it answers with
             probabilities, their logarithm is taken: logits. It is frozen here: no variable of it is trained, its batch
-            normalisation uses the moving statistics.
+            normalisation uses the moving statistics. Or, where the method takes that, `GivenAnswers`: batches then have
+            a dict of "images" and "answers" in place of the images, no forward pass of a teacher is made, and held-out
+            examples have none.
         teacher_network: callable as `networks`, for a teacher that is trained here; or None.
         teacher_epochs: int, for how many epochs.
         **common: `task`, `seed`, `synchronized`, `name`; see `Method`.
@@ -47,15 +50,34 @@ class TaughtByFrozen(Method):
                 f"Received: teacher_epochs={teacher_epochs}."
             )
         self.peers = independent_peers(several(networks, least=1, most=1), self.seed)
-        if teacher is None:
+        if isinstance(teacher, GivenAnswers):
+            self._expect_answers(teacher)
+            teacher = None
+        elif teacher is None:
             teacher = teacher_network(seed=peer_seed(self.seed, 1), name="teacher")
         else:
             teacher.trainable = False
             teacher = with_answer(teacher, self.peers["peer_0"].input, self.task)
         self.teacher = teacher
-        check_answers({"teacher": teacher, **self.peers}, self.task)
+        if teacher is not None:
+            check_answers({"teacher": teacher, **self.peers}, self.task)
         self.teacher_epochs = int(teacher_epochs)
         self.phase = self.phase_at(0)
+
+    def _expect_answers(self, teacher):
+        if not self.takes_stored:
+            raise ValueError(
+                f"{type(self).__name__} learns from more than a teacher's answers; a network as its teacher, or "
+                "OfflineDistillation, would be right. Received: stored answers."
+            )
+        own = tuple(self.answer(self.peers["peer_0"].output).shape[1:])
+        if tuple(teacher.answer_shape) != own:
+            raise ValueError(
+                "Networks that teach each other must answer in one shape. "
+                f"Received: {own} of peer_0, {tuple(teacher.answer_shape)} of the stored teacher."
+            )
+        self.stored_shape = own
+        self.autocast = False  # Every network casts its images itself; answers keep their precision.
 
     def student_terms(self, targets, student, teacher):
         """Returns the named terms of the student's loss, each a float32 tensor `[batch]`.
@@ -77,13 +99,26 @@ class TaughtByFrozen(Method):
         return TEACHER if epoch < self.teacher_epochs else STUDENT
 
     def call(self, images, training=False):
+        if self.stored_shape is not None:
+            return self._call_stored(images, training)
         learns = training and self.phase == TEACHER
         # The student's moving statistics, too, wait for the teacher.
         outputs = {} if learns else super().call(images, training)
         taught = self.teacher(self.view(images, 0), training=learns)
         return {**outputs, "teacher": taps_of(taught, self.task.output)}
 
+    def _call_stored(self, images, training):
+        if not isinstance(images, dict):
+            return super().call(images, training)
+        outputs = super().call(images["images"], training)
+        return {**outputs, "teacher": {self.task.output: images["answers"]}}
+
     def loss_terms(self, targets, outputs):
+        if "teacher" not in outputs:
+            raise ValueError(
+                "A stored teacher answers beside the images: a dict of images and answers would be right. "
+                "Received: images alone."
+            )
         teacher = outputs["teacher"]
         if self.phase == TEACHER:
             return {"teacher/supervised": self.task.supervised(targets, self.answer(teacher))}

@@ -7,11 +7,12 @@ import types
 import keras
 
 from odtf import models, tasks
+from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.models import heads, own
 
 _PLAIN = (bool, int, float, str, type(None))
 # What is made anew by its arguments, which are its attributes.
-_VALUES = (heads.Linear, heads.Embedding, heads.Pixels, heads.Image, own.Options)
+_VALUES = (heads.Linear, heads.Embedding, heads.Pixels, heads.Image, own.Options, GivenAnswers)
 _REFUSED = (
     "A cohort is saved by its arguments: networks of odtf.models, partials of them, Keras models, and functions, heads "
     "and tasks of your own under the decorator @keras.saving.register_keras_serializable(). Received: {}, without it."

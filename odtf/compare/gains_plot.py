@@ -15,13 +15,14 @@ def draw(pyplot, result):
     """
     metric, rows = result["metric"], result["rows"][::-1]
     factor = 100 if metric["share"] else 1
+    ink = pyplot.rcParams["text.color"]
     figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.7 * len(rows)), layout="constrained")
     axes.axvline(0, color="0.6", linewidth=1)
     for y, row in enumerate(rows):
         gains = [pair["test_gain"] * factor for pair in row["pairs"]]
         axes.plot(gains, [y] * len(gains), "o", color="tab:blue", alpha=0.5)
         gain = row["test_gain"]
-        axes.errorbar(gain["mean"] * factor, y, xerr=gain["std"] * factor, fmt="D", color="black", capsize=4)
+        axes.errorbar(gain["mean"] * factor, y, xerr=gain["std"] * factor, fmt="D", color=ink, capsize=4)
     names = [f"{row['method']}\n{_wrapped(row['label'])}" for row in rows]
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.6, len(rows) - 0.4)

@@ -9,6 +9,18 @@ from odtf.compare.plan import EQUAL
 from odtf.files import is_plain, make_directory, write_json, write_text
 
 _COLUMNS = ("alone", "student", "gain")
+_HEADING = (
+    "config",
+    "student",
+    "parameters",
+    "val alone",
+    "student",
+    "gain",
+    "test alone",
+    "student",
+    "gain",
+    "mean peer",
+)
 
 
 def write(result, path, ratio_to=(), at_end=False):
@@ -41,26 +53,31 @@ def write(result, path, ratio_to=(), at_end=False):
 
 def to_markdown(result):
     """Returns a comparison as two Markdown tables: the values, and what each run got for them."""
-    return f"{_values(result)}\n{_budgets(result)}"
+    return "\n".join(
+        "\n".join([text, "", _line(head), _rule(len(head)), *map(_line, lines)]) + "\n"
+        for text, (head, *lines) in (values(result), budgets(result))
+    )
 
 
-def _values(result):
-    """Returns the table of values and gains: shares in per cent, their gains in points, mean ± deviation."""
+def values(result):
+    """Returns the table of values and gains: shares in per cent, their gains in points, mean ± deviation.
+
+    Returns:
+        (text above the table, rows of str with the heading first).
+    """
     metric, seeds = result["metric"], len(result["seeds"])
-    lines = [
+    text = (
         f"Mean ± standard deviation over {seeds} seeds, {metric['title']}{' in %' if metric['share'] else ''}; gain: "
         "paired, how much better the student is than the same network alone. The student is the best peer on "
-        "validation; the mean peer's gain leaves that choice out.",
-        "",
-        "| config | student | parameters | val alone | student | gain | test alone | student | gain | mean peer |",
-        _rule(10),
-    ]
+        "validation; the mean peer's gain leaves that choice out."
+    )
+    lines = [_HEADING]
     for row in result["rows"]:
         cells = [row["label"], ", ".join(_names(row["pairs"])), _each(row["pairs"], lambda p: p["student"]["params"])]
         for split, names in (("val", _COLUMNS), ("test", (*_COLUMNS, "typical_gain"))):
             cells += [_spread(row[f"{split}_{name}"], metric, name.endswith("gain")) for name in names]
-        lines.append(_line(cells))
-    return "\n".join(lines) + "\n"
+        lines.append(tuple(cells))
+    return text, lines
 
 
 def _names(pairs):
@@ -76,24 +93,22 @@ def _spread(value, metric, signed):
     return f"{value['mean']:{sign}.4g} ± {value['std']:.2g}"
 
 
-def _budgets(result):
-    """Returns the table of what each method's run, its student within it, and the network alone got."""
+def budgets(result):
+    """Returns the table of what each method's run, its student within it, and the network alone got, as `values`."""
     parts = {"epochs": ("run", "student", "alone"), "steps": ("run", "student", "alone")}
     parts |= {"images": ("run", "student", "alone"), "seconds": ("run", "alone")}
     head = [f"{what} {who}" if i == 0 else who for what, parties in parts.items() for i, who in enumerate(parties)]
-    lines = [
+    text = (
         f"Student and network alone share {EQUAL[result['equal']]} (--equal={result['equal']}). Run: the whole "
-        "run of a method, whose images are counted for each network that learns; means over the seeds.",
-        "",
-        _line(["config", "batch", "rate", *head]),
-        _rule(3 + len(head)),
-    ]
+        "run of a method, whose images are counted for each network that learns; means over the seeds."
+    )
+    lines = [("config", "batch", "rate", *head)]
     for row in result["rows"]:
         cells = [row["label"], str(row["batch_size"]), f"{row['learning_rate']:.4g}"]
         for what, parties in parts.items():
             cells += [f"{statistics.fmean(p['got'][who][what] for p in row['pairs']):,.0f}" for who in parties]
-        lines.append(_line(cells))
-    return "\n".join(lines) + "\n"
+        lines.append(tuple(cells))
+    return text, lines
 
 
 def _each(pairs, number):

@@ -39,6 +39,7 @@ def name_front(axes, places):
         places: mapping from (x, y) to a name, the cheapest first.
     """
     named = []
+    axes.autoscale_view()  # Until then shares would be those of an empty plot.
     to_share = axes.transScale + axes.transLimits
     for place, name in places.items():
         x, y = to_share.transform(place)

@@ -10,6 +10,8 @@ from odtf.page import html
 from odtf.sections import Figure, Note, Section, Table
 from odtf.training.report import shown
 
+# Of a figure whose words can be read on a phone.
+_INCHES = 5.0
 _SUMMARY = {"mean": float, "std": float}
 _FORM = {
     "seeds": list,
@@ -65,11 +67,11 @@ def write(result, path):
     (told, values), (got, budgets) = markdown.values(result), markdown.budgets(result)
     caption = "Gain of each student over the same network alone: dots are seeds, diamonds mean ± standard deviation."
     sections = [
-        Section("Gains", (Figure(caption, gains_plot.draw, (result,)), Table(values), Note(told))),
+        Section("Gains", (Figure(caption, gains_plot.draw, (result, _INCHES)), Table(values), Note(told))),
         Section("What each run got", (Table(budgets), Note(got))),
         Section("Every seed", (Table(_seeds(result)),)),
     ]
-    return html.write(path, f"Comparison of {len(rows)} configs", summary, sections)
+    return html.write(path, f"Comparison of {len(rows)} config{'s' if len(rows) > 1 else ''}", summary, sections)
 
 
 def _seeds(result):

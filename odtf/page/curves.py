@@ -16,31 +16,36 @@ def sections(log, metric, chosen):
         metric: the metric that chooses, as `odtf.training.report.metric_of` returns it.
         chosen: (name of the student, epoch of the choice).
     """
+    colors = {name: f"C{number}" for number, name in enumerate(log.networks)}
     titles = {metric["name"]: metric["title"]}
     judged = [
         Figure(
             f"{titles.get(name, name)} of every network after each epoch on the validation split"
             + (", dotted: on the batches it was trained on." if name in log.training else "."),
             _draw_quality,
-            (titles.get(name, name), networks, log.training.get(name, {}), chosen),
+            (titles.get(name, name), networks, log.training.get(name, {}), chosen, colors),
         )
         for name, networks in sorted(log.validation.items(), key=lambda item: item[0] != metric["name"])
     ]
     terms = [(name, networks) for name, networks in log.training.items() if name not in log.validation]
-    lost = [Figure(f"The term “{name}” of every network.", _draw_term, (name, one)) for name, one in terms[:_TERMS]]
-    whole = [Figure(f"The {_UNITS[key]}.", _draw_term, (_UNITS[key], {"": one})) for key, one in log.totals.items()]
+    lost = [
+        Figure(f"The term “{name}” of every network.", _draw_term, (name, one, colors)) for name, one in terms[:_TERMS]
+    ]
+    whole = [
+        Figure(f"The {_UNITS[key]}.", _draw_term, (_UNITS[key], {"": one}, colors)) for key, one in log.totals.items()
+    ]
     found = (("Quality", judged), ("Loss", whole[:1] + lost if "loss" in log.totals else lost))
     rest = [figure for figure, key in zip(whole, log.totals, strict=True) if key != "loss"]
     return [Section(title, tuple(one)) for title, one in (*found, ("Rate and speed", rest)) if one]
 
 
-def _draw_quality(pyplot, title, networks, training, chosen):
+def _draw_quality(pyplot, title, networks, training, chosen, colors):
     figure, axes = _axes(pyplot, title)
-    for number, (name, curve) in enumerate(networks.items()):
+    for name, curve in _ordered(networks, colors):
         if name in training:
-            axes.plot(*_points(training[name]), ":", color=f"C{number}", linewidth=0.9)
+            axes.plot(*_points(training[name]), ":", color=colors[name], linewidth=0.9)
         marker = "o" if len(curve) < 3 else None  # A line of one point would not be seen.
-        axes.plot(*_points(curve), color=f"C{number}", label=name, linewidth=1.4, marker=marker, markersize=3)
+        axes.plot(*_points(curve), color=colors[name], label=name, linewidth=1.4, marker=marker, markersize=3)
     name, epoch = chosen
     if epoch in networks.get(name, {}):
         color = pyplot.rcParams["text.color"]
@@ -49,16 +54,22 @@ def _draw_quality(pyplot, title, networks, training, chosen):
     return figure
 
 
-def _draw_term(pyplot, title, networks):
+def _draw_term(pyplot, title, networks, colors):
     figure, axes = _axes(pyplot, title)
-    for name, curve in networks.items():
-        axes.plot(*_points(curve), label=name, linewidth=1.2, marker="o" if len(curve) < 3 else None, markersize=3)
+    for name, curve in _ordered(networks, colors):
+        marker, color = "o" if len(curve) < 3 else None, colors.get(name)
+        axes.plot(*_points(curve), label=name, linewidth=1.2, marker=marker, markersize=3, color=color)
     values = [value for curve in networks.values() for value in curve.values()]
     if min(values) > 0 and max(values) > 100 * min(values):
         axes.set_yscale("log")
-    if len(networks) > 1 or "" not in networks:
+    if "" not in networks:
         _legend(figure, axes)
     return figure
+
+
+def _ordered(networks, colors):
+    """Returns the curves of networks in the order of all of them, so that legends of a page are alike."""
+    return sorted(networks.items(), key=lambda item: list(colors).index(item[0]) if item[0] in colors else -1)
 
 
 def _axes(pyplot, title):

@@ -52,10 +52,9 @@ def _made_of(network):
 
 
 def _disagreement(report):
-    pairs = report.get("disagreement") or {}
-    return (Table([("two networks", "differ on validation"), *((k, f"{v:.4g}") for k, v in pairs.items())]),) * bool(
-        pairs
-    )
+    """Returns the table of how often two networks answer differently, in a tuple; an empty one of a single network."""
+    rows = [(pair, f"{share:.4g}") for pair, share in (report.get("disagreement") or {}).items()]
+    return (Table([("two networks", "differ on validation"), *rows]),) if rows else ()
 
 
 # Files --------------------------------------------------------------------------------------------------------------
@@ -63,37 +62,35 @@ def _disagreement(report):
 
 def exports(workdir, report):
     """Returns the section on exported and on fine-tuned files, None where there are none."""
-    metric, blocks = metric_of(report), []
+    metric = metric_of(report)
     files = [(row.get("peer", report["student"]["name"]), row) for row in report["exports"]]
     files += [
         (f"{row['peer']}, {row['mode']}", row["file"] | {"target": row["target"]})
         for row in report.get("finetuned", ())
     ]
-    heads = ("file", "target", "quantisation", "network", "bytes", f"test {metric['title']}", "agreement")
-    table = [(*heads, "arena bytes", "NPU cycles", "NPU SRAM", "latency p50")]
-    for network, row in files:
-        agreement, vela = row.get("agreement"), row.get("vela") or {}
-        numbers = (row.get("bytes"), row.get(f"test_{metric['name']}"))
-        table.append(
-            (
-                *(row["path"], row.get("target", ""), row.get("quantization", ""), network),
-                "-" if numbers[0] is None else f"{numbers[0]:,}",
-                _value(numbers[1], metric, True),
-                "-" if agreement is None else f"{agreement:.4g}",
-                *map(_count, (_arena(workdir, row), vela.get("cycles"), vela.get("sram_bytes"))),
-                f"{row['latency_us_p50']:.0f} us" if "latency_us_p50" in row else "-",
-            )
-        )
     if not files:
         return None
-    blocks = (
-        Table(table),
-        Note(
-            "Arena: what a file for a microcontroller takes in TensorFlow Lite Micro. Cycles and SRAM are Vela's, for "
-            "an Arm NPU. Latency is that of one thread of the machine that exported."
-        ),
+    heads = ("file", "target", "quantisation", "network", "bytes", f"test {metric['title']}", "agreement")
+    table = [(*heads, "arena bytes", "NPU cycles", "NPU SRAM", "latency p50")]
+    table += [_file(workdir, network, row, metric) for network, row in files]
+    note = (
+        "Arena: what a file for a microcontroller takes in TensorFlow Lite Micro. Cycles and SRAM are Vela's, for an "
+        "Arm NPU. Latency is that of one thread of the machine that exported."
     )
-    return Section("Files", blocks)
+    return Section("Files", (Table(table), Note(note)))
+
+
+def _file(workdir, network, row, metric):
+    """Returns the row of a file in the table."""
+    agreement, vela = row.get("agreement"), row.get("vela") or {}
+    return (
+        *(row["path"], row.get("target", ""), row.get("quantization", ""), network),
+        _count(row.get("bytes")),
+        _value(row.get(f"test_{metric['name']}"), metric, True),
+        "-" if agreement is None else f"{agreement:.4g}",
+        *map(_count, (_arena(workdir, row), vela.get("cycles"), vela.get("sram_bytes"))),
+        f"{row['latency_us_p50']:.0f} us" if "latency_us_p50" in row else "-",
+    )
 
 
 def _count(value):
@@ -118,20 +115,25 @@ def candidates(workdir, report):
         return None
     quality = _quality(metric_of(report))
     rows, choice = kept.read_with_choice(folder, quality.key)
-    blocks = []
-    for target in dict.fromkeys(row["target"] for row in rows):
-        own = [row for row in rows if row["target"] == target]
-        if not usable(own, quality):
-            continue
-        chosen = choice if choice and choice["target"] == target else {}
-        best = [row for row in own if all(row[key] == chosen.get(key) for key in ("peer", "quantization"))]
-        limits, best = chosen.get("budget") or {}, best[0] if best else None
-        for quantity in QUANTITIES:
-            caption = f"{target}: {overview.LEGEND}."
-            arguments = own, quality, limits, best, quantity
-            blocks.append(Figure(caption, overview.draw_one, arguments))
-        blocks.append(Table(overview.cells(own, quality, best)))
+    blocks = [
+        block
+        for target in dict.fromkeys(row["target"] for row in rows)
+        for block in _candidates_for(target, rows, choice, quality)
+    ]
     return Section("Candidates for export", tuple(blocks)) if blocks else None
+
+
+def _candidates_for(target, rows, choice, quality):
+    """Returns the figures and the table of the candidates for a target; nothing where all were refused."""
+    own = [row for row in rows if row["target"] == target]
+    if not usable(own, quality):
+        return []
+    chosen = choice if choice and choice["target"] == target else {}
+    picked = [row for row in own if all(row[key] == chosen.get(key) for key in ("peer", "quantization"))]
+    limits, best = chosen.get("budget") or {}, picked[0] if picked else None
+    caption = f"{target}: {overview.LEGEND}."
+    figures = [Figure(caption, overview.draw_one, (own, quality, limits, best, name)) for name in QUANTITIES]
+    return [*figures, Table(overview.cells(own, quality, best))]
 
 
 def _quality(metric):

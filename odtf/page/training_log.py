@@ -15,12 +15,14 @@ class TrainingLog:
     Attributes:
         validation: metric -> network -> curve.
         training: term of a loss, or metric -> network -> curve.
+        networks: names of what there may be a curve of, in their order.
         totals: "loss", "learning_rate" or "images_per_second" -> curve.
     """
 
     validation: dict
     training: dict
     totals: dict
+    networks: tuple
 
 
 def read(workdir, networks):
@@ -37,7 +39,7 @@ def read(workdir, networks):
     lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
     rows = [row for row in map(_parsed, lines) if row is not None]
     steps = next((row["step"] / row["epoch"] for row in rows if row["kind"] == "validation" and row.get("epoch")), None)
-    found = TrainingLog({}, {}, {})
+    found = TrainingLog({}, {}, {}, tuple(networks))
     for row in rows:
         epoch = row["step"] / steps if steps else row["step"]
         for key, value in row.items():

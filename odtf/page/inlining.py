@@ -15,6 +15,8 @@ _IMAGE_BYTES = PAGE_BYTES - 2**20
 # Edge of an image in a gallery; smaller ones keep every pixel.
 _EDGE = 96
 _SMALL = 48
+# Width of a picture of several images, in pixels, below which its words could not be read.
+_SCROLLED = 560
 # A colour that nothing else has stands for that of the page's text, which is known in the browser alone.
 _INK = "#010203"
 # Told apart on white and on black.
@@ -45,7 +47,7 @@ class Inliner:
         if content is None:
             return None
         if figure.has_photos:
-            return self._kept(f'<img alt="" src="{_uri(_compressed(content), "webp")}">')
+            return self._kept(_photo(content))
         return self._kept(_embedded(content.decode()))
 
     def _drawn(self, figure):
@@ -93,11 +95,13 @@ def _embedded(svg):
     return svg.replace(_INK, "currentColor")
 
 
-def _compressed(png):
-    """Returns a PNG as WebP, which takes a tenth of it for photos."""
+def _photo(png):
+    """Returns the HTML of a picture of images, as WebP, which takes a tenth of a PNG; a narrow screen scrolls it."""
     from PIL import Image
 
-    return _encoded(Image.open(io.BytesIO(png)).convert("RGB"), quality=80)
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    style = f"min-width: {min(picture.width, _SCROLLED)}px"
+    return f'<img alt="" style="{style}" src="{_uri(_encoded(picture, quality=80), "webp")}">'
 
 
 def _thumbnail(image):

@@ -290,6 +290,12 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     assert proof.read_text() == written
     assert set(answers.values()) == {"peer_0", "peer_1"}
     assert not any("..." in line for line in said), "measured again"
+    # A budget that none fits takes away nothing of what was chosen for another.
+    kept_files = [run / "export" / f"candidates.{suffix}" for suffix in ("json", "md")]
+    before = [path.read_text() for path in kept_files]
+    with pytest.raises(UserError, match="macs binds"):
+        choose.export_within(run, "soc", {"macs": 1}, said.append)
+    assert [path.read_text() for path in kept_files] == before
     assert f"**{choice['peer']} {choice['quantization']}**" in (run / "export" / "candidates.md").read_text()
 
 

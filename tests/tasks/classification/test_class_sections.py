@@ -5,8 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from odtf import tasks
 from odtf.sections import Confusion, Figure, Gallery, Table
+from odtf.tasks import Classification
 from odtf.tasks.classification import class_study
 
 NAMES = ("ash", "birch", "cedar")
@@ -23,7 +23,7 @@ PROBABILITIES = np.array(
 
 def sections(pictures):
     info = types.SimpleNamespace(names=NAMES)
-    study = class_study.ClassStudy(tasks.make("classification"), info)
+    study = class_study.ClassStudy(Classification(), info)
     study.add(LABELS[:4], PROBABILITIES[:4])
     study.add(LABELS[4:], PROBABILITIES[4:])
     study.pictures = pictures

@@ -1,5 +1,7 @@
 """HTML of sections: one file that needs no network, for wide and narrow screens, light and dark."""
 
+import re
+
 from odtf import __version__, files
 from odtf.page.inlining import Inliner, heat_map
 from odtf.sections import Confusion, Figure, Gallery, Note, Table
@@ -7,6 +9,9 @@ from odtf.sections import Confusion, Figure, Gallery, Note, Table
 _INSTALL = "no figures: pip install matplotlib"
 # More classes do not fit on a screen as a table.
 _TABULATED = 24
+_LONG = 24
+# With a unit, or a deviation; "-" is one that there is not.
+_NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?( ?% ?| us)?( ?± ?[\d.,]+%?)?|-")
 # Galleries of a confusion matrix that are open; the others open by their cell.
 _OPEN = 4
 
@@ -48,6 +53,7 @@ def render(title, summary, sections, inliner=None):
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["kind"] = _kind
     made = [
         {"title": one.title, "folded": one.folded, "blocks": _blocks(one, number, inliner)}
         for number, one in enumerate(sections)
@@ -58,6 +64,13 @@ def render(title, summary, sections, inliner=None):
     template = environment.get_template("page.html.j2")
     text = template.render(title=title, summary=summary, sections=made, notes=notes, version=__version__)
     return text, inliner.lacks_matplotlib
+
+
+def _kind(cell):
+    """Returns how a cell of a table is set: numbers to the right, long text with room."""
+    if _NUMBER.fullmatch(cell):
+        return "number"
+    return "long" if len(cell) > _LONG else ""
 
 
 def _blocks(section, number, inliner):

@@ -164,5 +164,5 @@ def origin(workdir, report):
         facts.append(("environment", "not recorded by the version that trained it"))
     blocks.append(Table(facts, heading=False))
     leaves = config_lib.leaves(report.get("config") or {})
-    config = Table([("key", "value"), *((key, str(value)) for key, value in leaves)])
+    config = Table([(key, str(value)) for key, value in leaves], heading=False)
     return [Section("Seed, command and environment", tuple(blocks)), Section("Config", (config,), folded=True)]

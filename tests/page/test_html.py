@@ -84,6 +84,15 @@ def test_text_is_text_whatever_stands_in_it():
     assert found.text.count(name) == 5, "twice in the table, in the figure, its caption and the note"
 
 
+def test_numbers_stand_to_the_right_and_nothing_else():
+    numbers = ("1", "-", "-0.5", "97.49%", "12,345", "27 us", "+10.50 ± 0.71", "82.30% ± 0.99%", "1e-05")
+    texts = ("", "2026-11-27T17:55:09+00:00", "3 networks", "peer_0", "a", "5 x 5", "-x")
+    found = seen(Table([tuple(map(str, range(len(numbers + texts)))), numbers + texts]))
+    kinds = [attributes["class"] == "number" for attributes in found.all("td")]
+    assert kinds == [True] * len(numbers) + [False] * len(texts)
+    assert [attributes["class"] == "number" for attributes in found.all("th")] == kinds
+
+
 def test_of_images_there_are_as_many_as_fit():
     inliner = Inliner(4_000)
     found = seen(gallery(40, size=16), inliner=inliner)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import pathlib
 
-from odtf import own_code, sealed, workdir_lock
+from odtf import launches, own_code, sealed, workdir_lock
 from odtf.atomic_files import joined
 from odtf.errors import UserError
 from odtf.files import check_directory, make_directory
@@ -263,6 +263,8 @@ def _train(config, workdir, placement, allow_code, download):
     earlier = earlier_report(workdir) if placement.is_chief else None
     if placement.is_chief:
         claim(workdir, config)
+        if not (pathlib.Path(workdir) / "report.json").exists():  # A finished run is not trained again.
+            launches.note(workdir, [f"{placement.num_replicas} x {'CPU' if placement.on_cpu else 'GPU'}"])
         if not data_record.is_begun(workdir):
             pipeline = prepared.pipeline
             data_record.write(workdir, data_record.of(prepared.dataset, pipeline.domains, pipeline.answers))

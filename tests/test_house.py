@@ -17,7 +17,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
 LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
-LEAVES |= {"atomic_files", "workdir_lock"}
+LEAVES |= {"atomic_files", "workdir_lock", "launches"}
 LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
@@ -30,6 +30,8 @@ MAY_IMPORT = {
     "own_code": {"errors", "names"},
     "pictures": {"files"},
     "tables": set(),
+    "sections": set(),
+    "launches": {"sealed"},
     "lifetimes": set(),
     "isolated": set(),
     "stopping": set(),
@@ -43,7 +45,7 @@ MAY_IMPORT = {
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "tflite": LEAVES,
-    "tasks": LEAVES | {"data", "losses", "metrics", "models", "tflite", "pictures"},
+    "tasks": LEAVES | {"data", "losses", "metrics", "models", "tflite", "pictures", "sections"},
     "methods": {"errors", "names", "own_code", "tasks", "metrics", "models", "layers", "losses", "quantization"},
     "training": LEAVES | {"quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
     "run_records": {"errors", "sealed", "training"},
@@ -58,6 +60,7 @@ MAY_IMPORT = {
     "evaluation": LEAVES | {"pictures", "tasks", "metrics", "tflite", "data"},
     "benchmark": LEAVES | {"training", "export", "tflite", "data", "methods", "models", "layers", "losses"},
     "compare": LEAVES | {"pictures", "runs", "training", "methods", "quantization"},
+    "page": LEAVES | {"pictures", "sections", "candidates", "compare", "training", "tflite", "export", "data"},
 }
 COMMAND_LINES = {"__init__", "commands"}
 

@@ -5,7 +5,7 @@ import json
 import pathlib
 
 from odtf import targets, workdir_lock
-from odtf.candidates import budget, measurement, overview
+from odtf.candidates import budget, kept, measurement, overview
 from odtf.candidates.pool import Pool
 from odtf.errors import UserError
 from odtf.export.card import REPORT
@@ -58,13 +58,14 @@ def best_within(pool, target, limits, log=print):
         limits, log: as for `export_within`.
 
     Raises:
-        UserError: if no candidate fits, saying why.
+        UserError: if no candidate fits, saying why; what was chosen for another budget before stays as it is.
     """
     quality, rows = budget.Quality.of(pool.task), measurement.measure(pool, target, log)
     try:
         best = budget.choose(rows, limits, quality)
     except UserError:
-        _write(pool.folder, target.name, rows, quality, limits, None)
+        if kept.read_with_choice(pool.folder, quality.key)[1] is None:
+            _write(pool.folder, target.name, rows, quality, limits, None)
         raise
     written = _write(pool.folder, target.name, rows, quality, limits, best)
     log(f"\n{overview.render(rows, quality, best)}\n\n{written}")
@@ -77,7 +78,7 @@ def not_measured(best, folder):
     """Returns the `UserError` that an export of the chosen candidate is another file than the one measured."""
     return UserError(
         f"{budget.name_of(best)} is exported, but it is not the file that was measured: remove "
-        f"{measurement.path_of(folder)} to measure again. Received: another odtf or TensorFlow."
+        f"{kept.path_of(folder)} to measure again. Received: another odtf or TensorFlow."
     )
 
 
@@ -125,7 +126,7 @@ def _documented(folder):
 
 def _write(folder, target, rows, quality, limits, best):
     """Writes candidates.json, .md and .png; returns a line that names them."""
-    others = [row for row in measurement.read(folder, quality.key) if row["target"] != target]
+    others = [row for row in kept.read(folder, quality.key) if row["target"] != target]
     chosen = {key: best and best[key] for key in ("peer", "quantization")}
-    measurement.save(folder, others + rows, {"target": target, "budget": limits, **chosen})
-    return overview.write(rows, quality, target, limits, best, measurement.path_of(folder))
+    kept.save(folder, others + rows, {"target": target, "budget": limits, **chosen})
+    return overview.write(rows, quality, target, limits, best, kept.path_of(folder))

@@ -6,16 +6,14 @@ import pathlib
 import statistics
 import tempfile
 
-from odtf import __version__, export, files, models, sealed, targets
-from odtf.candidates import budget
+from odtf import __version__, export, models, targets
+from odtf.candidates import budget, kept
 from odtf.errors import UserError
 from odtf.tflite import arena, micro_interpreter, vela
 
 LATENCY_ROUNDS = 7
 # For targets that name no processor of their own.
 _ACCELERATOR = "ethos-u55-128"
-_MEASURED = ("bytes", "sha256", "agreement", *budget.QUANTITIES)
-_KEYS = {"target", "peer", "quantization", "made_with", "notes", *_MEASURED}
 
 
 def measure(pool, target, log=print):
@@ -35,13 +33,15 @@ def measure(pool, target, log=print):
     target = targets.find(target)
     made_with, key = _made_with(pool), budget.Quality.of(pool.task).key
     wanted = [(name, quantization) for name in pool.names for quantization in target.tensors]
-    rows = read(pool.folder, key)
+    rows, choice = kept.read_with_choice(pool.folder, key)
     found = {
         (row["peer"], row["quantization"]): row
         for row in rows
         if row["target"] == target.name and row["made_with"] == made_with and row[key] is not None
     }
     missing = [case for case in wanted if case not in found]
+    if choice and choice["target"] == target.name and (choice["peer"], choice["quantization"]) in missing:
+        choice = None  # It was of other weights, or of another version's file.
     network = functools.cache(pool.network)
     for number, (peer, quantization) in enumerate(missing, start=1):
         log(f"[{number}/{len(missing)}] {peer} {quantization} ...")
@@ -50,7 +50,7 @@ def measure(pool, target, log=print):
         rows = [old for old in rows if _key(old) != _key(row)] + [row]
         found[peer, quantization] = row
         # After each, so that what was measured survives an interruption.
-        save(pool.folder, rows, None)
+        kept.save(pool.folder, rows, choice)
     return [found[case] for case in wanted]
 
 
@@ -69,7 +69,7 @@ def _measure(network, target, quantization, pool, key):
                 seed=pool.seed,
             )
         except UserError as error:
-            return {**dict.fromkeys((key, *_MEASURED)), "notes": [str(error)]}
+            return {**dict.fromkeys((key, *kept.MEASURED)), "notes": [str(error)]}
         runner = export.Runner(row["path"])
         latency = statistics.median(runner.latency()["p50_us"] for _ in range(LATENCY_ROUNDS))
         taken = arena.arena(pathlib.Path(row["path"]).read_bytes())
@@ -117,31 +117,3 @@ def _made_with(pool):
 
 def _key(row):
     return row["target"], row["peer"], row["quantization"]
-
-
-def path_of(folder):
-    """Returns the path of candidates.json in the folder of a pool."""
-    return folder / "candidates.json"
-
-
-def read(folder, key):
-    """Returns the candidates that were measured before; none where the file is absent or not what was written.
-
-    Args:
-        folder: as `Pool.folder`.
-        key: `budget.Quality.key`, which every candidate has.
-    """
-    try:
-        rows = sealed.read(path_of(folder), {"candidates": [dict]}, "its candidates are measured again")["candidates"]
-    except OSError:
-        return []
-    except sealed.Damaged as damaged:
-        print(f"warning: {damaged}")
-        return []
-    return [row for row in rows if row.keys() >= _KEYS | {key}]
-
-
-def save(folder, rows, choice):
-    """Writes the candidates and the choice among them, a dict or None."""
-    files.make_directory(path_of(folder).parent)
-    sealed.write(path_of(folder), {"candidates": rows, "choice": choice})

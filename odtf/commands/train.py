@@ -8,7 +8,8 @@ get_config, and --config.KEY=VALUE changes any key of what it returns. --config=
 keys. Ctrl-C and SIGTERM save first; the same command on the same workdir goes on where it stopped.
 
 In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorboard/, checkpoints/, chosen/ (weights
-that validation chose), report.json, student.keras and export/.
+that validation chose), report.json, report.html (all of it to look at; odtf-report makes it anew), launches.json (by
+which commands, and on what), student.keras and export/.
 """
 
 import contextlib
@@ -32,6 +33,7 @@ _STRATEGY = flags.DEFINE_enum(
 )
 _ALLOW_CODE = cli.define_allow_code("config.method.teacher_workdir, or a SavedModel as config.method.teacher,")
 _DOWNLOAD = cli.define_download()
+_REPORT = flags.DEFINE_bool("report", True, "Whether the page of the run, report.html, is made at the end.")
 _DEVICES = flags.DEFINE_list("devices", [], "Devices such as GPU:0,GPU:1 or CPU:0,CPU:1; all GPUs by default.")
 
 
@@ -75,6 +77,18 @@ def _train(config, workdir, placement):
         allowed = _ALLOW_CODE.value or runs.own_names(config)
         report = export_workdir(workdir, target, config.export.quantization, allow_code=allowed)
     print(f"\n{render(report)}\n\nAll of it: {os.path.join(workdir, 'report.json')}")
+    if _REPORT.value:
+        _write_page(workdir, _ALLOW_CODE.value or runs.own_names(config))
+
+
+def _write_page(workdir, allowed):
+    """Writes the page; the run is finished, and no failure of its picture is one of the training."""
+    from odtf.page import run_page
+
+    try:
+        print(f"To look at: {run_page.write(runs.Run(workdir, allowed), run_page.default_path(workdir))}")
+    except UserError as error:
+        print(f"warning: there is no page to look at: {error}")
 
 
 def main():

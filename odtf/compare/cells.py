@@ -1,4 +1,7 @@
-"""Cells and lines of a comparison's Markdown tables: shares in per cent, their gains in points."""
+"""Cells of a comparison's tables, and those in Markdown: shares in per cent, their gains in points.
+
+A table is a text, which stands above it in Markdown, and rows of str, the heading first.
+"""
 
 
 def mean_and_std(value, metric, signed=False):
@@ -34,11 +37,7 @@ def each(pairs, number):
     return ", ".join(sorted({f"{number(pair):,}" for pair in pairs}))
 
 
-def line(cells):
-    """Returns a line of a table."""
-    return f"| {' | '.join(cells)} |"
-
-
-def rule(count):
-    """Returns the line under the head of a table."""
-    return "|" + "---|" * count
+def in_markdown(text, rows):
+    """Returns a table in Markdown, with its text above it."""
+    head, *lines = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([text, "", head, "|" + "---|" * len(rows[0]), *lines]) + "\n"

@@ -45,6 +45,11 @@ def _joined(runs):
     return [{"epoch": epoch, **spread_of(values[epoch] for values in runs if epoch in values)} for epoch in epochs]
 
 
+def any_of(result):
+    """Whether a row of a comparison has curves."""
+    return any(row["curves"]["student"] for row in result["rows"])
+
+
 def draw(pyplot, result):
     """Draws the curves of all rows: mean of the seeds, and the range from the least to the greatest.
 
@@ -55,9 +60,9 @@ def draw(pyplot, result):
     Returns:
         The figure; None where no run has a log.
     """
-    rows = [row for row in result["rows"] if row["curves"]["student"]]
-    if not rows:
+    if not any_of(result):
         return None
+    rows = [row for row in result["rows"] if row["curves"]["student"]]
     factor, metric = 100 if result["metric"]["share"] else 1, result["metric"]
     columns = min(3, len(rows))
     lines = -(-len(rows) // columns)

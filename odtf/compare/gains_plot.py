@@ -3,19 +3,21 @@
 import textwrap
 
 
-def draw(pyplot, result):
+def draw(pyplot, result, width=8.0):
     """Draws the gains on the test split.
 
     Args:
         pyplot: `matplotlib.pyplot`.
         result: dict, what `odtf.compare.pairing.run` returned.
+        width: of the figure, in inches.
 
     Returns:
         The figure.
     """
     metric, rows = result["metric"], result["rows"][::-1]
     factor = 100 if metric["share"] else 1
-    figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.7 * len(rows)), layout="constrained")
+    ink = pyplot.rcParams["text.color"]
+    figure, axes = pyplot.subplots(figsize=(width, 1.2 + 0.7 * len(rows)), layout="constrained")
     axes.axvline(0, color="0.6", linewidth=1)
     for y, row in enumerate(rows):
         gains = [pair["test_gain"] * factor for pair in row["pairs"]]
@@ -23,8 +25,8 @@ def draw(pyplot, result):
         gain = row["test_gain"]
         low, high = gain["interval"] or (gain["mean"], gain["mean"])  # One seed has none.
         reach = [[(gain["mean"] - low) * factor], [(high - gain["mean"]) * factor]]
-        axes.errorbar(gain["mean"] * factor, y, xerr=reach, fmt="D", color="black", capsize=4)
-    names = [f"{row['method']}\n{_wrapped(row['label'])}" for row in rows]
+        axes.errorbar(gain["mean"] * factor, y, xerr=reach, fmt="D", color=ink, capsize=4)
+    names = [f"{row['method']}\n{_wrapped(row['label'], round(5 * width))}" for row in rows]
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     unit = " (points)" if metric["share"] else ""
@@ -34,6 +36,6 @@ def draw(pyplot, result):
     return figure
 
 
-def _wrapped(label, width=40):
+def _wrapped(label, width):
     """Breaks a config's name after commas, so that the plot has room beside it."""
     return "\n".join(textwrap.wrap(label.replace(",", ", "), width)).replace(", ", ",")

@@ -2,7 +2,7 @@
 
 import re
 
-from odtf.compare.cells import interval, line, mean_and_std, rule
+from odtf.compare.cells import interval, mean_and_std
 
 
 def lines_of(rows):
@@ -24,27 +24,21 @@ def lines_of(rows):
     }
 
 
-def table(result):
-    """Returns the table in Markdown; "" where there is none.
+def tables(result):
+    """Returns the table, see `odtf.compare.cells`, in a list; an empty one where there is nothing to say.
 
     Args:
         result: dict, what `odtf.compare.pairing.run` returned.
     """
     metric, found = result["metric"], lines_of(result["rows"])
-    if not found:
-        return ""
-    lines = [
-        f"The gain against the number of images: test {metric['title']}, paired, with its 95 % interval.",
-        "",
-        line(["config", "images", "alone", "student", "gain", "95 % interval"]),
-        rule(6),
-    ]
+    text = f"The gain against the number of images: test {metric['title']}, paired, with its 95 % interval."
+    lines = [("config", "images", "alone", "student", "gain", "95 % interval")]
     for label, rows in found.items():
         for row in rows:
             cells = [mean_and_std(row[f"test_{name}"], metric, name == "gain") for name in ("alone", "student", "gain")]
             images = f"{_count(row):,}" if _count(row) else "all"
-            lines.append(line([label, images, *cells, interval(row["test_gain"], metric)]))
-    return "\n".join(lines) + "\n"
+            lines.append((label, images, *cells, interval(row["test_gain"], metric)))
+    return [(text, lines)] if found else []
 
 
 def _count(row):

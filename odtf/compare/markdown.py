@@ -5,11 +5,15 @@ import statistics
 
 from odtf import pictures
 from odtf.compare import curves, gains_plot, images_plot, ratios, side_by_side
-from odtf.compare.cells import each, interval, line, mean_and_std, range_of, rule
+from odtf.compare.cells import each, in_markdown, interval, mean_and_std, range_of
 from odtf.compare.plan import EQUAL
 from odtf.files import is_plain, make_directory, write_json, write_text
 
 _COLUMNS = ("alone", "student", "gain")
+_HEADING = (
+    *("config", "student", "parameters", "val alone", "student", "gain", "test alone", "student", "gain"),
+    *("95 % interval", "least to greatest", "relative", "mean peer", "95 % interval"),
+)
 
 
 def write(result, path, ratio_to=(), at_end=False):
@@ -28,7 +32,8 @@ def write(result, path, ratio_to=(), at_end=False):
         UserError: if there is no such row.
     """
     path = pathlib.Path(path)
-    markdown = "\n".join([to_markdown(result), *(ratios.table(result, name, at_end) for name in ratio_to)])
+    extra = [in_markdown(*ratios.table(result, name, at_end)) for name in ratio_to]
+    markdown = "\n".join([to_markdown(result), *extra])
     if not is_plain(path):
         write_json(path, result)
         return f"\n{markdown}\n{path}"
@@ -42,28 +47,33 @@ def write(result, path, ratio_to=(), at_end=False):
 
 
 def to_markdown(result):
-    """Returns a comparison as Markdown tables: the values, what each run got for them, and what else there is to say.
+    """Returns a comparison as Markdown tables: values, what each run got for them, what else there is to say."""
+    return "\n".join(in_markdown(*table) for table in (values(result), budgets(result), *others(result)))
 
-    The latter are how small the students are beside the networks that they stand for, methods on one student side by
-    side, and the gain against the number of images, each where there is such a thing.
+
+def others(result):
+    """Returns the tables that not every comparison has, as `values` in a list.
+
+    They are how small the students are beside the networks that they stand for, methods on one student side by side,
+    and the gain against the number of images.
     """
-    parts = [_values(result), _budgets(result), _compressions(result), side_by_side.table(result)]
-    return "\n".join(filter(None, [*parts, images_plot.table(result)]))
+    return [*_compressions(result), *side_by_side.tables(result), *images_plot.tables(result)]
 
 
-def _values(result):
-    """Returns the table of values and gains: shares in per cent, their gains in points, mean ± deviation."""
+def values(result):
+    """Returns the table of values and gains: shares in per cent, their gains in points, mean ± deviation.
+
+    Returns:
+        (text above the table, rows of str with the heading first).
+    """
     metric, seeds = result["metric"], len(result["seeds"])
-    lines = [
+    text = (
         f"Mean ± standard deviation over {seeds} seeds, {metric['title']}{' in %' if metric['share'] else ''}; gain: "
         "paired, how much better the student is than the same network alone, with its 95 % interval by Student's t, "
         "and relative to what that network has. The student is the best peer on validation; the mean peer's gain "
-        "leaves that choice out.",
-        "",
-        "| config | student | parameters | val alone | student | gain | test alone | student | gain | 95 % interval "
-        "| least to greatest | relative | mean peer | 95 % interval |",
-        rule(14),
-    ]
+        "leaves that choice out."
+    )
+    lines = [_HEADING]
     for row in result["rows"]:
         pairs = row["pairs"]
         cells = [row["label"], ", ".join(_names(pairs)), each(pairs, lambda p: p["student"]["params"])]
@@ -74,8 +84,8 @@ def _values(result):
         cells += [interval(gain, metric), range_of(gain, metric)]
         cells += ["-" if relative is None else f"{relative['mean']:+.1%}"]
         cells += [mean_and_std(typical, metric, True), interval(typical, metric)]
-        lines.append(line(cells))
-    return "\n".join(lines) + "\n"
+        lines.append(tuple(cells))
+    return text, lines
 
 
 def _names(pairs):
@@ -84,44 +94,38 @@ def _names(pairs):
     return [f"{name} (ensemble of {n}; alone: one member)" if n > 1 else name for name, n in sorted(made.items())]
 
 
-def _budgets(result):
-    """Returns the table of what each method's run, its student within it, and the network alone got."""
+def budgets(result):
+    """Returns the table of what each method's run, its student within it, and the network alone got, as `values`."""
     parts = {"epochs": ("run", "student", "alone"), "steps": ("run", "student", "alone")}
     parts |= {"images": ("run", "student", "alone"), "seconds": ("run", "alone")}
     head = [f"{what} {who}" if i == 0 else who for what, parties in parts.items() for i, who in enumerate(parties)]
-    lines = [
+    text = (
         f"Student and network alone share {EQUAL[result['equal']]} (--equal={result['equal']}). Run: the whole "
         "run of a method, whose images are counted for each network that learns; means over the seeds. Seconds are of "
-        "training, by the clock on the wall.",
-        "",
-        line(["config", "batch", "rate", *head, "ratio"]),
-        rule(4 + len(head)),
-    ]
+        "training, by the clock on the wall."
+    )
+    lines = [("config", "batch", "rate", *head, "ratio")]
     for row in result["rows"]:
         cells = [row["label"], str(row["batch_size"]), f"{row['learning_rate']:.4g}"]
         for what, parties in parts.items():
             cells += [f"{statistics.fmean(p['got'][who][what] for p in row['pairs']):,.0f}" for who in parties]
-        lines.append(line([*cells, f"{row['seconds']['ratio']:.2f}"]))
-    return "\n".join(lines) + "\n"
+        lines.append((*cells, f"{row['seconds']['ratio']:.2f}"))
+    return text, lines
 
 
 def _compressions(result):
-    """Returns the table of what students cost beside the networks that they stand for; "" where no run says it."""
+    """Returns the table of what students cost beside the networks that they stand for, where a run says it."""
     rows = [row for row in result["rows"] if row["compression"]]
-    if not rows:
-        return ""
-    lines = [
+    text = (
         "What a student costs, and in brackets how many times smaller that is than the network with standard "
-        "convolutions and all channels.",
-        "",
-        line(["config", "parameters", "MACs"]),
-        rule(3),
-    ]
+        "convolutions and all channels."
+    )
+    lines = [("config", "parameters", "MACs")]
     for row in rows:
         student, compression = row["pairs"][0]["student"], row["compression"]
         cells = [
             f"{student[what]:,} ({compression[ratio]:.2f} x)" if ratio in compression else "-"
             for what, ratio in (("params", "params_ratio"), ("macs", "macs_ratio"))
         ]
-        lines.append(line([row["label"], *cells]))
-    return "\n".join(lines) + "\n"
+        lines.append((row["label"], *cells))
+    return [(text, lines)] if rows else []

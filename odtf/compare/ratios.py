@@ -25,7 +25,7 @@ def check(labels, names):
 
 
 def table(result, name, at_end=False):
-    """Returns a Markdown table: what each student, network alone and teacher costs and reaches on the test split.
+    """Returns a table of what each student, network alone and teacher costs and reaches on the test split.
 
     A cell is the mean over the seeds (± standard deviation), and the mean over the seeds of the ratio to the figure of
     the same seed in the named row. A teacher has costs where it is a network of its own.
@@ -34,6 +34,9 @@ def table(result, name, at_end=False):
         result: dict, what `odtf.compare.pairing.run` returned.
         name: of the row: a config's label, for its student; with " alone" or " teacher" behind it, for those.
         at_end: bool, the figures after the last epoch in place of those of the epoch that validation chose.
+
+    Returns:
+        As `odtf.compare.cells` has it.
 
     Raises:
         UserError: if there is no such row.
@@ -50,15 +53,12 @@ def table(result, name, at_end=False):
     reference = rows[name]
     keys = ["params", "macs", *dict.fromkeys(key for row in rows.values() for key in row[0] if key.startswith(prefix))]
     when = "after the last epoch" if at_end else "at the epoch that validation chose"
-    lines = [
+    text = (
         f"Figures of the test split {when}, mean ± standard deviation over {len(result['seeds'])} seeds; in brackets "
-        f"the ratio to {name}, paired.",
-        "",
-        f"| | {' | '.join(key.removeprefix(prefix) for key in keys)} |",
-        "|" + "---|" * (1 + len(keys)),
-        *(f"| {title} | {' | '.join(_cell(row, reference, key) for key in keys)} |" for title, row in rows.items()),
-    ]
-    return "\n".join(lines) + "\n"
+        f"the ratio to {name}, paired."
+    )
+    head = ("", *(key.removeprefix(prefix) for key in keys))
+    return text, [head, *((title, *(_cell(row, reference, key) for key in keys)) for title, row in rows.items())]
 
 
 def _cell(row, reference, key):

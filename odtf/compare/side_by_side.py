@@ -2,7 +2,7 @@
 
 import json
 
-from odtf.compare.cells import interval, line, mean_and_std, rule
+from odtf.compare.cells import interval, mean_and_std
 from odtf.compare.spreads import paired
 
 
@@ -37,13 +37,13 @@ def differences(row, best, metric):
     return paired(sign * (value - other) for value, other in zip(*values, strict=True))
 
 
-def table(result):
-    """Returns a Markdown table for each such student; "" where there is none.
+def tables(result):
+    """Returns a table for each such student, see `odtf.compare.cells`.
 
     Args:
         result: dict, what `odtf.compare.pairing.run` returned.
     """
-    return "\n".join(_table(group, result["metric"]) for group in groups_of(result["rows"]))
+    return [_table(group, result["metric"]) for group in groups_of(result["rows"])]
 
 
 def _table(group, metric):
@@ -51,17 +51,15 @@ def _table(group, metric):
     group = sorted(group, key=lambda row: sign * row["val_student"]["mean"])
     best, images = group[0], group[0]["images"]
     network = ", ".join(f"{key}={value}" for key, value in group[0]["network"].items())
-    lines = [
+    text = (
         f"One student side by side ({network}{f'; {images:,} images' if images else ''}), the best on validation "
-        f"first: test {metric['title']}; against the best: paired, with its 95 % interval.",
-        "",
-        line(["method", "config", "alone", "student", "gain", "95 % interval", "against the best", "", "seconds"]),
-        rule(9),
-    ]
+        f"first: test {metric['title']}; against the best: paired, with its 95 % interval."
+    )
+    lines = [("method", "config", "alone", "student", "gain", "95 % interval", "against the best", "", "seconds")]
     for row in group:
         behind = differences(row, best, metric)
         compared = ["", ""] if row is best else [mean_and_std(behind, metric, True), interval(behind, metric)]
         cells = [mean_and_std(row[f"test_{name}"], metric, name == "gain") for name in ("alone", "student", "gain")]
         cells = [row["method"], row["label"], *cells, interval(row["test_gain"], metric), *compared]
-        lines.append(line([*cells, f"{row['seconds']['run']:,.0f}"]))
-    return "\n".join(lines) + "\n"
+        lines.append((*cells, f"{row['seconds']['run']:,.0f}"))
+    return text, lines

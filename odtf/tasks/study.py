@@ -6,6 +6,7 @@ import numpy as np
 
 from odtf import pictures
 from odtf.metrics import joined_of, merged, references_of, referring_to, results, sums_of
+from odtf.sections import Figure, Section, Table
 
 _SHOWN = 6
 
@@ -127,6 +128,14 @@ class Study:
         """
         return []
 
+    def sections(self, result):
+        """Returns what a page shows of the answers, a list of `odtf.sections.Section`.
+
+        Args:
+            result: what `result` returned, with the "split" and the "examples" it is of.
+        """
+        return [Section(judged_on(result), (Table(self.rows(result), heading=False),))]
+
     def _title(self, name):
         return self.metrics[name].title or name
 
@@ -174,6 +183,21 @@ class PictureStudy(Study):
         images = self.pictures(None, np.arange(len(outputs)))
         path = path.with_suffix(".png")
         return pictures.save(path, self._task.draw, self.info, images, truth, answers, word="picture")
+
+    def sections(self, result):
+        drawn = super().sections(result)
+        if self.pictures is not None:
+            truth, outputs, *_ = self._first
+            images = self.pictures(None, np.arange(len(outputs)))
+            arguments = self.info, images, truth, {"student": outputs}
+            figure = Figure("The first images, and what the student makes of them.", self._task.draw, arguments, True)
+            drawn.append(Section("Pictures", (figure,)))
+        return drawn
+
+
+def judged_on(result):
+    """Returns the title of a section on a result: the split that it is of, and how many images."""
+    return f"The student on {result['examples']:,} images of the {result['split']} split"
 
 
 def _name_of(result):

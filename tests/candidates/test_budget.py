@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from odtf import files, runs
-from odtf.candidates import budget, measurement, overview
+from odtf.candidates import budget, kept, measurement, overview
 from odtf.candidates.pool import Pool
 from odtf.errors import UserError
 from odtf.metrics import Accuracy, MeanAbsoluteError
@@ -206,8 +206,8 @@ def test_candidates_of_an_earlier_version_are_read(tmp_path):
     (tmp_path / "export").mkdir()
     path = tmp_path / "export" / "candidates.json"
     path.write_text(json.dumps({"candidates": [row], "choice": None}))
-    assert measurement.read(tmp_path / "export", "val_top1") == [row]
-    assert measurement.read(tmp_path / "export", "val_mae") == []
+    assert kept.read(tmp_path / "export", "val_top1") == [row]
+    assert kept.read(tmp_path / "export", "val_mae") == []
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
 
     # A compilation and a plot take a second, a conversion three, and all are alike.
     monkeypatch.setattr(vela, "available", lambda: False)
-    monkeypatch.setattr(overview, "_plot", lambda *_: None)
+    monkeypatch.setattr(overview, "draw", lambda *_: None)
     int8 = dataclasses.replace(export.SOC, tensors={"int8": ("int8", "int8")})
     monkeypatch.setitem(export.TARGETS, "soc", int8)
     said = []
@@ -290,6 +290,12 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
     assert proof.read_text() == written
     assert set(answers.values()) == {"peer_0", "peer_1"}
     assert not any("..." in line for line in said), "measured again"
+    # A budget that none fits takes away nothing of what was chosen for another.
+    kept_files = [run / "export" / f"candidates.{suffix}" for suffix in ("json", "md")]
+    before = [path.read_text() for path in kept_files]
+    with pytest.raises(UserError, match="macs binds"):
+        choose.export_within(run, "soc", {"macs": 1}, said.append)
+    assert [path.read_text() for path in kept_files] == before
     assert f"**{choice['peer']} {choice['quantization']}**" in (run / "export" / "candidates.md").read_text()
 
 

@@ -26,10 +26,9 @@ def result():
     return {"seeds": [0, 1], "rows": [{"label": "one.py", "pairs": first}, {"label": "two.py", "pairs": second}]}
 
 
-def cells(text):
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
-    return {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[1:]}
+def cells(table):
+    _, (head, *rows) = table
+    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
 
 
 def test_figures_stand_beside_their_ratio_to_one_row():
@@ -52,9 +51,9 @@ def test_a_ratio_to_a_teacher_and_none_to_nothing():
 
 
 def test_figures_of_the_end():
-    text = ratios.table(result(), "two.py alone", at_end=True)
-    assert "after the last epoch" in text
-    found = cells(text)
+    table = ratios.table(result(), "two.py alone", at_end=True)
+    assert "after the last epoch" in table[0]
+    found = cells(table)
     assert list(found["one.py"]) == ["params", "macs", "miou", "variance"]
     assert found["one.py alone"]["miou"] == "0.1 (0.667)"
 

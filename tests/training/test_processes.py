@@ -20,6 +20,7 @@ FLAGS = (
     "--config.batch_size=128",
     "--config.checkpoint.every_steps=3",
     "--config.export.targets=()",
+    "--noreport",
 )
 
 
@@ -31,13 +32,16 @@ def logged(workdir):
 def one_device(tmp_path_factory):
     """The same training in one process on one device."""
     workdir = tmp_path_factory.mktemp("one")
-    status, out, err = processes.run(*FLAGS, f"--workdir={workdir}")
+    status, out, err = processes.run(*FLAGS, "--report", f"--workdir={workdir}")
     assert status == 0, err
     return workdir, out, err
 
 
 def test_terminal_shows_the_result_and_nothing_else(one_device):
-    _, out, err = one_device
+    workdir, out, err = one_device
+    assert f"To look at: {workdir / 'report.html'}\n" in out
+    page = (workdir / "report.html").read_text()
+    assert "odtf-train --config=tests/training/two_peers.py" in page and "Which class is taken for which" in page
     assert "peer_1" in out
     assert "Chosen on validation" in out
     assert err == ""

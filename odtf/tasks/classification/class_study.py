@@ -4,7 +4,7 @@ import numpy as np
 
 from odtf.metrics import TopK
 from odtf.tables import table
-from odtf.tasks.classification import confusion_files, figures
+from odtf.tasks.classification import class_sections, confusion_files, figures
 from odtf.tasks.study import Study
 
 # More classes than a terminal shows at a glance: the worst are shown.
@@ -70,12 +70,15 @@ class ClassStudy(Study):
     def details(self, result):
         classes = [row for row in result["classes"] if row["examples"]]
         rows = classes if len(classes) <= _SHOWN else sorted(classes, key=lambda row: row["recall"])[:_SHOWN]
-        cells = [("class", "images", "recall", "precision", "mostly taken for")]
-        for row in rows:
-            shares = ("-" if row[key] is None else f"{row[key]:.2%}" for key in ("recall", "precision"))
-            cells.append((row["name"], f"{row['examples']:,}", *shares, row["taken_for"] or ""))
         rest = "" if len(rows) == len(classes) else f"\nThe {_SHOWN} of the worst recall; of {len(classes)} classes."
-        return table(cells) + rest
+        return table(_cells(rows)) + rest
+
+    def sections(self, result):
+        (first,) = super().sections(result)
+        labels, probabilities = (np.concatenate(part) for part in list(zip(*self._batches, strict=True))[:2])
+        cells = _cells([row for row in result["classes"] if row["examples"]])
+        answered = labels, probabilities, self._confusion
+        return class_sections.sections(first, cells, result, answered, self.pictures)
 
     def write(self, result, path):
         """Writes the confusion matrix as CSV and, where matplotlib is installed, a picture of it and of calibration."""
@@ -84,6 +87,15 @@ class ClassStudy(Study):
     def confusion(self):
         """Returns the confusion matrix of the last `result`, int `[classes, classes]`, rows the true class."""
         return self._confusion
+
+
+def _cells(rows):
+    """Returns the rows of classes as a table shows them, under a heading."""
+    cells = [("class", "images", "recall", "precision", "mostly taken for")]
+    for row in rows:
+        shares = ("-" if row[key] is None else f"{row[key]:.2%}" for key in ("recall", "precision"))
+        cells.append((row["name"], f"{row['examples']:,}", *shares, row["taken_for"] or ""))
+    return cells
 
 
 def _accuracies(found, count):

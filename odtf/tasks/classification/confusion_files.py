@@ -42,11 +42,22 @@ def _plot(pyplot, result, matrix, names):
     left.set_xlabel("answer")
     left.set_ylabel("true class")
     left.set_title(f"{result['split']}: top-1 {result['top1']:.2%}", fontsize=10)
-    bins = [row for row in result["calibration"]["bins"] if row["examples"]]
-    width = 1 / len(result["calibration"]["bins"])
-    right.bar([row["above"] for row in bins], [row["accuracy"] for row in bins], width, align="edge", edgecolor="white")
-    right.plot([0, 1], [0, 1], "--", color="0.4")
-    right.plot([row["confidence"] for row in bins], [row["accuracy"] for row in bins], "o", color="black", markersize=4)
-    right.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
-    right.set_title(f"calibration error {result['calibration']['ece']:.2%}", fontsize=10)
+    draw_calibration(right, result["calibration"])
     return figure
+
+
+def draw_calibration(axes, calibration, color="black"):
+    """Draws accuracy by confidence: bars, and a dot for each bin at its mean confidence.
+
+    Args:
+        axes: matplotlib's.
+        calibration: that of a `ClassStudy`.
+        color: of the dots.
+    """
+    bins = [row for row in calibration["bins"] if row["examples"]]
+    width = 1 / len(calibration["bins"])
+    axes.bar([row["above"] for row in bins], [row["accuracy"] for row in bins], width, align="edge", edgecolor="white")
+    axes.plot([0, 1], [0, 1], "--", color="0.4")
+    axes.plot([row["confidence"] for row in bins], [row["accuracy"] for row in bins], "o", color=color, markersize=4)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
+    axes.set_title(f"calibration error {calibration['ece']:.2%}", fontsize=10)

@@ -50,11 +50,20 @@ def write(lists, images, result, path):
     files.write_text(path.with_suffix(".csv"), text.getvalue())
     picture = []
     if images is not None:
-        picture = pictures.save(path.with_suffix(".png"), _plot, lists, images, result, word="picture")
+        picture = pictures.save(path.with_suffix(".png"), draw, lists, images, result, word="picture")
     return [str(path.with_suffix(".csv")), *picture]
 
 
-def _plot(pyplot, lists, images, result):
+def draw(pyplot, lists, images, result):
+    """Draws one row for each query.
+
+    Args:
+        pyplot: matplotlib's.
+        lists, images, result: as for `write`.
+
+    Returns:
+        The figure.
+    """
     rows, columns = lists.found.shape
     figure, axes = pyplot.subplots(
         rows, columns + 1, figsize=(1.25 * (columns + 1), 1.45 * rows + 0.4), layout="constrained", squeeze=False

@@ -5,6 +5,7 @@ import numpy as np
 from odtf.data.splits import subset
 from odtf.errors import UserError
 from odtf.metrics.ranking import nearest
+from odtf.sections import Figure, Section
 from odtf.tasks.retrieval import neighbours
 from odtf.tasks.study import Reader, Study
 
@@ -42,6 +43,19 @@ class RetrievalStudy(Study):
 
     def write(self, result, path):
         """Writes some queries with their nearest neighbours as CSV and, where matplotlib is installed, a picture."""
+        lists, images = self._found()
+        return neighbours.write(lists, images, result, path)
+
+    def sections(self, result):
+        lists, images = self._found()
+        if images is None:
+            return super().sections(result)
+        caption = "Some queries, and what is nearest to them: framed green where it shows the same class, else red."
+        figure = Figure(caption, neighbours.draw, (lists, images, result), has_photos=True)
+        return [*super().sections(result), Section("Searches", (figure,))]
+
+    def _found(self):
+        """Returns some queries with their nearest neighbours, and the images of both or None."""
         (database,) = self.references
         queries, items = (self._total(role, self.metrics) for role in ("file", f"file, {database}"))
         embeddings, labels = queries["embeddings/embedding"], queries["embeddings/label"]
@@ -49,7 +63,6 @@ class RetrievalStudy(Study):
         found = nearest(embeddings[chosen], items["embeddings/embedding"], "cosine", _NEIGHBOURS)
         names = np.array([str(name) for name in self.info.names])
         lists = neighbours.Lists(chosen, names[labels[chosen]], found, names[items["embeddings/label"][found]])
-        pictures = None
-        if self.pictures is not None:
-            pictures = self.pictures(None, chosen), [self.pictures(database, row) for row in found]
-        return neighbours.write(lists, pictures, result, path)
+        if self.pictures is None:
+            return lists, None
+        return lists, (self.pictures(None, chosen), [self.pictures(database, row) for row in found])

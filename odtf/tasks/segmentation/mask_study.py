@@ -3,6 +3,7 @@
 import numpy as np
 
 from odtf.errors import UserError
+from odtf.sections import Section, Table
 from odtf.tables import table
 from odtf.tasks import classes
 from odtf.tasks.segmentation.overlap import class_overlap
@@ -74,11 +75,18 @@ class MaskStudy(PictureStudy):
         ]
 
     def details(self, result):
+        return table(self._cells(result))
+
+    def _cells(self, result):
         cells = [("class", "pixels", "IoU", "recall", "mostly taken for")]
         for row in result["classes"]:
             shares = ("-" if row[key] is None else f"{row[key]:.2%}" for key in ("iou", "recall"))
             cells.append((row["name"], f"{row['pixels']:,}", *shares, row["taken_for"] or ""))
-        return table(cells)
+        return cells
+
+    def sections(self, result):
+        first, *others = super().sections(result)
+        return [first, *others, Section("Classes", (Table(self._cells(result)),))]
 
     def write(self, result, path):
         """Writes the confusion matrix, in pixels, as CSV and, where matplotlib is installed, a picture of masks."""

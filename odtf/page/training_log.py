@@ -1,0 +1,66 @@
+"""log.jsonl as curves: what is told of each network, over the epochs."""
+
+import dataclasses
+import json
+import math
+import pathlib
+
+_SINGLE = ("loss", "learning_rate", "images_per_second")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingLog:
+    """The curves of a run, each a dict from an epoch, a float, to a value.
+
+    Attributes:
+        validation: metric -> network -> curve.
+        training: term of a loss, or metric -> network -> curve.
+        networks: names of what there may be a curve of, in their order.
+        totals: "loss", "learning_rate" or "images_per_second" -> curve.
+    """
+
+    validation: dict
+    training: dict
+    totals: dict
+    networks: tuple
+
+
+def read(workdir, networks):
+    """Reads the log of a run; of a run without one, nothing.
+
+    Args:
+        workdir: directory of the run.
+        networks: names of what there may be a curve of.
+
+    Returns:
+        `TrainingLog`.
+    """
+    path = pathlib.Path(workdir) / "log.jsonl"
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    rows = [row for row in map(_parsed, lines) if row is not None]
+    steps = next((row["step"] / row["epoch"] for row in rows if row["kind"] == "validation" and row.get("epoch")), None)
+    found = TrainingLog({}, {}, {}, tuple(networks))
+    for row in rows:
+        epoch = row["step"] / steps if steps else row["step"]
+        for key, value in row.items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                _keep(found, row["kind"], key, networks, epoch, value)
+    return found
+
+
+def _parsed(line):
+    """Returns a line as a dict; None for one that a kill cut in two."""
+    try:
+        row = json.loads(line)
+        return row if row["kind"] in ("train", "validation") and row["step"] > 0 else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(found, kind, key, networks, epoch, value):
+    network, _, name = key.partition("/")
+    if name and network in networks:
+        curves = found.validation if kind == "validation" else found.training
+        curves.setdefault(name, {}).setdefault(network, {})[epoch] = value
+    elif kind == "train" and key in _SINGLE:
+        found.totals.setdefault(key, {})[epoch] = value

@@ -6,6 +6,7 @@ import numpy as np
 
 from odtf.data import arguments
 from odtf.data import splits as splitting
+from odtf.data.framing import STRETCH
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
 
@@ -129,6 +130,7 @@ class Info:
         names: tuple of str: what the values of integer targets stand for, such as classes; empty for other targets.
         normalization: pair (mean, std) of pixels scaled to [0, 1], by which networks get the images; None: unknown.
         colors: tuple of (red, green, blue), those of the names in pictures; empty where the data have none.
+        resize: one of `odtf.data.framing.MODES`, the way of images to their shape.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Info:
     names: tuple = ()
     normalization: tuple | None = dataclasses.field(default=None, compare=False)
     colors: tuple = ()
+    resize: str = dataclasses.field(default=STRETCH, compare=False)
 
 
 @dataclasses.dataclass
@@ -151,6 +154,7 @@ class ImageDataset:
         splits: `Split` by name: "train", "validation", "test".
         colors: as in `Info`.
         records: what `Split.record` says of each split as its source opened it; empty for a set made by hand.
+        resize: as in `Info`.
     """
 
     name: str
@@ -161,6 +165,7 @@ class ImageDataset:
     splits: dict
     colors: tuple = ()
     records: dict = dataclasses.field(default_factory=dict)
+    resize: str = STRETCH
 
     def parts(self, limits):
         """Returns seeded parts of some splits, see `Split.part`.
@@ -178,7 +183,8 @@ class ImageDataset:
     def info(self):
         """The `Info` of the data set."""
         normalization = tuple(self.mean), tuple(self.std)
-        return Info(self.name, tuple(self.image_shape), tuple(self.names), normalization, tuple(self.colors))
+        shape, names, colors = map(tuple, (self.image_shape, self.names, self.colors))
+        return Info(self.name, shape, names, normalization, colors, self.resize)
 
     def describe(self):
         """One line for the log of a run."""
@@ -188,6 +194,7 @@ class ImageDataset:
         where = "streamed from files" if self.splits["train"].store.streaming else "in memory"
         classes = f"{len(self.names)} classes, " if self.names else ""
         shape = f"{classes}{height}x{width}x{channels}"
+        shape += "" if self.resize == STRETCH else f" ({self.resize})"
         return f"{self.name}: {shape}, {counts}, {where}, mean {mean}, std {std}"
 
 

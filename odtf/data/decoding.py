@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from odtf.data.folders import check_regular
+from odtf.data.framing import STRETCH, framed
 from odtf.data.samples import fitted
 from odtf.errors import UserError
 
@@ -50,12 +51,12 @@ def opened(file):
         raise ValueError(f"by its content it is none of {', '.join(_FORMATS)}") from error
 
 
-def decode(data, size=None, channels=3, name="image", how="bilinear"):
+def decode(data, size=None, channels=3, name="image", how="bilinear", resize=STRETCH):
     """Decodes one PNG, JPEG, BMP or GIF (first frame) image.
 
     Grey and palette images become RGB, transparency is dropped, 16-bit images keep their upper 8 bits. Another size is
-    reached by antialiased resizing of the whole image, aspect ratio not kept: bilinear, as MediaPipe does it on a
-    phone, if not told otherwise.
+    reached by antialiased resizing, if not told otherwise of the whole image, aspect ratio not kept, and bilinear, as
+    MediaPipe does it on a phone.
 
     Args:
         data: bytes of the file.
@@ -63,6 +64,7 @@ def decode(data, size=None, channels=3, name="image", how="bilinear"):
         channels: 1 or 3.
         name: what an error calls the image.
         how: "bilinear" or "bicubic".
+        resize: one of `odtf.data.framing.MODES`.
 
     Returns:
         uint8 array `[height, width, channels]`.
@@ -84,8 +86,8 @@ def decode(data, size=None, channels=3, name="image", how="bilinear"):
             image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
         if image.mode != mode:
             image = image.convert(mode)
-        if size is not None and image.size != (size[1], size[0]):
-            image = image.resize((size[1], size[0]), Image.Resampling[how.upper()])
+        if size is not None:
+            image = framed(image, size, resize, how)
         return np.asarray(image).reshape(image.size[1], image.size[0], channels)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from odtf.data import arguments, naming, sources
 from odtf.data.dataset import ImageDataset, Split, channel_statistics
+from odtf.data.framing import STRETCH, check_mode
 from odtf.data.samples import LABEL, check
 from odtf.errors import UserError
 
@@ -29,6 +30,8 @@ def load(
     std=None,
     targets=None,
     normalization=None,
+    resize=STRETCH,
+    channels=None,
 ):
     """Opens a data set and makes the splits that it lacks.
 
@@ -56,6 +59,9 @@ def load(
         targets: mapping from a name to `Target`, what a task learns from; None for classification's integer "label".
         normalization: pair (mean, std) of numbers for all channels, in place of those of the training split, where
             `mean` or `std` is None; a task may have one, as where networks take pixels from -1 to 1.
+        resize: "stretch", "fit" (all of an image, centred on black) or "crop" (its centre): the way to `image_size` of
+            images of another shape, in folders of classes and TFDS sets with labels.
+        channels: 1 for grey images, 3 for colours; None for the source's own. For the same sets.
 
     Returns:
         `ImageDataset` with the splits "train", "validation", "test".
@@ -65,6 +71,7 @@ def load(
             and for arguments out of range.
     """
     size = arguments.image_size(image_size)
+    check_mode(resize)
     fraction = arguments.fraction("validation_fraction", validation_fraction)
     seed = arguments.seed(seed)
     budget = arguments.integer("memory_budget_mb", memory_budget_mb, 0) * 2**20
@@ -73,7 +80,8 @@ def load(
     title = title_of(name)
     open_source, argument = sources.find(name)
     targets = dict(LABEL if targets is None else targets)
-    names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets)
+    further = sources.further(open_source, title, resize, channels)
+    names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets, **further)
     found, colors = dict(found), getattr(names, "colors", ())
     names = naming.cleaned(names, title)
     image_shape = checked(title, found, targets, size)
@@ -92,7 +100,7 @@ def load(
         computed = fixed or channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in _PARTS}
-    return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records)
+    return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records, resize)
 
 
 def title_of(name):

@@ -11,9 +11,11 @@ def render(result, study):
     Args:
         result, study: what `evaluate` returned.
     """
-    file, shown = result["file"], ("path", "bytes", "input", "pixels")
+    file, shown = result["file"], ("path", "bytes", "input", "pixels", "resize")
     size = "x".join(map(str, file["input"]))
     facts = "".join(f", {key} {value}" for key, value in file.items() if key not in shown)
+    if file.get("resize", "stretch") != "stretch":
+        facts = f", images by {file['resize']}{facts}"
     lines = [
         f"{file['path']}: {size}, pixels by {file['pixels']}{facts}",
         f"{result['data']}, {result['split']}, {result['examples']:,} images",

@@ -137,6 +137,8 @@ BOUNDS = {
     "data.name": Bound(names.data_sets(), _OF_DOMAIN["name"]),
     "data.data_dir": _PATH,
     "data.image_size": Bound("None, one integer, or height and width, each from 1 to 16384", _is_size),
+    "data.resize": one_of("stretch", "fit", "crop"),
+    "data.channels": Bound("None, 1 or 3", lambda v: v is None or (v in (1, 3) and not isinstance(v, bool))),
     "data.validation_fraction": number(0, 1, above=True, below=True),
     "data.memory_budget_mb": integer(0),
     "data.max_train_examples": integer(1, optional=True),

@@ -304,6 +304,7 @@ class Experiment:
             "task": report_lib.task_row(self.method.task),
             "dataset": self.dataset.name,
             "normalization": {"mean": list(self.dataset.mean), "std": list(self.dataset.std)},
+            "resize": self.dataset.resize,
             "seed": self.config.seed,
             "peers": peers,
             "teacher": teacher or None,

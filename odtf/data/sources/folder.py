@@ -2,15 +2,15 @@
 
 import pathlib
 
-from odtf.data import folders, naming, records
+from odtf.data import folders, naming, records, sources
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, common_size, decode, read
+from odtf.data.framing import STRETCH
 from odtf.data.mask_folders import SPLIT_NAMES, open_masks
 from odtf.data.masks import mask_of
 from odtf.data.picture_folders import open_pictures
 from odtf.data.picture_pairs import picture_of
 from odtf.data.samples import LABEL, check
-from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
 from odtf.errors import UserError
 
@@ -20,7 +20,7 @@ FORM = "'folder:PATH'"
 _PLACES = ("train/images", "train", "images", "JPEGImages", "leftImg8bit/train", "")
 
 
-def open_source(argument, *, data_dir, image_size, targets):
+def open_source(argument, *, data_dir, image_size, targets, resize=STRETCH, channels=None):
     """Lists a folder of images.
 
     `PATH/<class>/<image>` is split by the caller; `PATH/train/<class>/<image>`, with `val` (or `validation`) and `test`
@@ -33,6 +33,8 @@ def open_source(argument, *, data_dir, image_size, targets):
         data_dir: of no meaning here.
         image_size: (height, width) to resize to; None where all images have one size.
         targets: an integer "label", a mask, or a picture.
+        resize: one of `odtf.data.framing.MODES`; for folders of classes.
+        channels: 1 for grey images; None or 3 for RGB. Likewise.
 
     Returns:
         Names of the classes, splits by name.
@@ -42,8 +44,10 @@ def open_source(argument, *, data_dir, image_size, targets):
             class, a name that no file can carry, or images of several sizes and no `image_size`.
     """
     if not argument:
-        raise unknown("folder:")
+        raise sources.unknown("folder:")
     root = pathlib.Path(argument).expanduser()
+    if (mask_of(targets) or picture_of(targets)) is not None:
+        sources.further(open_masks, f"a folder of {', '.join(targets)}", resize, channels)
     if (mask := mask_of(targets)) is not None:
         return open_masks(root, image_size, *mask)
     if (picture := picture_of(targets)) is not None:
@@ -62,11 +66,14 @@ def open_source(argument, *, data_dir, image_size, targets):
     naming.cleaned(names, ascii(str(roots["train"])))
     listed = {name: _images(split_root, names) for name, split_root in roots.items()}
     size = image_size or common_size([file for files, _ in listed.values() for file in files])
-    splits = {name: Split(_store(root, files, labels, size, targets)) for name, (files, labels) in listed.items()}
+    splits = {
+        name: Split(_store(root, files, labels, (*size, channels or 3), targets, resize))
+        for name, (files, labels) in listed.items()
+    }
     return names, splits
 
 
-def open_images(argument, *, data_dir, image_size):
+def open_images(argument, *, data_dir, image_size, resize=STRETCH, channels=None):
     """Lists the training images of a folder, of any layout that `open_source` knows, or of images alone.
 
     They are those in and below `PATH/train/images`, `PATH/train`, `PATH/images`, `PATH/JPEGImages` (of which a list of
@@ -76,6 +83,7 @@ def open_images(argument, *, data_dir, image_size):
         argument: PATH, the folder.
         data_dir: of no meaning here.
         image_size: (height, width) to resize to.
+        resize, channels: as for `open_source`.
 
     Returns:
         `Split` without targets.
@@ -84,13 +92,13 @@ def open_images(argument, *, data_dir, image_size):
         UserError: if the folder cannot be read, or has no image.
     """
     if not argument:
-        raise unknown("folder:")
+        raise sources.unknown("folder:")
     root = pathlib.Path(argument).expanduser()
     place = next(root / place for place in _PLACES if not place or (root / place).is_dir())
     files = _images_below(place)
     if not files:
         raise UserError(f"The folder has no images ({', '.join(e[1:] for e in EXTENSIONS)}). Received: {place}.")
-    return Split(_store(root, files, None, image_size, {}))
+    return Split(_store(root, files, None, (*image_size, channels or 3), {}, resize))
 
 
 def _images_below(path):
@@ -124,11 +132,11 @@ def _images(root, names):
     return files, labels
 
 
-def _store(root, files, labels, size, targets):
+def _store(root, files, labels, shape, targets, resize):
     known = {} if labels is None else {"label": labels}
 
     def read_one(row):
-        return decode(read(files[row]), size, name=files[row]), {name: values[row] for name, values in known.items()}
+        image = decode(read(files[row]), shape[:2], shape[2], files[row], resize=resize)
+        return image, {name: values[row] for name, values in known.items()}
 
-    record = records.of_files(files, root)
-    return FileStore(len(files), (*size, 3), read_one, targets, known=known, record=record)
+    return FileStore(len(files), shape, read_one, targets, known=known, record=records.of_files(files, root))

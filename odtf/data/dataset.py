@@ -1,5 +1,6 @@
 """A data set as the rest of odtf sees it: named splits of uint8 images, and the constants that normalise them."""
 
+import collections.abc
 import dataclasses
 
 import numpy as np
@@ -81,7 +82,7 @@ class Split:
         Raises:
             UserError: if there is too little to divide, or a label is none.
         """
-        labels = _labels(self, names)
+        labels = labels_of(self, names)
         if labels is not None:
             rest, taken = splitting.stratified(labels, fraction, seed, names)
         else:
@@ -107,8 +108,16 @@ class Split:
         return Split(self.store, self.store.readable(self.rows)) if self.store.streaming else self
 
 
-def _labels(split, names):
-    """The class of each image, an array `[n]`; None where there is no such thing, or only the files know it."""
+def labels_of(split, names):
+    """Returns the class of each image, an array `[n]`; None where there is no such thing, or only the files know it.
+
+    Args:
+        split: `Split`.
+        names: of the classes.
+
+    Raises:
+        UserError: if a label is none of them.
+    """
     targets = list(split.store.targets.values())
     one = len(targets) == 1 and targets[0].shape == () and targets[0].dtype != "float32" and targets[0].ignore is None
     if not names or not one or not split.store.known:
@@ -155,6 +164,9 @@ class ImageDataset:
         colors: as in `Info`.
         records: what `Split.record` says of each split as its source opened it; empty for a set made by hand.
         resize: as in `Info`.
+        notes: lines of text that its source has to say of it, such as what was passed over.
+        remarks: function that returns these and what else its user would want to know, a list of lines; it may take
+            seconds, for it may read files.
     """
 
     name: str
@@ -166,6 +178,8 @@ class ImageDataset:
     colors: tuple = ()
     records: dict = dataclasses.field(default_factory=dict)
     resize: str = STRETCH
+    notes: tuple = ()
+    remarks: collections.abc.Callable = list
 
     def parts(self, limits):
         """Returns seeded parts of some splits, see `Split.part`.

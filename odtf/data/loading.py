@@ -1,10 +1,11 @@
 """`load`: from the name of a data set to its splits."""
 
+import functools
 import warnings
 
 import numpy as np
 
-from odtf.data import arguments, naming, sources
+from odtf.data import arguments, naming, remarks, sources
 from odtf.data.dataset import ImageDataset, Split, channel_statistics
 from odtf.data.framing import STRETCH, check_mode
 from odtf.data.samples import LABEL, check
@@ -82,7 +83,7 @@ def load(
     targets = dict(LABEL if targets is None else targets)
     further = sources.further(open_source, title, resize, channels)
     names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets, **further)
-    found, colors = dict(found), getattr(names, "colors", ())
+    found, colors, notes = dict(found), getattr(names, "colors", ()), getattr(names, "notes", ())
     names = naming.cleaned(names, title)
     image_shape = checked(title, found, targets, size)
     # Checked before any image is read.
@@ -94,13 +95,14 @@ def load(
     if max_train_examples is not None:
         found["train"] = found["train"].part(max_train_examples, seed)
     records = {part: found[part].record() for part in _PARTS}  # In memory, images have lost their names.
+    all_remarks = functools.partial(remarks.of, names, notes, dict(found))
     found = within(budget, found)
     if mean is None or std is None:
         fixed = normalization and [(float(value),) * image_shape[2] for value in normalization]
         computed = fixed or channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in _PARTS}
-    return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records, resize)
+    return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records, resize, notes, all_remarks)
 
 
 def title_of(name):

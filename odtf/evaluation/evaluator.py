@@ -98,6 +98,7 @@ def evaluate(
         "data": name,
         "split": split,
         "examples": len(parts[_images_of(file)][split]),
+        **({"notes": list(dataset.notes)} if dataset.notes else {}),
         **found,
     }
     if against:

@@ -19,6 +19,7 @@ def render(result, study):
     lines = [
         f"{file['path']}: {size}, pixels by {file['pixels']}{facts}",
         f"{result['data']}, {result['split']}, {result['examples']:,} images",
+        *(f"note: {note}" for note in result.get("notes", ())),
         "",
     ]
     rows, details = study.rows(result), study.details(result)

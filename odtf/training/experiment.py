@@ -162,6 +162,8 @@ class Experiment:
         self.log.start(progress["step"], self.total_steps)
         try:
             self.log.line(self._headline(progress))
+            for remark in self.dataset.remarks() if not progress["step"] and self.placement.is_chief else ():
+                self.log.line(f"note: {remark}")
             for domain in self.pipeline.domains:
                 self.log.line(domain.describe())
             for name, started in self.method.starts.items():

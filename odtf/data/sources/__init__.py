@@ -8,12 +8,14 @@ function::
 
 Args: `argument`, what follows the file's name and a colon in the data set's name; `data_dir`, a folder or None;
 `image_size`, (height, width) or None; `targets`, a mapping from a name to `odtf.data.Target`, what the task wants of
-each image. Where it can, it takes `resize` (one of `odtf.data.framing.MODES`, "stretch" by default) and `channels` (1, 3
-or None) too, and is given them where they are others. It returns names for the values of integer targets, such as classes, or (), and a `Split` by name: "train",
+each image. It returns names for the values of integer targets, such as classes, or (), and a `Split` by name: "train",
 and "validation" and "test" if there are such. Names that have colours are `odtf.data.Names`. It raises
 `UserError` where it cannot give what is wanted. What a split's store says of its images by `record(rows)`, see
 `odtf.data.records`, is compared whenever a run that learned from them is opened. Where images may lie without targets,
 the file may have a function `open_images` too, see `open_training`.
+
+Where it can, `open_source` takes `resize` (one of `odtf.data.framing.MODES`, "stretch" by default) and `channels` (1, 3
+or None) too; it is given them where others than these defaults are wanted.
 
 A function of the user's own can be named, as package.module:FUNCTION or FILE.py:FUNCTION, or be given to
 `odtf.data.load` itself: one of this form, its argument None, or a simpler one; see `odtf.data.own_source`.

@@ -5,9 +5,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import arguments, own_augmentation, warp
+from odtf.data import arguments, hue, mixing, own_augmentation, rand_augment, random_crop, warp
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, crop_and_flip, normalize
-from odtf.data.draws import uniform
+from odtf.data.draws import Share, uniform
 from odtf.data.enlarging import random_part
 from odtf.data.graph_calls import user_error_from
 from odtf.data.pools import Pool
@@ -91,7 +91,8 @@ class TrainPipeline:
         domains: iterable of `Domain`, see `odtf.data.load_domain`.
 
     Raises:
-        UserError: for a batch larger than the training split, or an augmentation that does not fit the images.
+        UserError: for a batch larger than the training split, or an augmentation that does not fit the images or their
+            targets.
     """
 
     def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=()):
@@ -117,7 +118,28 @@ class TrainPipeline:
                 "Further domains join images that have their targets; two sets without pairs are one domain each. "
                 f"Received: domains with the target {self._apart[0]!r}."
             )
-        self._mean, self._std = dataset.mean, dataset.std
+        self._mean, self._std, self._classes = dataset.mean, dataset.std, len(dataset.names)
+        self._check_targets()
+
+    def _check_targets(self):
+        """Refuses augmentations that the targets do not follow."""
+        spec, targets = self._augmentation, self._store.targets
+        if spec.rand_augment is not None and any(target.spatial for target in targets.values()):
+            raise UserError(
+                "augment.rand_augment moves images alone: scale and rotate would move masks and pictures with them. "
+                f"Received: rand_augment={spec.rand_augment} with {', '.join(targets)}."
+            )
+        one = len(targets) == 1 and next(iter(targets.values()))
+        if spec.mixes and not (one and one.shape == () and one.dtype != "float32" and self._classes):
+            raise UserError(
+                "augment.mixup and cutmix mix the labels of images that have a class and nothing else: leave them out. "
+                f"Received: mixup={spec.mixup} and cutmix={spec.cutmix} with {', '.join(targets)}."
+            )
+
+    @property
+    def mixes(self):
+        """Whether labels are distributions `[batch, classes]`, mixed as the images are."""
+        return self._augmentation.mixes
 
     def batch(self, step, replica=0, num_replicas=1):
         """One replica's batch of one step, as eager tensors; what `dataset` yields there.
@@ -141,7 +163,8 @@ class TrainPipeline:
 
         Returns:
             `tf.data.Dataset` of (images, targets) in the order step 0 for each replica, step 1 for each replica, and so
-            on: images float32 `[batch_size / num_replicas, height, width, channels]`; the one target
+            on: images float32 `[batch_size / num_replicas, height, width, channels]`; the one target, a distribution
+            over the classes where labels are mixed,
             `[batch_size / num_replicas, ...]`, or several of them by name. Images and spatial targets have an axis
             `num_views` after the first where that is above 1.
 
@@ -159,17 +182,48 @@ class TrainPipeline:
 
     def _make(self, step, first, size):
         """Images and targets at positions `first` to `first + size` of a step's global batch."""
+        images, targets = self._unmixed(step, first, size)
+        if not self.mixes:
+            return images, targets
+        labels = tf.one_hot(targets, self._classes)
+        if size == self.batch_size:
+            partners, others = images, labels
+        else:
+            partners, others = self._unmixed(step, self.batch_size - first - size, size)
+            others = tf.one_hot(others, self._classes)
+        return self._mixed(step, images, partners[::-1], labels, others[::-1])
+
+    def _mixed(self, step, images, partners, labels, others):
+        """Images and labels after MixUp or CutMix; see `odtf.data.mixing`."""
+        spec = self._augmentation
+        numbers, seed = mixing.step_numbers(self._seed, step)
+
+        def mixed():
+            return mixing.mixed(images, partners, labels, others, mixing.beta(seed, spec.mixup))
+
+        def cut():
+            return mixing.cut(images, partners, labels, others, mixing.beta(seed, spec.cutmix), numbers[1:])
+
+        if spec.mixup and spec.cutmix:
+            return tf.cond(numbers[0] < 0.5, mixed, cut)
+        return mixed() if spec.mixup else cut()
+
+    def _unmixed(self, step, first, size):
         share, others = (step, first, size), None
         if self._apart:
             others = self._pool.rows(*share, self._other_seed)
         images, values = _gather(self._store, self._pool.rows(*share), size, others)
         targets = {name: target for name, target in self._store.targets.items() if target.spatial}
         spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
-        images, spatial, draws = self._placed(images, spatial, share, self._seed, self._augmentation.color)
+        images, spatial, draws = self._placed(images, spatial, share, self._seed, *self._colors)
         own_draws = None
         if self._augmentation.also is not None:
             own_draws = own_augmentation.draws(self._seed, *share, self.batch_size, self.num_views)
-        images, moved = augment(images, draws, self._augmentation, self._mean, self._std, spatial, own_draws)
+        rand_draws = None
+        if self._augmentation.rand_augment is not None:
+            rand_draws = rand_augment.numbers(self._share(share, self._seed), self._augmentation.rand_augment[0])
+        numbers = own_draws, rand_draws
+        images, moved = augment(images, draws, self._augmentation, self._mean, self._std, spatial, *numbers)
         for name in self._apart:
             pictures, _, draws = self._placed(values[name], {}, share, self._other_seed)
             moved[name], _ = crop_and_flip(pictures, draws, self._augmentation)
@@ -178,7 +232,11 @@ class TrainPipeline:
             moved = {name: self._by_view(value) for name, value in moved.items()}
         return images, as_batch({**values, **moved})
 
-    def _placed(self, images, spatial, share, seed, color=0.0):
+    @property
+    def _colors(self):
+        return self._augmentation.color, self._augmentation.hue
+
+    def _placed(self, images, spatial, share, seed, color=0.0, turn=0.0):
         """Images and spatial targets after what precedes crop and flip, and the numbers behind these.
 
         Args:
@@ -187,6 +245,7 @@ class TrainPipeline:
             share: (step, first, size).
             seed: int.
             color: as of `Augmentation`.
+            turn: as its `hue`.
         """
         spec, (_, _, size) = self._augmentation, share
         if self.num_views > 1:
@@ -196,9 +255,16 @@ class TrainPipeline:
         if spec.random:
             draws = self._uniform(share, seed)
         how = {name: target.spatial for name, target in self._store.targets.items()}
+        if spec.crop_area:
+            numbers = random_crop.numbers(self._share(share, seed))
+            where = random_crop.transforms(numbers, *images.shape[1:3], spec.crop_area, spec.crop_ratio)
+            images = random_crop.cropped(images, where, "bilinear")
+            spatial = {n: (random_crop.cropped(v, where, how[n]), fill) for n, (v, fill) in spatial.items()}
         if spec.load_size:
             images = random_part(images, draws, spec.load_size, "bicubic")
             spatial = {n: (random_part(v, draws, spec.load_size, how[n]), fill) for n, (v, fill) in spatial.items()}
+        if turn:
+            images = hue.turned(images, hue.numbers(self._share(share, seed)), turn)
         if not spec.warps and not color:
             return images, spatial, draws
         numbers = warp.draws(seed, *share, self.batch_size, self.num_views)
@@ -209,6 +275,9 @@ class TrainPipeline:
             images = warp.warped(images, where, 0, "bilinear")
             spatial = {n: (warp.warped(v, where, fill, how[n]), fill) for n, (v, fill) in spatial.items()}
         return images, spatial, draws
+
+    def _share(self, share, seed):
+        return Share(seed, *share, self.batch_size, self.num_views)
 
     def _uniform(self, share, seed):
         """float32 `[size * num_views, NUM_DRAWS]`."""

@@ -36,6 +36,7 @@ class Classification(Task):
     output = "logits"
     targets: typing.ClassVar[dict] = {"label": Target()}
     divergences: typing.ClassVar[tuple] = ("standardized", "dkd", "dist")
+    mixes = True
     agreement = Agreement()
     client = ImageClassifier()
     templates = pathlib.Path(__file__).parent / "templates"

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from odtf.data import arguments, naming, remarks, sources
-from odtf.data.dataset import ImageDataset, Split, channel_statistics
+from odtf.data.dataset import ImageDataset, Split, channel_statistics, labels_of
 from odtf.data.framing import STRETCH, check_mode
 from odtf.data.samples import LABEL, check
 from odtf.errors import UserError
@@ -33,13 +33,14 @@ def load(
     normalization=None,
     resize=STRETCH,
     channels=None,
+    stratify=False,
 ):
     """Opens a data set and makes the splits that it lacks.
 
     A missing test split is made first: 20 % of the training images, always the same ones. The validation split is then
     taken from the training images by `seed`. Both are stratified where the one target is an integer that has names and
-    is known without reading the images, as in `digits` and folders; they are plainly random elsewhere, as in TFDS sets.
-    Splits do not depend on the memory budget.
+    is known without reading the images, as in `digits` and folders; they are plainly random elsewhere, as in TFDS sets, if
+    `stratify` does not have their labels read first. Splits do not depend on the memory budget.
 
     Args:
         name: "digits", "digit_scenes", "digit_pictures", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by
@@ -63,6 +64,8 @@ def load(
         resize: "stretch", "fit" (all of an image, centred on black) or "crop" (its centre): the way to `image_size` of
             images of another shape, in folders of classes and TFDS sets with labels.
         channels: 1 for grey images, 3 for colours; None for the source's own. For the same sets.
+        stratify: bool, whether labels are read before the splits are made, so that these are stratified in TFDS sets
+            too; costs a pass over the files of the training split.
 
     Returns:
         `ImageDataset` with the splits "train", "validation", "test".
@@ -91,6 +94,8 @@ def load(
     std = None if std is None else arguments.channel_values("std", std, image_shape[2], positive=True)
     if skip_corrupt:
         drop_corrupt(found)
+    if stratify:
+        _learn_labels(found, names, title)
     _make_missing(found, names, fraction, seed)
     if max_train_examples is not None:
         found["train"] = found["train"].part(max_train_examples, seed)
@@ -103,6 +108,19 @@ def load(
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in _PARTS}
     return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records, resize, notes, all_remarks)
+
+
+def _learn_labels(found, names, title):
+    """Has the labels read by which missing splits are stratified."""
+    store = found["train"].store
+    learn = getattr(store, "learn_targets", None)
+    if learn is not None and len(store.targets) == 1 and not next(iter(store.targets.values())).spatial:
+        learn()
+    if labels_of(found["train"], names) is None:
+        raise UserError(
+            "stratify is for images that have a class and nothing else: leave it out. "
+            f"Received: stratify=True for {title} with {', '.join(store.targets)}."
+        )
 
 
 def title_of(name):

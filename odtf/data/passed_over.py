@@ -46,7 +46,7 @@ def kinds(folder, extensions, inner="folders in folders of classes"):
 
 def listed(counts):
     """Returns counts as words, the largest first: "12 .heic (HEIC is not read: save them as JPEG), 1 .txt"."""
-    rows = counts.most_common()
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
     words = [f"{count:,} {kind}" + (f" ({_ADVICE[kind]})" if kind in _ADVICE else "") for kind, count in rows[:_SHOWN]]
     rest = sum(count for _, count in rows[_SHOWN:])
     return ", ".join([*words, f"{rest:,} of other kinds"] if rest else words)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from odtf.data import arguments, hue, mixing, own_augmentation, rand_augment, random_crop, warp
 from odtf.data.augment import NUM_DRAWS, Augmentation, augment, crop_and_flip, normalize
+from odtf.data.balanced_pool import BalancedPool
 from odtf.data.draws import Share, uniform
 from odtf.data.enlarging import random_part
 from odtf.data.graph_calls import user_error_from
@@ -89,13 +90,14 @@ class TrainPipeline:
         augment: mapping with `pad`, `flip`, `scale` and so on (see `Augmentation`), or None for none.
         num_views: int, independent augmentations of every image.
         domains: iterable of `Domain`, see `odtf.data.load_domain`.
+        balanced: bool, whether all classes are drawn equally often, see `odtf.data.balanced_pool`.
 
     Raises:
         UserError: for a batch larger than the training split, or an augmentation that does not fit the images or their
             targets.
     """
 
-    def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=()):
+    def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=(), balanced=False):
         split = dataset.splits["train"]
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.num_views = arguments.integer("num_views", num_views, 1)
@@ -104,7 +106,10 @@ class TrainPipeline:
         self._other_seed = int(np.random.SeedSequence([self._seed, 1]).generate_state(1)[0])
         self._augmentation = Augmentation.from_config(augment, dataset.image_shape)
         self.domains = tuple(domains)
-        self._pool = Pool(split, self.domains, self.batch_size, self._seed)
+        if balanced:
+            self._pool = BalancedPool(split, dataset.names, self.domains, self.batch_size, self._seed)
+        else:
+            self._pool = Pool(split, self.domains, self.batch_size, self._seed)
         self.steps_per_epoch = self._pool.steps_per_epoch
         if not self.steps_per_epoch:
             raise UserError(

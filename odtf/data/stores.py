@@ -123,6 +123,20 @@ class FileStore:
         """Whether all targets can be had without reading a file."""
         return self._columns is not None
 
+    def learn_targets(self):
+        """Reads the targets of all files once, if they are not known, and keeps them."""
+        if self.known:
+            return
+        rows, columns = np.arange(len(self)), self._empty_targets(len(self))
+
+        def fill(start):
+            for name, values in self.read_targets(rows[start : start + _CHUNK]).items():
+                columns[name][start : start + _CHUNK] = values
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(fill, range(0, len(rows), _CHUNK)))
+        self._columns = columns
+
     def gather(self, rows):
         """uint8 images, and the targets by name, of a tensor of rows."""
         outputs = (tf.uint8, *(tf.as_dtype(target.dtype) for target in self.targets.values()))

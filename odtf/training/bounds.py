@@ -140,6 +140,8 @@ BOUNDS = {
     "data.resize": one_of("stretch", "fit", "crop"),
     "data.channels": Bound("None, 1 or 3", lambda v: v is None or (v in (1, 3) and not isinstance(v, bool))),
     "data.validation_fraction": number(0, 1, above=True, below=True),
+    "data.stratify": SWITCH,
+    "data.balanced": SWITCH,
     "data.memory_budget_mb": integer(0),
     "data.max_train_examples": integer(1, optional=True),
     "data.skip_corrupt": SWITCH,

@@ -68,11 +68,13 @@ def default_config() -> ml_collections.ConfigDict:
     config.data.resize = "stretch"  # Or "fit" (all of the image, on black) or "crop" (its centre), to image_size.
     config.data.channels = ml_collections.config_dict.placeholder(int)  # 1 for grey images, 3; None: the data's own.
     config.data.validation_fraction = 0.1
+    config.data.stratify = False  # Whether splits of a TFDS set are made by its labels, which are read for it.
     config.data.memory_budget_mb = 2048
     config.data.max_train_examples = ml_collections.config_dict.placeholder(int)
     config.data.skip_corrupt = False
     config.data.mean = ml_collections.config_dict.placeholder(object)  # Of pixels in [0, 1]; None: measured.
     config.data.std = ml_collections.config_dict.placeholder(object)
+    config.data.balanced = False  # Whether all classes are drawn equally often in training.
     config.data.num_views = 1
     # Further data sets whose training images join those of `name` in the batches, each a mapping with its "name", and
     # as far as wanted "images" (how many; all), "epochs" ((first, end); all) and "labels" (whether they count; True):

@@ -67,6 +67,12 @@ def files(folder, extensions=("",)):
     return [entry.path for entry in found if not is_folder(entry)]
 
 
+def below(folder, extensions):
+    """Lists the paths of all that lies in and below a folder, see `files`."""
+    inner = [entry.path for entry in entries(folder) if is_folder(entry)]
+    return files(folder, extensions) + [path for deeper in inner for path in below(deeper, extensions)]
+
+
 def check_regular(path):
     """Shows that a path, links followed, is a regular file: reading another kind may wait for ever, or never end.
 

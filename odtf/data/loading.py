@@ -39,8 +39,8 @@ def load(
 
     A missing test split is made first: 20 % of the training images, always the same ones. The validation split is then
     taken from the training images by `seed`. Both are stratified where the one target is an integer that has names and
-    is known without reading the images, as in `digits` and folders; they are plainly random elsewhere, as in TFDS sets, if
-    `stratify` does not have their labels read first. Splits do not depend on the memory budget.
+    is known without reading the images, as in `digits` and folders; they are plainly random elsewhere, as in TFDS sets,
+    if `stratify` does not have their labels read first. Splits do not depend on the memory budget.
 
     Args:
         name: "digits", "digit_scenes", "digit_pictures", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by

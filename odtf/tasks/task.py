@@ -306,6 +306,18 @@ class Task:
 
         return Reader()
 
+    def predictions(self, outputs, info):
+        """Returns what a file says of each image, for people: a list of dicts that JSON can hold.
+
+        Args:
+            outputs: array `[n, ...]`, as `reader` gives it.
+            info: `odtf.data.Info`, whose names are those of the outputs.
+
+        Raises:
+            UserError: if there is no such thing in the task.
+        """
+        raise UserError(f"A task whose answers are names or numbers is wanted. Received: the task {self.name!r}.")
+
     def study(self, info):
         """Returns what judges outputs and shows the figures, an `odtf.tasks.study.Study`: by default, all metrics."""
         from odtf.tasks.study import Study

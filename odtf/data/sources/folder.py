@@ -131,15 +131,10 @@ def open_images(argument, *, data_dir, image_size, resize=STRETCH, channels=None
         raise sources.unknown("folder:")
     root = pathlib.Path(argument).expanduser()
     place = next(root / place for place in _PLACES if not place or (root / place).is_dir())
-    files = _images_below(place)
+    files = folders.below(place, EXTENSIONS)
     if not files:
         raise UserError(f"The folder has no images ({', '.join(e[1:] for e in EXTENSIONS)}). Received: {place}.")
     return Split(_store(root, files, None, (*image_size, channels or 3), {}, resize))
-
-
-def _images_below(path):
-    below = [entry.path for entry in folders.entries(path) if folders.is_folder(entry)]
-    return folders.files(path, EXTENSIONS) + [file for inner in below for file in _images_below(inner)]
 
 
 def _subfolders(path):

@@ -33,7 +33,8 @@ def equalized(images, wanted):
     """
     count, _, _, channels = images.shape
     places = tf.where(wanted)
-    chosen = tf.cast(tf.boolean_mask(images, wanted), tf.int32)
+    # One more than are wanted, so that something is counted where none is.
+    chosen = tf.cast(tf.concat([tf.boolean_mask(images, wanted), images[:1]], axis=0), tf.int32)
     number = tf.shape(chosen)[0]
     rows = tf.reshape(tf.range(number * channels) * _LEVELS, (number, 1, 1, channels))
     flat = tf.reshape(chosen + rows, (-1,))
@@ -45,5 +46,5 @@ def equalized(images, wanted):
     step = (total - tf.gather(counts, last, batch_dims=2)) // 255
     before = tf.cumsum(counts, axis=-1, exclusive=True)
     table = tf.clip_by_value((before + step // 2) // tf.maximum(step, 1), 0, 255)
-    table = tf.where(step > 0, table, levels)
+    table = tf.where(step > 0, table, levels)[:-1]
     return tf.cast(tf.scatter_nd(places, table, tf.constant((count, channels, _LEVELS), tf.int64)), tf.uint8)

@@ -146,7 +146,9 @@ def test_each_operation_of_rand_augment(strength):
     got = rand_augment.changed(tf.constant(IMAGES), tf.constant(draws), strength).numpy()
     for image, index, out, sign in zip(IMAGES, chosen, got, np.repeat([-1, 1], count), strict=True):
         name = rand_augment.OPERATIONS[index]
-        np.testing.assert_array_equal(out, rand_oracle(image, name, sign, strength), err_msg=name)
+        # A product of single precision may lie on the other side of a half.
+        blended = name in ("brightness", "color", "contrast", "sharpness")
+        np.testing.assert_allclose(out, rand_oracle(image, name, sign, strength), atol=int(blended), err_msg=name)
 
 
 def test_operations_follow_each_other():

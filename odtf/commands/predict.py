@@ -12,6 +12,7 @@ added:
     file         path, input, pixels, resize, and what the task has to say of a file
     images       for each: image (its path in the folder), and what the task tells: label, probability, scores (of the
                  likeliest classes); or error, where it cannot be read
+    notes        what was passed over, by kind; missing where nothing was
 """
 
 import pathlib

@@ -44,6 +44,16 @@ def kinds(folder, extensions, inner="folders in folders of classes"):
     return found
 
 
+def kinds_below(folder, extensions):
+    """Counts what is passed over in a folder of images and in all below it, see `kinds`."""
+    found = kinds(folder, extensions, "folders")
+    del found["folders"]  # They are gone through.
+    for entry in folders.entries(folder):
+        if folders.is_folder(entry):
+            found += kinds_below(entry.path, extensions)
+    return found
+
+
 def listed(counts):
     """Returns counts as words, the largest first: "12 .heic (HEIC is not read: save them as JPEG), 1 .txt"."""
     rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))

@@ -52,7 +52,9 @@ def predict(file, folder, task, *, names=None, options=None):
     if all("error" in row for row in rows):
         raise UserError(f"None of the {len(rows)} pictures can be read; of the first: {rows[0]['error']}")
     about = {"path": file.path, "input": [*file.image_size, file.channels], "pixels": file.pixels.source}
-    return {"task": task.name, "file": {**about, "resize": file.resize, **reader.facts}, "images": rows}
+    result = {"task": task.name, "file": {**about, "resize": file.resize, **reader.facts}, "images": rows}
+    counts = passed_over.kinds_below(folder, EXTENSIONS)
+    return result | ({"notes": [f"passed over: {passed_over.listed(counts)}"]} if counts else {})
 
 
 def _names(file, given, options):
@@ -82,14 +84,14 @@ def as_csv(result):
 
 
 def render(result):
-    """Returns the first rows of `predict` as a table of text."""
-    rows = [[str(value) for value in row.values() if not isinstance(value, dict)] for row in result["images"]]
-    wide = max(map(len, rows))
-    heading = max(result["images"], key=len)
-    cells = [tuple(key for key, value in heading.items() if not isinstance(value, dict))]
-    cells += [tuple(row + [""] * (wide - len(row))) for row in rows[:_SHOWN]]
-    more = f"\nand {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
-    return table(cells) + more
+    """Returns the first rows of `predict` as a table of text, and below it what could not be read or is passed over."""
+    rows = [row for row in result["images"] if "error" not in row]
+    flat = [{key: value for key, value in row.items() if not isinstance(value, dict)} for row in rows]
+    text = table([tuple(flat[0]), *(tuple(map(str, row.values())) for row in flat[:_SHOWN])])
+    lines = [text, *([f"and {len(flat) - _SHOWN:,} more"] if len(flat) > _SHOWN else [])]
+    if failed := [row for row in result["images"] if "error" in row]:
+        lines.append(f"\nnote: {len(failed):,} cannot be read; the first: {failed[0]['error']}")
+    return "\n".join([*lines, *(f"note: {note}" for note in result.get("notes", ()))])
 
 
 def write(result, csv_path=None, json_path=None):

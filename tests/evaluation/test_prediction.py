@@ -61,7 +61,8 @@ def test_every_picture_gets_a_row(path, photos):
     assert [row["label"] for row in rows] == [row.get("label", "") for row in result["images"]]
     assert list(rows[0]) == ["image", "label", "probability", "error"]
     shown = prediction.render(result)
-    assert "broken.jpg" in shown and "red" in shown
+    assert "red" in shown and "note: 1 cannot be read; the first: Corrupt image" in shown
+    assert result["notes"] == ["passed over: 1 .txt"] and "note: passed over: 1 .txt" in shown
 
 
 def test_outputs_without_names_are_numbered(path, photos):

@@ -55,6 +55,12 @@ _PIXELS = flags.DEFINE_enum(
 )
 _MEAN = flags.DEFINE_list("mean", None, "In place of --pixels: mean per channel of pixels scaled to [0, 1].")
 _STD = flags.DEFINE_list("std", None, "With --mean: deviation per channel of pixels scaled to [0, 1].")
+_RESIZE = flags.DEFINE_enum(
+    "resize",
+    None,
+    ["stretch", "fit", "crop"],
+    "The way of images to the size of a file that does not say it: stretched, all of them on black, or their centre.",
+)
 _SCORES = flags.DEFINE_enum(
     "scores",
     None,
@@ -94,8 +100,8 @@ def _main(argv):
     task = tasks.make(_TASK.value)
     options = {flag.name: flag.value for flag in (_SCORES, _LABEL_OFFSET) if flag.value is not None}
     evaluator.check_options(task, options)
-    file = ImageFile(path, given, _THREADS.value)
-    against = ImageFile(_AGAINST.value, given, _THREADS.value) if _AGAINST.value else None
+    file = ImageFile(path, given, _THREADS.value, _RESIZE.value)
+    against = ImageFile(_AGAINST.value, given, _THREADS.value, _RESIZE.value) if _AGAINST.value else None
     if given and file.says_pixels and (against is None or against.says_pixels):
         raise UserError(f"The file says itself how it takes pixels: {file.pixels.source}. Received: {given.source}.")
     if _DOWNLOAD.value:

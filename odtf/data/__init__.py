@@ -9,7 +9,7 @@ from odtf.data.loading import load
 from odtf.data.picture_pairs import LABELS
 from odtf.data.pipeline import TrainPipeline, eval_dataset
 from odtf.data.samples import Target
-from odtf.data.sources import download
+from odtf.data.sources import download, framing_options
 from odtf.data.sources.memory import from_arrays
 from odtf.data.stored_answers import StoredAnswers
 from odtf.data.stores import FileStore, MemoryStore
@@ -33,6 +33,7 @@ __all__ = [
     "calibration_images",
     "download",
     "eval_dataset",
+    "framing_options",
     "from_arrays",
     "load",
     "load_domain",

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from odtf import names
-from odtf.data import arguments, own_augmentation
+from odtf.data import arguments, own_augmentation, photo_checks, rand_augment
 from odtf.errors import UserError
 
 # Uniform numbers consumed per view: crop row and column, flip, cutout row and column.
@@ -36,6 +36,14 @@ class Augmentation:
             size is taken, as pix2pix and CycleGAN do: 286 for 256, of files of 256x256 (larger ones are reduced to the
             image's size first). None for none. It goes without `pad`.
         color: in [0, 1), by how much brightness, contrast and saturation change at most, each by a factor of its own.
+        hue: in [0, 0.5], by which share of the circle of hues an image's turn at most, to either side.
+        crop_area: (least, most), the share of an image's area in a random part that is enlarged to the whole, such as
+            ImageNet's (0.08, 1.0); None for none. It goes without `pad`, `scale` and `load_size`.
+        crop_ratio: (least, most), width over height of that part.
+        rand_augment: (operations, strength from 0 to 30), see `odtf.data.rand_augment`; None for none.
+        mixup: alpha of Beta(alpha, alpha), from which the factor of MixUp is drawn; 0 for none. Labels become
+            distributions `[batch, classes]`, see `odtf.data.mixing`.
+        cutmix: the same of CutMix. Where both are given, a step has either, as likely as not.
 
     Reference:
         DeVries, Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv 1708.04552.
@@ -50,6 +58,12 @@ class Augmentation:
     rotate: float = 0.0
     color: float = 0.0
     load_size: int | tuple | None = None
+    hue: float = 0.0
+    crop_area: tuple | None = None
+    crop_ratio: tuple = (3 / 4, 4 / 3)
+    rand_augment: tuple | None = None
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     @classmethod
     def from_config(cls, config, image_shape=None):
@@ -76,16 +90,13 @@ class Augmentation:
             raise UserError(f"augment.pad_mode must be 'zero' or 'reflect'. Received: pad_mode={self.pad_mode!r}.")
         if not isinstance(self.flip, bool):
             raise UserError(f"augment.flip must be True or False. Received: flip={self.flip!r}.")
-        _check_range("rotate", self.rotate, 0.0, 180.0, "degrees from 0 to 180")
-        _check_range("color", self.color, 0.0, 0.999, "a number in [0, 1)")
-        scale = self.scale if isinstance(self.scale, (tuple, list)) and len(self.scale) == 2 else (self.scale, -1)
-        for value in scale:
-            _check_range("scale", value, 0.01, 100.0, "(least, most), both above 0", self.scale)
-        if scale[0] > scale[1]:
-            raise UserError(f"augment.scale must be (least, most), in this order. Received: scale={self.scale!r}.")
+        photo_checks.in_range("rotate", self.rotate, 0.0, 180.0, "degrees from 0 to 180")
+        photo_checks.in_range("color", self.color, 0.0, 0.999, "a number in [0, 1)")
+        photo_checks.pair("scale", self.scale, 0.01, 100.0, "(least, most), both above 0")
         if self.also is not None:
             own_augmentation.find(self.also)
-        return dataclasses.replace(self, load_size=self._checked_load_size(image_shape))
+        photos = photo_checks.check(self, image_shape)
+        return dataclasses.replace(self, load_size=self._checked_load_size(image_shape), **photos)
 
     def _checked_load_size(self, image_shape):
         """(height, width), or None."""
@@ -110,13 +121,10 @@ class Augmentation:
         """Whether images are scaled or turned."""
         return tuple(self.scale) != (1.0, 1.0) or self.rotate > 0
 
-
-def _check_range(name, value, least, most, wanted, received=None):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not least <= value <= most:
-        raise UserError(
-            f"augment.{name} must be {wanted}. Received: {name}={value if received is None else received!r}."
-        )
+    @property
+    def mixes(self):
+        """Whether images and labels of a batch are mixed."""
+        return self.mixup > 0 or self.cutmix > 0
 
 
 def _below(draws, count):
@@ -225,7 +233,7 @@ def crop_and_flip(images, draws, spec, spatial=None):
     return images, moved
 
 
-def augment(images, draws, spec, mean, std, spatial=None, own_draws=None):
+def augment(images, draws, spec, mean, std, spatial=None, own_draws=None, rand_draws=None):
     """Augments and normalises images, and moves with each what belongs to its pixels.
 
     Padding is black before normalisation, as in the PyTorch code of the papers; cutout is the mean colour, 0 after it.
@@ -239,6 +247,7 @@ def augment(images, draws, spec, mean, std, spatial=None, own_draws=None):
         spatial: mapping from a name to (tensor `[n, height, width]` or `[n, height, width, any]`, its value in the
             padding), or None.
         own_draws: float32 tensor `[n, own_augmentation.NUM_DRAWS]`, where `spec.also` names a function.
+        rand_draws: float32 tensor of `rand_augment.numbers`, where `spec.rand_augment` is set.
 
     Returns:
         float32 tensor `[n, height, width, channels]`, and the tensors of `spatial` by name, cropped and flipped as the
@@ -246,6 +255,8 @@ def augment(images, draws, spec, mean, std, spatial=None, own_draws=None):
     """
     height, width = images.shape[1:3]
     images, moved = crop_and_flip(images, draws, spec, spatial)
+    if spec.rand_augment is not None:
+        images = rand_augment.changed(images, rand_draws, spec.rand_augment[1])
     if spec.also is not None:
         images = own_augmentation.apply(own_augmentation.find(spec.also), images, own_draws)
     images = normalize(images, mean, std)

@@ -17,13 +17,16 @@ class Names(tuple):
 
     Attributes:
         colors: tuple of (red, green, blue), 0 to 255, as many as there are names; empty where none are known.
+        notes: tuple of str, what a source has to say of its data: what it passed over.
     """
 
     colors = ()
+    notes = ()
 
-    def __new__(cls, names, colors=()):
+    def __new__(cls, names, colors=(), notes=()):
         self = super().__new__(cls, (str(name) for name in names))
         self.colors = tuple(tuple(int(v) for v in color) for color in colors)
+        self.notes = tuple(notes)
         return self
 
 

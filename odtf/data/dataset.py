@@ -1,11 +1,13 @@
 """A data set as the rest of odtf sees it: named splits of uint8 images, and the constants that normalise them."""
 
+import collections.abc
 import dataclasses
 
 import numpy as np
 
 from odtf.data import arguments
 from odtf.data import splits as splitting
+from odtf.data.framing import STRETCH
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
 
@@ -86,7 +88,7 @@ class Split:
         Raises:
             UserError: if there is too little to divide, or a label is none.
         """
-        labels = _labels(self, names)
+        labels = labels_of(self, names)
         if labels is not None:
             rest, taken = splitting.stratified(labels, fraction, seed, names)
         else:
@@ -112,8 +114,16 @@ class Split:
         return Split(self.store, self.store.readable(self.rows)) if self.store.streaming else self
 
 
-def _labels(split, names):
-    """The class of each image, an array `[n]`; None where there is no such thing, or only the files know it."""
+def labels_of(split, names):
+    """Returns the class of each image, an array `[n]`; None where there is no such thing, or only the files know it.
+
+    Args:
+        split: `Split`.
+        names: of the classes.
+
+    Raises:
+        UserError: if a label is none of them.
+    """
     targets = list(split.store.targets.values())
     one = len(targets) == 1 and targets[0].shape == () and targets[0].dtype != "float32" and targets[0].ignore is None
     if not names or not one or not split.store.known:
@@ -135,6 +145,7 @@ class Info:
         names: tuple of str: what the values of integer targets stand for, such as classes; empty for other targets.
         normalization: pair (mean, std) of pixels scaled to [0, 1], by which networks get the images; None: unknown.
         colors: tuple of (red, green, blue), those of the names in pictures; empty where the data have none.
+        resize: one of `odtf.data.framing.MODES`, the way of images to their shape.
     """
 
     name: str
@@ -142,6 +153,7 @@ class Info:
     names: tuple = ()
     normalization: tuple | None = dataclasses.field(default=None, compare=False)
     colors: tuple = ()
+    resize: str = dataclasses.field(default=STRETCH, compare=False)
 
 
 @dataclasses.dataclass
@@ -157,6 +169,10 @@ class ImageDataset:
         splits: `Split` by name: "train", "validation", "test".
         colors: as in `Info`.
         records: what `Split.record` says of each split as its source opened it; empty for a set made by hand.
+        resize: as in `Info`.
+        notes: lines of text that its source has to say of it, such as what was passed over.
+        remarks: function that returns these and what else its user would want to know, a list of lines; it may take
+            seconds, for it may read files.
     """
 
     name: str
@@ -167,6 +183,9 @@ class ImageDataset:
     splits: dict
     colors: tuple = ()
     records: dict = dataclasses.field(default_factory=dict)
+    resize: str = STRETCH
+    notes: tuple = ()
+    remarks: collections.abc.Callable = list
 
     def parts(self, limits):
         """Returns seeded parts of some splits, see `Split.part`.
@@ -184,7 +203,8 @@ class ImageDataset:
     def info(self):
         """The `Info` of the data set."""
         normalization = tuple(self.mean), tuple(self.std)
-        return Info(self.name, tuple(self.image_shape), tuple(self.names), normalization, tuple(self.colors))
+        shape, names, colors = map(tuple, (self.image_shape, self.names, self.colors))
+        return Info(self.name, shape, names, normalization, colors, self.resize)
 
     def describe(self):
         """One line for the log of a run."""
@@ -194,6 +214,7 @@ class ImageDataset:
         where = "streamed from files" if self.splits["train"].store.streaming else "in memory"
         classes = f"{len(self.names)} classes, " if self.names else ""
         shape = f"{classes}{height}x{width}x{channels}"
+        shape += "" if self.resize == STRETCH else f" ({self.resize})"
         return f"{self.name}: {shape}, {counts}, {where}, mean {mean}, std {std}"
 
 

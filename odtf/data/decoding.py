@@ -1,6 +1,7 @@
 """Image files to arrays: pictures, and targets that are pictures."""
 
 import contextlib
+import functools
 import io
 import pathlib
 import warnings
@@ -8,12 +9,17 @@ import warnings
 import numpy as np
 
 from odtf.data.folders import check_regular
+from odtf.data.framing import STRETCH, framed
 from odtf.data.samples import fitted
 from odtf.errors import UserError
 
-EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+EXTENSIONS = (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
 # What a file may be by its content, whatever its name: Pillow knows more, and runs other programs for some.
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP", "AVIF")
+# Containers of ISO's media format say in their first bytes what they hold.
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF"}
+_BRANDS |= dict.fromkeys((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), "HEIC")
+_INSTEAD = {"AVIF": "which needs Pillow 11.3 or newer", "HEIC": "which is not read: save it as JPEG"}
 # How Pillow turns an image upright, by the values of EXIF's orientation; 1 is upright.
 _TURNS = {
     2: "FLIP_LEFT_RIGHT",
@@ -45,17 +51,38 @@ def opened(file):
     if not hasattr(file, "read"):
         check_regular(file)
     try:
-        return Image.open(file, formats=_FORMATS)
+        return Image.open(file, formats=_formats())
     except Image.UnidentifiedImageError as error:
+        if (brand := _brand(file)) is not None:
+            raise ValueError(f"by its content it is {brand}, {_INSTEAD[brand]}") from error
         raise ValueError(f"by its content it is none of {', '.join(_FORMATS)}") from error
 
 
-def decode(data, size=None, channels=3, name="image", how="bilinear"):
-    """Decodes one PNG, JPEG, BMP or GIF (first frame) image.
+@functools.cache
+def _formats():
+    """Those of `_FORMATS` that this Pillow was built with."""
+    from PIL import features
+
+    return tuple(form for form in _FORMATS if form not in ("WEBP", "AVIF") or features.check(form.lower()))
+
+
+def _brand(file):
+    """ "AVIF" or "HEIC" for what begins like one, else None."""
+    if hasattr(file, "read"):
+        file.seek(0)
+        head = file.read(12)
+    else:
+        with open(file, "rb") as opened_file:
+            head = opened_file.read(12)
+    return _BRANDS.get(head[8:12]) if head[4:8] == b"ftyp" else None
+
+
+def decode(data, size=None, channels=3, name="image", how="bilinear", resize=STRETCH):
+    """Decodes one PNG, JPEG, WebP, AVIF, BMP or GIF image, of an animation the first frame.
 
     Grey and palette images become RGB, transparency is dropped, 16-bit images keep their upper 8 bits. Another size is
-    reached by antialiased resizing of the whole image, aspect ratio not kept: bilinear, as MediaPipe does it on a
-    phone, if not told otherwise.
+    reached by antialiased resizing, if not told otherwise of the whole image, aspect ratio not kept, and bilinear, as
+    MediaPipe does it on a phone.
 
     Args:
         data: bytes of the file.
@@ -63,6 +90,7 @@ def decode(data, size=None, channels=3, name="image", how="bilinear"):
         channels: 1 or 3.
         name: what an error calls the image.
         how: "bilinear" or "bicubic".
+        resize: one of `odtf.data.framing.MODES`.
 
     Returns:
         uint8 array `[height, width, channels]`.
@@ -84,8 +112,8 @@ def decode(data, size=None, channels=3, name="image", how="bilinear"):
             image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
         if image.mode != mode:
             image = image.convert(mode)
-        if size is not None and image.size != (size[1], size[0]):
-            image = image.resize((size[1], size[0]), Image.Resampling[how.upper()])
+        if size is not None:
+            image = framed(image, size, resize, how)
         return np.asarray(image).reshape(image.size[1], image.size[0], channels)
 
 

@@ -77,7 +77,8 @@ def load_domain(
         images = arguments.integer("images", images, 1)
     title = loading.title_of(name)
     targets, size = dataset.splits["train"].store.targets, dataset.image_shape[:2]
-    names, found = sources.open_training(name, labels, data_dir=data_dir, image_size=size, targets=targets)
+    options = {"resize": dataset.resize, "channels": 1 if dataset.image_shape[2] == 1 else None}
+    names, found = sources.open_training(name, labels, data_dir=data_dir, image_size=size, targets=targets, **options)
     shape = loading.checked(title, found, targets if labels else None, size)
     if shape != tuple(dataset.image_shape):
         raise UserError(

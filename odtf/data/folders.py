@@ -1,9 +1,29 @@
 """What lies in a folder that anybody may have filled: links that lead nowhere, pipes and devices among the files."""
 
+import contextlib
 import os
 import stat
 
 from odtf.errors import UserError
+
+
+def is_foreign(name):
+    """Whether a name is that of what a system leaves in a folder: one that begins with a dot, or `__MACOSX`."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+@contextlib.contextmanager
+def scanned(folder):
+    """A context in which there is an iterator over the `os.DirEntry` of a folder.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            yield found
+    except OSError as error:
+        raise UserError(f"The folder of images cannot be read. Received: {folder} ({error.strerror}).") from error
 
 
 def entries(folder):
@@ -13,16 +33,13 @@ def entries(folder):
         folder: path.
 
     Returns:
-        List of `os.DirEntry`, by name, without those that begin with a dot.
+        List of `os.DirEntry`, by name, without those that are foreign.
 
     Raises:
         UserError: if it cannot be read.
     """
-    try:
-        with os.scandir(folder) as found:
-            return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        raise UserError(f"The folder of images cannot be read. Received: {folder} ({error.strerror}).") from error
+    with scanned(folder) as found:
+        return sorted((entry for entry in found if not is_foreign(entry.name)), key=lambda entry: entry.name)
 
 
 def is_folder(entry):
@@ -48,6 +65,12 @@ def files(folder, extensions=("",)):
     """
     found = (entry for entry in entries(folder) if entry.name.lower().endswith(tuple(extensions)))
     return [entry.path for entry in found if not is_folder(entry)]
+
+
+def below(folder, extensions):
+    """Lists the paths of all that lies in and below a folder, see `files`."""
+    inner = [entry.path for entry in entries(folder) if is_folder(entry)]
+    return files(folder, extensions) + [path for deeper in inner for path in below(deeper, extensions)]
 
 
 def check_regular(path):

@@ -1,11 +1,13 @@
 """`load`: from the name of a data set to its splits."""
 
+import functools
 import warnings
 
 import numpy as np
 
-from odtf.data import arguments, naming, sources
-from odtf.data.dataset import ImageDataset, Split, channel_statistics
+from odtf.data import arguments, naming, remarks, sources
+from odtf.data.dataset import ImageDataset, Split, channel_statistics, labels_of
+from odtf.data.framing import STRETCH, check_mode
 from odtf.data.samples import LABEL, check
 from odtf.errors import UserError
 
@@ -29,13 +31,16 @@ def load(
     std=None,
     targets=None,
     normalization=None,
+    resize=STRETCH,
+    channels=None,
+    stratify=False,
 ):
     """Opens a data set and makes the splits that it lacks.
 
     A missing test split is made first: 20 % of the training images, always the same ones. The validation split is then
     taken from the training images by `seed`. Both are stratified where the one target is an integer that has names and
-    is known without reading the images, as in `digits` and folders; they are plainly random elsewhere, as in TFDS sets.
-    Splits do not depend on the memory budget.
+    is known without reading the images, as in `digits` and folders; they are plainly random elsewhere, as in TFDS sets,
+    if `stratify` does not have their labels read first. Splits do not depend on the memory budget.
 
     Args:
         name: "digits", "digit_scenes", "digit_pictures", "folder:PATH" (see `odtf.data.sources.folder`), a TFDS set by
@@ -56,6 +61,11 @@ def load(
         targets: mapping from a name to `Target`, what a task learns from; None for classification's integer "label".
         normalization: pair (mean, std) of numbers for all channels, in place of those of the training split, where
             `mean` or `std` is None; a task may have one, as where networks take pixels from -1 to 1.
+        resize: "stretch", "fit" (all of an image, centred on black) or "crop" (its centre): the way to `image_size` of
+            images of another shape, in folders of classes and TFDS sets with labels.
+        channels: 1 for grey images, 3 for colours; None for the source's own. For the same sets.
+        stratify: bool, whether labels are read before the splits are made, so that these are stratified in TFDS sets
+            too; costs a pass over the files of the training split.
 
     Returns:
         `ImageDataset` with the splits "train", "validation", "test".
@@ -65,6 +75,7 @@ def load(
             and for arguments out of range.
     """
     size = arguments.image_size(image_size)
+    check_mode(resize)
     fraction = arguments.fraction("validation_fraction", validation_fraction)
     seed = arguments.seed(seed)
     budget = arguments.integer("memory_budget_mb", memory_budget_mb, 0) * 2**20
@@ -73,8 +84,9 @@ def load(
     title = title_of(name)
     open_source, argument = sources.find(name)
     targets = dict(LABEL if targets is None else targets)
-    names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets)
-    found, colors = dict(found), getattr(names, "colors", ())
+    further = sources.further(open_source, title, resize, channels)
+    names, found = open_source(argument, data_dir=data_dir, image_size=size, targets=targets, **further)
+    found, colors, notes = dict(found), getattr(names, "colors", ()), getattr(names, "notes", ())
     names = naming.cleaned(names, title)
     image_shape = checked(title, found, targets, size)
     # Checked before any image is read.
@@ -82,17 +94,33 @@ def load(
     std = None if std is None else arguments.channel_values("std", std, image_shape[2], positive=True)
     if skip_corrupt:
         drop_corrupt(found)
+    if stratify:
+        _learn_labels(found, names, title)
     _make_missing(found, names, fraction, seed)
     if max_train_examples is not None:
         found["train"] = found["train"].part(max_train_examples, seed)
     records = {part: found[part].record() for part in _PARTS}  # In memory, images have lost their names.
+    all_remarks = functools.partial(remarks.of, names, notes, dict(found))
     found = within(budget, found)
     if mean is None or std is None:
         fixed = normalization and [(float(value),) * image_shape[2] for value in normalization]
         computed = fixed or channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
     ordered = {part: found[part] for part in _PARTS}
-    return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records)
+    return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records, resize, notes, all_remarks)
+
+
+def _learn_labels(found, names, title):
+    """Has the labels read by which missing splits are stratified."""
+    store = found["train"].store
+    learn = getattr(store, "learn_targets", None)
+    if learn is not None and len(store.targets) == 1 and not next(iter(store.targets.values())).spatial:
+        learn()
+    if labels_of(found["train"], names) is None:
+        raise UserError(
+            "stratify is for images that have a class and nothing else: leave it out. "
+            f"Received: stratify=True for {title} with {', '.join(store.targets)}."
+        )
 
 
 def title_of(name):

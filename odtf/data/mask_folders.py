@@ -3,14 +3,13 @@
 import io
 import pathlib
 
-from odtf.data import class_tables, folders, records
+from odtf.data import class_tables, folders, records, split_folders
 from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, naming, opened, read
 from odtf.data.masks import decode_mask, highest_value
 from odtf.data.stores import FileStore
 from odtf.errors import UserError
 
-SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _MASK_FOLDERS = ("masks", "labels")
 # What the name of a mask may have more than that of its image.
 _SUFFIXES = ("", "_mask", "_label", "_labels", "_gt", "_L")
@@ -52,7 +51,7 @@ def _pairs(root, target):
     if (root / "leftImg8bit").is_dir():
         pairs, train_ids = _cityscapes(root)
         return pairs, class_tables.cityscapes(train_ids)
-    roots = {SPLIT_NAMES[part]: root / part for part in SPLIT_NAMES if (root / part).is_dir()}
+    roots = split_folders.places(root)
     if "train" not in roots:
         roots = {"train": root}
     pairs = {part: _beside(folder) for part, folder in roots.items()}

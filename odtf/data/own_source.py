@@ -7,6 +7,9 @@ from odtf.data.dataset import Split
 from odtf.data.stores import MemoryStore
 from odtf.errors import UserError
 
+# Arguments that are given where they are set.
+_FURTHER = ("resize", "channels")
+
 
 def adapted(function):
     """Returns `open_source` of a function of the user's own.
@@ -23,7 +26,13 @@ def adapted(function):
             from odtf.data import sources
 
             open_other, argument = sources.find(given)
-            return open_other(argument, **wanted)
+            said = {key: wanted[key] for key in _FURTHER if key in wanted}
+            own = {key: value for key, value in wanted.items() if key not in said}
+            return open_other(argument, **own, **sources.further(open_other, given, **said))
+        if unknown := [key for key in _FURTHER if key in wanted and key not in _taken(function, wanted)]:
+            from odtf.data import sources
+
+            raise sources.refused(unknown[0], wanted[unknown[0]], _title(function))
         try:
             names, splits = given
             splits = dict(splits)

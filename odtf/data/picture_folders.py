@@ -9,11 +9,11 @@ from odtf.data.dataset import Split
 from odtf.data.decoding import EXTENSIONS, check_sizes, common_size, decode, read
 from odtf.data.masks import decode_mask
 from odtf.data.picture_pairs import LABELS, channels_of, decode_joined, joined_size, labels_of
+from odtf.data.split_folders import WORDS
 from odtf.data.stores import FileStore
 from odtf.data.unpaired import Unpaired
 from odtf.errors import UserError
 
-_PARTS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 _LAYOUTS = (
     "A folder of pictures has trainA/ and trainB/, or train/A/ and train/B/, or train/ with images A|B (and the same "
     "with val and test), or is laid out as Cityscapes with its colour maps"
@@ -48,7 +48,7 @@ def open_pictures(root, size, name, target, targets):
     if (root / "leftImg8bit").is_dir():
         found, table = _cityscapes(root), labels and class_tables.cityscapes()
     else:
-        places = {part: place for part, words in _PARTS.items() if (place := _place(root, words))}
+        places = {part: place for part, words in WORDS.items() if (place := _place(root, words))}
         if "train" not in places:
             raise UserError(f"{_LAYOUTS}. Received: {root}.")
         found = {part: [_files(folder) for folder in place] for part, place in places.items()}

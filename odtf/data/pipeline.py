@@ -1,13 +1,15 @@
 """Batches for training and evaluation, sharded over replicas."""
 
+import dataclasses
 import os
 
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import arguments, own_augmentation, views, warp
-from odtf.data.augment import NUM_DRAWS, Augmentation, augment, crop_and_flip, normalize
-from odtf.data.draws import uniform
+from odtf.data import arguments, mixing, own_augmentation, views
+from odtf.data.augment import Augmentation, augment, crop_and_flip, normalize
+from odtf.data.balanced_pool import BalancedPool
+from odtf.data.draws import Share
 from odtf.data.graph_calls import user_error_from
 from odtf.data.pools import Pool
 from odtf.data.samples import as_batch
@@ -88,14 +90,17 @@ class TrainPipeline:
         augment: mapping with `pad`, `flip`, `scale` and so on (see `Augmentation`), or None for none.
         num_views: int, independent augmentations of every image.
         domains: iterable of `Domain`, see `odtf.data.load_domain`.
+        balanced: bool, whether all classes are drawn equally often, see `odtf.data.balanced_pool`.
         answers: `StoredAnswers` of a teacher, which come with the images; None for none.
 
     Raises:
-        UserError: for a batch larger than the training split, an augmentation that does not fit the images, or answers
-            that are not those to its views.
+        UserError: for a batch larger than the training split, an augmentation that does not fit the images or their
+            targets, or answers that are not those to its views.
     """
 
-    def __init__(self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=(), answers=None):
+    def __init__(
+        self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=(), balanced=False, answers=None
+    ):
         split = dataset.splits["train"]
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.num_views = arguments.integer("num_views", num_views, 1)
@@ -104,7 +109,10 @@ class TrainPipeline:
         self._other_seed = int(np.random.SeedSequence([self._seed, 1]).generate_state(1)[0])
         self._augmentation = Augmentation.from_config(augment, dataset.image_shape)
         self.domains = tuple(domains)
-        self._pool = Pool(split, self.domains, self.batch_size, self._seed)
+        if balanced:
+            self._pool = BalancedPool(split, dataset.names, self.domains, self.batch_size, self._seed)
+        else:
+            self._pool = Pool(split, self.domains, self.batch_size, self._seed)
         self.steps_per_epoch = self._pool.steps_per_epoch
         if not self.steps_per_epoch:
             raise UserError(
@@ -118,15 +126,42 @@ class TrainPipeline:
                 "Further domains join images that have their targets; two sets without pairs are one domain each. "
                 f"Received: domains with the target {self._apart[0]!r}."
             )
-        self._mean, self._std = dataset.mean, dataset.std
+        self._mean, self._std, self._classes = dataset.mean, dataset.std, len(dataset.names)
+        self._check_targets()
         self.answers, self._stored = answers, None
         if answers is not None:
-            if self.num_views > 1 or self.domains:
-                raise UserError(
-                    "A stored teacher answers to one view of a data set's own images: num_views=1 and no domains would "
-                    f"be right. Received: num_views={self.num_views} and {len(self.domains)} domains."
-                )
-            self._stored = answers.of(dataset, self._augmentation)
+            self._stored = answers.of(dataset, self._views_of_an_image())
+
+    def _views_of_an_image(self):
+        """The augmentation, where a view is of one image alone, as a teacher's answer is."""
+        spec = self._augmentation
+        if self.num_views > 1 or self.domains or spec.mixes:
+            raise UserError(
+                "A stored teacher answers to one view of each of a data set's own images: num_views=1, no domains, and "
+                f"neither mixup nor cutmix would be right. Received: num_views={self.num_views}, {len(self.domains)} "
+                f"domains, mixup={spec.mixup} and cutmix={spec.cutmix}."
+            )
+        return spec
+
+    def _check_targets(self):
+        """Refuses augmentations that the targets do not follow."""
+        spec, targets = self._augmentation, self._store.targets
+        if spec.rand_augment is not None and any(target.spatial for target in targets.values()):
+            raise UserError(
+                "augment.rand_augment moves images alone: scale and rotate would move masks and pictures with them. "
+                f"Received: rand_augment={spec.rand_augment} with {', '.join(targets)}."
+            )
+        one = len(targets) == 1 and next(iter(targets.values()))
+        if spec.mixes and not (one and one.shape == () and one.dtype != "float32" and self._classes):
+            raise UserError(
+                "augment.mixup and cutmix mix the labels of images that have a class and nothing else: leave them out. "
+                f"Received: mixup={spec.mixup} and cutmix={spec.cutmix} with {', '.join(targets)}."
+            )
+
+    @property
+    def mixes(self):
+        """Whether labels are distributions `[batch, classes]`, mixed as the images are."""
+        return self._augmentation.mixes
 
     def batch(self, step, replica=0, num_replicas=1):
         """One replica's batch of one step, as eager tensors; what `dataset` yields there.
@@ -151,9 +186,10 @@ class TrainPipeline:
         Returns:
             `tf.data.Dataset` of (images, targets) in the order step 0 for each replica, step 1 for each replica, and so
             on: images float32 `[batch_size / num_replicas, height, width, channels]`; the one target
-            `[batch_size / num_replicas, ...]`, or several of them by name. Images and spatial targets have an axis
-            `num_views` after the first where that is above 1. With stored answers there is a dict in place of the
-            images: "images", and "answers", float32 `[batch_size / num_replicas, ...]`.
+            `[batch_size / num_replicas, ...]`, or several of them by name, and a distribution over the classes where
+            labels are mixed. Images and spatial targets have an axis `num_views` after the first where that is above 1.
+            With stored answers there is a dict in place of the images: "images", and "answers", float32
+            `[batch_size / num_replicas, ...]`.
 
         Raises:
             UserError: if the replicas cannot share the batch.
@@ -169,25 +205,55 @@ class TrainPipeline:
 
     def _make(self, step, first, size):
         """Images and targets at positions `first` to `first + size` of a step's global batch."""
-        share, others = (step, first, size), None
+        images, targets = self._unmixed(step, first, size)
+        if not self.mixes:
+            return images, targets
+        labels = tf.one_hot(targets, self._classes)
+        if size == self.batch_size:
+            partners, others = images, labels
+        else:
+            partners, others = self._unmixed(step, self.batch_size - first - size, size)
+            others = tf.one_hot(others, self._classes)
+        return self._mixed(step, images, partners[::-1], labels, others[::-1])
+
+    def _mixed(self, step, images, partners, labels, others):
+        """Images and labels after MixUp or CutMix; see `odtf.data.mixing`."""
+        spec = self._augmentation
+        numbers, seed = mixing.step_numbers(self._seed, step)
+
+        def mixed():
+            return mixing.mixed(images, partners, labels, others, mixing.beta(seed, spec.mixup))
+
+        def cut():
+            return mixing.cut(images, partners, labels, others, mixing.beta(seed, spec.cutmix), numbers[1:])
+
+        if spec.mixup and spec.cutmix:
+            return tf.cond(numbers[0] < 0.5, mixed, cut)
+        return mixed() if spec.mixup else cut()
+
+    def _unmixed(self, step, first, size):
+        share, others = Share(self._seed, step, first, size, self.batch_size, self.num_views), None
         if self._apart:
-            others = self._pool.rows(*share, self._other_seed)
-        rows = self._pool.rows(*share)
+            others = self._pool.rows(step, first, size, self._other_seed)
+        rows = self._pool.rows(step, first, size)
         images, values = _gather(self._store, rows, size, others)
         targets = {name: target for name, target in self._store.targets.items() if target.spatial}
         spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
-        numbers, answers = self._numbers(share, self._seed, self._augmentation.color), None
+        numbers, answers = views.drawn(share, self._augmentation, self._stored is not None), None
         if self._stored is not None:
             numbers, answers = self._stored.chosen(tf.ensure_shape(rows, (size,)), numbers)
-        images, spatial = self._placed(images, spatial, numbers, self._augmentation.color)
+        images, spatial = self._placed(images, spatial, numbers, self._augmentation)
         own_draws = None
         if self._augmentation.also is not None:
-            own_draws = own_augmentation.draws(self._seed, *share, self.batch_size, self.num_views)
-        images, moved = augment(images, numbers.draws, self._augmentation, self._mean, self._std, spatial, own_draws)
+            own_draws = own_augmentation.draws(*share)
+        images, moved = augment(
+            images, numbers.draws, self._augmentation, self._mean, self._std, spatial, own_draws, numbers.rand
+        )
         for name in self._apart:
-            numbers = self._numbers(share, self._other_seed)
-            pictures, _ = self._placed(values[name], {}, numbers)
-            moved[name], _ = crop_and_flip(pictures, numbers.draws, self._augmentation)
+            spec = dataclasses.replace(self._augmentation, color=0.0, hue=0.0)
+            numbers = views.drawn(share._replace(seed=self._other_seed), spec)
+            pictures, _ = self._placed(values[name], {}, numbers, spec)
+            moved[name], _ = crop_and_flip(pictures, numbers.draws, spec)
         if self.num_views > 1:
             images = self._by_view(images)
             moved = {name: self._by_view(value) for name, value in moved.items()}
@@ -195,29 +261,13 @@ class TrainPipeline:
             images = {"images": images, "answers": answers}
         return images, as_batch({**values, **moved})
 
-    def _placed(self, images, spatial, numbers, color=0.0):
+    def _placed(self, images, spatial, numbers, spec):
         """Images and spatial targets, as many as there are views, after what precedes crop and flip."""
         if self.num_views > 1:
             images = self._repeated(images)
             spatial = {name: (self._repeated(value), fill) for name, (value, fill) in spatial.items()}
         how = {name: target.spatial for name, target in self._store.targets.items()}
-        return views.placed(images, spatial, numbers, self._augmentation, how, color)
-
-    def _numbers(self, share, seed, color=0.0):
-        """The `views.Numbers` of a share of a step's global batch: (step, first, size)."""
-        spec, (_, _, size) = self._augmentation, share
-        draws, warps = tf.zeros((size * self.num_views, NUM_DRAWS)), None
-        if spec.random or self._stored is not None:
-            draws = self._uniform(share, seed)
-        if spec.warps or color:
-            warps = warp.draws(seed, *share, self.batch_size, self.num_views)
-        return views.Numbers(draws, warps)
-
-    def _uniform(self, share, seed):
-        """float32 `[size * num_views, NUM_DRAWS]`."""
-        step, first, size = share
-        seeds = tf.stack([tf.constant(seed, tf.int64), step])
-        return uniform(seeds, first, size, self.batch_size, self.num_views, NUM_DRAWS)
+        return views.placed(images, spatial, numbers, spec, how)
 
     def _repeated(self, values):
         repeated = tf.repeat(values, self.num_views, axis=0)

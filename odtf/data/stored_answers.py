@@ -115,7 +115,7 @@ class StoredAnswers:
             chosen = views.AllViews(augmentation)
         else:
             table = self._mapped("draws.npy")
-            chosen = views.DrawnViews(table)
+            chosen = views.DrawnViews(table, augmentation)
         lookup = Lookup(self._mapped("logits.npy"), chosen, self._positions(dataset))
         self._check_pixels(dataset)
         return lookup

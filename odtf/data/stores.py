@@ -97,6 +97,7 @@ class FileStore:
         known: mapping from a name to an array `[n, ...]`, if all targets are known without reading the files.
         read_targets: function of a row that returns its targets alone, where that costs less than `read_one`.
         record: function of rows, see `odtf.data.records`; None: rows are told by their numbers.
+        files: list of the paths of the images, one for each row; None where they are no files of their own.
 
     Raises:
         UserError: if a value of a target is not what it should be; reading raises it as well.
@@ -104,10 +105,13 @@ class FileStore:
 
     streaming = True
 
-    def __init__(self, count, image_shape, read_one, targets=None, known=None, read_targets=None, record=None):
+    def __init__(
+        self, count, image_shape, read_one, targets=None, known=None, read_targets=None, record=None, files=None
+    ):
         self.record = record or records.of_rows
         self.image_shape = tuple(image_shape)
         self.targets = dict(LABEL if targets is None else targets)
+        self.files = files
         self._count = count
         self._read_one = read_one
         self._targets_of = read_targets or (lambda row: read_one(row)[1])
@@ -120,6 +124,20 @@ class FileStore:
     def known(self):
         """Whether all targets can be had without reading a file."""
         return self._columns is not None
+
+    def learn_targets(self):
+        """Reads the targets of all files once, if they are not known, and keeps them."""
+        if self.known:
+            return
+        rows, columns = np.arange(len(self)), self._empty_targets(len(self))
+
+        def fill(start):
+            for name, values in self.read_targets(rows[start : start + _CHUNK]).items():
+                columns[name][start : start + _CHUNK] = values
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(fill, range(0, len(rows), _CHUNK)))
+        self._columns = columns
 
     def gather(self, rows):
         """uint8 images, and the targets by name, of a tensor of rows."""

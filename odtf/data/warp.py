@@ -72,7 +72,7 @@ def transforms(numbers, height, width, scale, rotate):
     return tf.stack([*first, *second, zeros, zeros], axis=1)
 
 
-def warped(values, where, fill, how):
+def warped(values, where, fill, how, outside="CONSTANT"):
     """Moves the pixels of a batch.
 
     Args:
@@ -80,6 +80,7 @@ def warped(values, where, fill, how):
         where: of `transforms`.
         fill: value of what lies outside.
         how: "nearest" or "bilinear".
+        outside: "CONSTANT" for `fill`, "NEAREST" for the pixel of the border.
 
     Returns:
         Tensor of the shape and type of `values`; bilinear ones of integers are rounded.
@@ -93,7 +94,7 @@ def warped(values, where, fill, how):
         output_shape=maps.shape[1:3],
         fill_value=float(fill),
         interpolation=how.upper(),
-        fill_mode="CONSTANT",
+        fill_mode=outside,
     )
     if values.dtype == tf.uint8 and how == "bilinear":
         moved = _levels(moved)

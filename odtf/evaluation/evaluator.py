@@ -58,13 +58,14 @@ def evaluate(
     if split in references:
         raise UserError(f"The task {task.name!r} compares with the {split} split itself. Received: --split={split}.")
 
-    def load(image_size):
+    def load(image_size, resize, channels):
         # Streamed, and with one training image: only what is evaluated is read.
         whole = split == "train" or "train" in references
         return data.load(
             name,
             data_dir=data_dir,
             image_size=None if name == "digits" else image_size,
+            **data.framing_options(name, task.targets, resize, channels),
             validation_fraction=validation_fraction,
             seed=seed,
             memory_budget_mb=0,
@@ -73,13 +74,13 @@ def evaluate(
             targets=task.targets,
         )
 
-    sets = {size: load(size) for size in dict.fromkeys(one.image_size for one in both)}
-    dataset = sets[file.image_size]
+    sets = {key: load(*key) for key in dict.fromkeys(map(_images_of, both))}
+    dataset = sets[_images_of(file)]
     if split not in dataset.splits:
         raise UserError(f"--split must be one of {', '.join(dataset.splits)}. Received: --split={split}.")
     readers = [task.reader(one, dataset.info, against=one is not file, **options) for one in both]
     study = task.study(dataset.info)
-    parts = {size: one.parts({split: max_examples, **study.references}) for size, one in sets.items()}
+    parts = {key: one.parts({split: max_examples, **study.references}) for key, one in sets.items()}
     for targets, outputs in _outputs(both, readers, parts, split):
         study.add(targets, *outputs)
     for reference in study.references:
@@ -87,7 +88,7 @@ def evaluate(
             study.refer(reference, targets, *outputs)
 
     def pictures(part, positions):
-        return parts[file.image_size][part or split].take(positions)[0]
+        return parts[_images_of(file)][part or split].take(positions)[0]
 
     study.pictures = pictures
     found = study.result()
@@ -96,12 +97,18 @@ def evaluate(
         "file": _describe(file, readers[0]),
         "data": name,
         "split": split,
-        "examples": len(parts[file.image_size][split]),
+        "examples": len(parts[_images_of(file)][split]),
+        **({"notes": list(dataset.notes)} if dataset.notes else {}),
         **found,
     }
     if against:
         result["against"] = {"file": _describe(against, readers[1]), **found["against"]}
     return result, study
+
+
+def _images_of(file):
+    """What tells the images that a file takes from those of another: (size, resize, channels)."""
+    return file.image_size, file.resize, file.channels
 
 
 def check_options(task, options):
@@ -119,20 +126,21 @@ def _describe(file, reader):
         "bytes": file.bytes,
         "input": [*file.image_size, file.channels],
         "pixels": file.pixels.source,
+        "resize": file.resize,
         **reader.facts,
     }
 
 
 def _outputs(files, readers, parts, name):
     """Yields the targets of a batch of a part and the list of what each file gives for it."""
-    total = len(parts[files[0].image_size][name])
+    total = len(parts[_images_of(files[0])][name])
     bar = tqdm.tqdm(total=total, unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
     with bar:
-        step = min(chunk(_CHUNK, size) for size in parts)
+        step = min(chunk(_CHUNK, size) for size, _, _ in parts)
         for start in range(0, total, step):
             rows = np.arange(start, min(start + step, total))
-            taken = {size: own[name].take(rows) for size, own in parts.items()}
-            images = [taken[file.image_size][0] for file in files]
-            targets = taken[files[0].image_size][1]
+            taken = {key: own[name].take(rows) for key, own in parts.items()}
+            images = [taken[_images_of(file)][0] for file in files]
+            targets = taken[_images_of(files[0])][1]
             yield targets, [reader(file.answers(own)) for file, reader, own in zip(files, readers, images, strict=True)]
             bar.update(len(rows))

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from odtf.data import framing
 from odtf.errors import UserError
 from odtf.evaluation import pixels
 from odtf.tflite import metadata_reader, trial
@@ -17,6 +18,7 @@ class ImageFile:
         path: the file.
         given: `Pixels`, what the user says of a file that does not say it itself; or None.
         num_threads: threads that LiteRT may use.
+        resize: one of `odtf.data.framing.MODES`, for files that do not say it; None: "stretch".
 
     Attributes:
         path: str.
@@ -25,6 +27,7 @@ class ImageFile:
         channels: 1 or 3.
         output: LiteRT's details of the output tensor.
         pixels: `Pixels`, with where they are from in `source`.
+        resize: one of `odtf.data.framing.MODES`, the way of images of another shape to the file's.
         says_pixels: whether the file itself says how it takes pixels; what is given besides is then not used.
         names: list of str, the labels of its outputs in its metadata, or None.
 
@@ -32,7 +35,7 @@ class ImageFile:
         UserError: if the file is no such file, or does not say how it takes pixels and nobody else does.
     """
 
-    def __init__(self, path, given=None, num_threads=1):
+    def __init__(self, path, given=None, num_threads=1, resize=None):
         self.path = str(path)
         try:
             self.content = pathlib.Path(path).read_bytes()
@@ -46,6 +49,7 @@ class ImageFile:
         self.image_size, self.channels = self._check_input()
         self.output = self._check_output()
         normalization, self.names = metadata_reader.read(self.content)
+        self.resize = self._framing(resize)
         said = pixels.from_file(normalization, self._runner.input)
         self.says_pixels = said is not None
         self.pixels = said or given or self._ask()
@@ -63,7 +67,7 @@ class ImageFile:
         """Runs the file, one image at a time.
 
         Args:
-            images: uint8 array `[n, height, width, 1 or 3]` of any size; resized as `odtf.data` does it.
+            images: uint8 array `[n, height, width, 1 or 3]` of any size; resized as `resize` says.
 
         Returns:
             float64 array `[n, ...]`, the outputs as real numbers.
@@ -75,6 +79,14 @@ class ImageFile:
         if not np.all(np.isfinite(answers)):
             raise UserError(f"A file answers finite numbers. Received: NaN or Inf from {self.path}.")
         return answers
+
+    def _framing(self, given):
+        said = metadata_reader.read_resize(self.content, framing.MODES)
+        if None not in (said, given) and said != given:
+            raise UserError(
+                f"The file says itself how images come to its size: {said}. Received: --resize={given} for {self.path}."
+            )
+        return said or given or framing.STRETCH
 
     def _check_input(self):
         details = self._runner.input
@@ -124,5 +136,5 @@ class ImageFile:
         if self.channels == 1:
             picture = picture.convert("L")
         if resize:
-            picture = picture.resize(self.image_size[::-1], Image.Resampling.BILINEAR)
+            picture = framing.framed(picture, self.image_size, self.resize)
         return np.asarray(picture).reshape(*self.image_size, self.channels)

@@ -11,12 +11,15 @@ def render(result, study):
     Args:
         result, study: what `evaluate` returned.
     """
-    file, shown = result["file"], ("path", "bytes", "input", "pixels")
+    file, shown = result["file"], ("path", "bytes", "input", "pixels", "resize")
     size = "x".join(map(str, file["input"]))
     facts = "".join(f", {key} {value}" for key, value in file.items() if key not in shown)
+    if file.get("resize", "stretch") != "stretch":
+        facts = f", images by {file['resize']}{facts}"
     lines = [
         f"{file['path']}: {size}, pixels by {file['pixels']}{facts}",
         f"{result['data']}, {result['split']}, {result['examples']:,} images",
+        *(f"note: {note}" for note in result.get("notes", ())),
         "",
     ]
     rows, details = study.rows(result), study.details(result)

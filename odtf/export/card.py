@@ -3,6 +3,7 @@
 import json
 
 from odtf import __version__
+from odtf.data import framing
 from odtf.export.c_array import resolver_name
 from odtf.tflite import flatbuffer
 from odtf.tflite.arena import arena
@@ -60,6 +61,7 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
         pixels=height * width * channels,
         quantization=row["quantization"],
         resolvers=[resolver_name(operator) for operator in flatbuffer.operators(embedded)],
+        framing=framing.note(info.resize),
         row={"vela": None, **row},
         snippet=_snippet(environment, task, target),
         stored=_stored(tensors),

@@ -48,6 +48,7 @@ def read_model(
     if not isinstance(data, data_lib.ImageDataset):
         size = None if data == "digits" else shape[:2]  # They have one size, and whether it is right is seen below.
         options = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}
+        options |= data_lib.framing_options(data, task.targets, foreign.record.get("resize"), shape[2])
         data = data_lib.load(data, image_size=size, targets=task.targets, **options)
     if tuple(data.image_shape) != shape:
         raise UserError(

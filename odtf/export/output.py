@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from odtf.atomic_files import joined
+from odtf.data.framing import STRETCH
 from odtf.models import deploy, file_record
 from odtf.models.pixel_ranges import of_pixels
 from odtf.quiet import quiet
@@ -61,5 +62,6 @@ def save_student(network, path, *, task=None, info=None, atomic=None):
     with joined(atomic) as together, together.writing(path) as temporary:
         student.save(temporary)
         if info is not None:
-            file_record.write(temporary, task.labels(info), *info.normalization, raw=True)
+            resize = None if info.resize == STRETCH else info.resize
+            file_record.write(temporary, task.labels(info), *info.normalization, raw=True, resize=resize)
     return path

@@ -6,6 +6,7 @@ import numpy as np
 
 from odtf import __version__, pictures
 from odtf.atomic_files import joined
+from odtf.data.framing import STRETCH
 from odtf.export.c_array import c_array
 from odtf.export.card import documents
 from odtf.export.output import publish
@@ -15,7 +16,7 @@ from odtf.targets import find_target
 from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
 from odtf.tflite.lean import lean
-from odtf.tflite.metadata import LABELS, attach, labels_text
+from odtf.tflite.metadata import LABELS, attach, attach_resize, labels_text
 from odtf.tflite.runner import Runner
 
 _SHOWN = 4
@@ -58,6 +59,8 @@ def publish_student(
     target, task = find_target(target, quantization), task or Classification()
     content, info = lean(content), dataset.info
     labels, description = task.labels(info), task.describe(info)
+    if info.resize != STRETCH:
+        content = attach_resize(content, info.resize)
     if target.metadata:
         described = f"{description}, {quantization}"
         content = attach(content, labels, name=network.name, description=described, version=__version__)

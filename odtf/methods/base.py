@@ -34,6 +34,7 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     Attributes:
         label: the name where none is given; None: the class's own in small letters.
         only: names of the tasks that the method has a meaning in; empty: all.
+        mixes: whether its terms have a meaning for mixed labels, distributions over the classes `[batch, classes]`.
         tells_peers_apart: whether equal peers come to differ by what the method itself builds, such as a teacher on
             their features; see `odtf.methods.shared.warm_start.twins`.
         distils: whether a term of the loss is a divergence of answers, by `distil`.
@@ -73,6 +74,7 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     teacher = None
     takes_stored = False
     stored_shape = None
+    mixes = True
     tells_peers_apart = False
 
     def __init__(self, *, task=None, seed=0, synchronized=False, divergence=KL, name=None):

@@ -13,10 +13,12 @@ from odtf.errors import UserError
 _MEMBER = "odtf.json"
 _MAX_BYTES = 4 * 2**20
 _KEYS = {"names", "mean", "std"}
+_MAY = {"pixels", "resize"}
+_RESIZES = ("stretch", "fit", "crop")
 RAW = "0..255"
 
 
-def write(path, names, mean, std, raw=False):
+def write(path, names, mean, std, raw=False, resize=None):
     """Adds the record to a .keras file that has none.
 
     Args:
@@ -25,9 +27,11 @@ def write(path, names, mean, std, raw=False):
         mean: per channel, of pixels scaled to [0, 1], by which images were normalised in its training.
         std: likewise.
         raw: whether the model takes pixels from 0 to 255, and normalises them itself.
+        resize: the way of images of another shape to its size, a word; None: nothing is said.
     """
     record = {"names": [str(name) for name in names], "mean": list(map(float, mean)), "std": list(map(float, std))}
     record |= {"pixels": RAW} if raw else {}
+    record |= {"resize": resize} if resize else {}
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(_MEMBER, json.dumps(record, indent=1))
 
@@ -78,9 +82,9 @@ def check_pixels(path, pixels):
 
 
 def _checked(record):
-    if not isinstance(record, dict) or record.get("pixels", RAW) != RAW or set(record) - {"pixels"} != _KEYS:
+    if not isinstance(record, dict) or record.get("pixels", RAW) != RAW or set(record) - _MAY != _KEYS:
         raise ValueError(str(record)[:60])
-    if not all(isinstance(record[key], list) for key in _KEYS):
+    if not all(isinstance(record[key], list) for key in _KEYS) or record.get("resize", "fit") not in _RESIZES:
         raise ValueError(str(record)[:60])
     mean, std = (np.asarray(record[key], np.float64) for key in ("mean", "std"))
     if not all(isinstance(name, str) for name in record["names"]) or mean.shape != std.shape or mean.ndim != 1:

@@ -73,6 +73,8 @@ class Task:
             teacher and student may then answer in different shapes.
         divergences: names of those of `config.method.divergence`, beside "kl", that its answers can be compared by:
             where an answer has a score for each of several classes on its last axis, and the one target is the class.
+        mixes: whether its supervised term takes distributions over the classes in place of a class, as the mixed labels
+            of MixUp and CutMix are.
         agreement: `Metric` of a file's answers, its targets being those of the network that it was made from.
         client: `odtf.tasks.clients.Client` that proves that a mobile library reads a file of it; None if there is none.
         draw: callable `draw(pyplot, info, images, targets, answers)` that returns a matplotlib figure of some images,
@@ -93,6 +95,7 @@ class Task:
     methods: typing.ClassVar[tuple] = ()
     relational = False
     divergences: typing.ClassVar[tuple] = ()
+    mixes = False
     agreement = None
     client = None
     draw = None
@@ -302,6 +305,18 @@ class Task:
         from odtf.tasks.study import Reader
 
         return Reader()
+
+    def predictions(self, outputs, info):
+        """Returns what a file says of each image, for people: a list of dicts that JSON can hold.
+
+        Args:
+            outputs: array `[n, ...]`, as `reader` gives it.
+            info: `odtf.data.Info`, whose names are those of the outputs.
+
+        Raises:
+            UserError: if there is no such thing in the task.
+        """
+        raise UserError(f"A task whose answers are names or numbers is wanted. Received: the task {self.name!r}.")
 
     def study(self, info):
         """Returns what judges outputs and shows the figures, an `odtf.tasks.study.Study`: by default, all metrics."""

@@ -5,6 +5,7 @@ tflite-support (github.com/tensorflow/tflite-support); a union takes two slots, 
 """
 
 import io
+import json
 import zipfile
 
 import flatbuffers
@@ -13,6 +14,8 @@ from odtf.tflite import flatbuffer
 
 ENTRY = "TFLITE_METADATA"
 LABELS = "labels.txt"
+# What task libraries have no field for: an entry of its own, JSON, which they pass over.
+FURTHER_ENTRY = "ODTF"
 _IDENTIFIER = b"M001"
 # Enumerations of the schema.
 _FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2
@@ -48,6 +51,21 @@ def attach(content, labels=(), *, name, description, version, author="odtf"):
     flatbuffer.add_metadata(model, ENTRY, bytes(b.Output()))
     content = flatbuffer.pack(model)
     return _append(content, LABELS, labels_text(labels)) if len(labels) else content
+
+
+def attach_resize(content, resize):
+    """Adds to a file how images of another shape come to its size.
+
+    Args:
+        content: bytes of a TFLite file.
+        resize: one of `odtf.data.framing.MODES`.
+
+    Returns:
+        bytes of the new file.
+    """
+    model = flatbuffer.unpack(content)
+    flatbuffer.add_metadata(model, FURTHER_ENTRY, json.dumps({"resize": resize}).encode())
+    return flatbuffer.pack(model)
 
 
 def labels_text(labels):

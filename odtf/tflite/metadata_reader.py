@@ -4,6 +4,7 @@ The slot numbers are those of `odtf.tflite.metadata`, which writes them.
 """
 
 import io
+import json
 import struct
 import zipfile
 import zlib
@@ -12,7 +13,7 @@ from flatbuffers import encode, number_types, packer, table
 
 from odtf.errors import UserError
 from odtf.tflite import flatbuffer
-from odtf.tflite.metadata import ENTRY, NORMALIZATION_OPTIONS, TENSOR_AXIS_LABELS
+from odtf.tflite.metadata import ENTRY, FURTHER_ENTRY, NORMALIZATION_OPTIONS, TENSOR_AXIS_LABELS
 
 # The labels of 21,000 classes of ImageNet take half a megabyte.
 MAX_LABEL_BYTES = 4 * 2**20
@@ -48,6 +49,29 @@ def read(content):
     except _CORRUPT as error:
         reason = str(error).split("\n")[0] or type(error).__name__
         raise UserError(f"The TFLite metadata are corrupt; export the file again. Received: {reason}.") from error
+
+
+def read_resize(content, known):
+    """Reads how images of another shape come to a file's size; None where it says nothing.
+
+    Args:
+        content: the file's bytes.
+        known: the words for it.
+
+    Raises:
+        UserError: if what it says is none of them.
+    """
+    try:
+        stored = flatbuffer.read_metadata(flatbuffer.unpack(content), FURTHER_ENTRY)
+        if stored is None:
+            return None
+        resize = json.loads(stored)["resize"]
+        if resize not in list(known):
+            raise ValueError(f"a way of resizing that is none of {', '.join(known)}")
+    except (*_CORRUPT, RecursionError) as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise UserError(f"The TFLite metadata are corrupt; export the file again. Received: {reason}.") from error
+    return resize
 
 
 def _normalization(inputs):

@@ -63,7 +63,7 @@ def load_dataset(config):
     Raises:
         UserError: if the data are missing or not what the config says.
     """
-    others = ("name", "augment", "num_views", "domains")
+    others = ("name", "augment", "num_views", "domains", "balanced")
     options = {key: value for key, value in config.data.items() if key not in others}
     task = make_task(config)
     options |= {"targets": task.targets, "normalization": task.normalization}
@@ -117,6 +117,7 @@ def make_pipeline(config, dataset, domains=(), answers=None):
         num_views=config.data.num_views,
         domains=domains,
         answers=answers,
+        balanced=config.data.balanced,
     )
 
 

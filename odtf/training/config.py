@@ -67,12 +67,16 @@ def default_config() -> ml_collections.ConfigDict:
     config.data.name = "digits"  # "digits", "folder:PATH", a TFDS set, FILE.py:FUNCTION, ...
     config.data.data_dir = ml_collections.config_dict.placeholder(str)
     config.data.image_size = ml_collections.config_dict.placeholder(object)  # (height, width), or None: as it is.
+    config.data.resize = "stretch"  # Or "fit" (all of the image, on black) or "crop" (its centre), to image_size.
+    config.data.channels = ml_collections.config_dict.placeholder(int)  # 1 for grey images, 3; None: the data's own.
     config.data.validation_fraction = 0.1
+    config.data.stratify = False  # Whether splits of a TFDS set are made by its labels, which are read for it.
     config.data.memory_budget_mb = 2048
     config.data.max_train_examples = ml_collections.config_dict.placeholder(int)
     config.data.skip_corrupt = False
     config.data.mean = ml_collections.config_dict.placeholder(object)  # Of pixels in [0, 1]; None: measured.
     config.data.std = ml_collections.config_dict.placeholder(object)
+    config.data.balanced = False  # Whether all classes are drawn equally often in training.
     config.data.num_views = 1
     # Further data sets whose training images join those of `name` in the batches, each a mapping with its "name", and
     # as far as wanted "images" (how many; all), "epochs" ((first, end); all) and "labels" (whether they count; True):
@@ -127,7 +131,8 @@ def smoke(config: ml_collections.ConfigDict) -> None:
     What it keeps is the method with its coefficients; a config that needs smaller networks for it sets them itself.
     """
     config.data.name = "digits"
-    config.data.mean = config.data.std = None
+    config.data.mean = config.data.std = config.data.channels = None
+    config.data.resize = "stretch"
     config.data.augment = free({"pad": 1, "pad_mode": "zero", "flip": False, "cutout": 0})
     config.batch_size = 64
     config.epochs = 2

@@ -46,6 +46,8 @@ class Experiment:
         self.log.start(progress["step"], self.total_steps)
         try:
             self.log.line(self._headline(progress))
+            for remark in self.dataset.remarks() if not progress["step"] and self.placement.is_chief else ():
+                self.log.line(f"note: {remark}")
             for domain in self.pipeline.domains:
                 self.log.line(domain.describe())
             for name, started in self.method.starts.items():
@@ -188,6 +190,7 @@ class Experiment:
             "task": report_lib.task_row(self.method.task),
             "dataset": self.dataset.name,
             "normalization": {"mean": list(self.dataset.mean), "std": list(self.dataset.std)},
+            "resize": self.dataset.resize,
             "seed": self.config.seed,
             "peers": peers,
             "teacher": teacher or None,

@@ -49,6 +49,7 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
         method.task.observe(dataset)
         _check_views(config, method)
         _check_labels(config, method)
+        _check_mixed(config, method, pipeline)
         _check_exportable(config, method)
         epochs = method.schedule_epochs(config.epochs)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, epochs)
@@ -109,6 +110,22 @@ def _check_labels(config, method):
         raise UserError(
             f"The divergence {method.divergence.name!r} needs the labels of all images, which a domain of "
             f"config.data.domains has not. Received: {unlabelled[0]!r} with labels=False."
+        )
+
+
+def _check_mixed(config, method, pipeline):
+    """Raises UserError if labels are mixed for a task, a method or a divergence that takes none such."""
+    if not pipeline.mixes:
+        return
+    takes = {
+        f"the task {method.task.name!r}": method.task.mixes,
+        f"the method {config.method.name!r}": method.mixes,
+        f"the divergence {method.divergence.name!r}": not method.divergence.needs_labels,
+    }
+    if refusing := [name for name, yes in takes.items() if not yes]:
+        raise UserError(
+            "config.data.augment.mixup and cutmix mix labels, for tasks, methods and divergences that take "
+            f"distributions over the classes: 0 would be right for both. Received: {refusing[0]}."
         )
 
 

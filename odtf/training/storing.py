@@ -78,8 +78,8 @@ class _Work:
         self._dataset, self._split, self._spec = dataset, training_images(dataset), augmentation
         self._directory, self._log, self._table = directory, log, None
         if number:
-            self._table = views.drawn_table(len(self._split), number, config.seed)
-        self._views = views.DrawnViews(self._table) if number else views.AllViews(augmentation)
+            self._table = views.drawn_table(augmentation, len(self._split), number, config.seed)
+        self._views = views.DrawnViews(self._table, augmentation) if number else views.AllViews(augmentation)
 
     def record(self, teachers, shapes, digest_of):
         """Returns what answers.json says, but for the digests of the files."""

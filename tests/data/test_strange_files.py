@@ -46,7 +46,7 @@ DAMAGED = {
     "nothing": b"",
     "PostScript": POSTSCRIPT,
     "TIFF": encoded("TIFF"),
-    "WebP": encoded("WEBP"),
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
 }
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from odtf import export, tasks
+from odtf.data import framing
 from odtf.export import PHONE, TARGETS, VerificationError, proofs, publish_student
 from odtf.export import student as student_module
 from odtf.export.c_array import resolver_name
 from odtf.export.rules import check_limits
 from odtf.tasks import Answer, Classification, clients
-from odtf.tflite import flatbuffer, micro_interpreter
+from odtf.tflite import flatbuffer, metadata_reader, micro_interpreter
 from odtf.tflite.arena import arena
 
 KIND = "od_cheap depthwise"
@@ -73,6 +74,23 @@ def test_card_and_report_say_what_the_row_says(published):
         *("MODEL_CARD.md", "labels.txt", "student_int8.cc", "student_int8.h", "student_int8.tflite"),
         "verification.json",
     }
+
+
+@pytest.mark.parametrize(
+    ("resize", "words"), [("crop", "Bitmap.createBitmap(bitmap, "), ("fit", "drawColor(Color.BLACK)")]
+)
+def test_the_way_of_images_to_their_size_is_in_the_file_and_beside_it(published, digits, monkeypatch, resize, words):
+    monkeypatch.setattr(digits, "resize", resize)
+    _, folder, _ = published("phone", ("phone", "int8"))
+    content = (folder / "student_int8.tflite").read_bytes()
+    assert metadata_reader.read_resize(content, framing.MODES) == resize
+    assert metadata_reader.read(content)[1] == list(digits.names)
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert framing.MODES[resize] in card and words in card and "BitmapImageBuilder(framed)" in card
+    monkeypatch.undo()
+    _, folder, _ = published("phone", ("phone", "int8"))
+    assert metadata_reader.read_resize((folder / "student_int8.tflite").read_bytes(), framing.MODES) is None
+    assert "framed" not in (folder / "MODEL_CARD.md").read_text()
 
 
 def test_kernels_of_litert_itself(published, monkeypatch):

@@ -37,6 +37,8 @@ HUGE = 2**40
         ({"data.num_views": HUGE}, "data.num_views must be an integer of at least 1, and at most 64"),
         ({"data.image_size": (HUGE, 8)}, "data.image_size must be None, one integer, or height and width"),
         ({"data.image_size": "8"}, "data.image_size must be"),
+        ({"data.resize": "pad"}, "data.resize must be .*stretch.*crop"),
+        ({"data.channels": 2}, "data.channels must be None, 1 or 3"),
         ({"network.width": HUGE}, "network.width must be an integer .* at most 100,000"),
         ({"network.widths": (4, HUGE)}, "network.widths.1 must be an integer"),
         ({"method.num_peers": HUGE}, "method.num_peers must be an integer .* at most 256"),

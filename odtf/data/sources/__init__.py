@@ -14,15 +14,21 @@ and "validation" and "test" if there are such. Names that have colours are `odtf
 `odtf.data.records`, is compared whenever a run that learned from them is opened. Where images may lie without targets,
 the file may have a function `open_images` too, see `open_training`.
 
+Where it can, `open_source` takes `resize` (one of `odtf.data.framing.MODES`, "stretch" by default) and `channels` (1, 3
+or None) too; it is given them where others than these defaults are wanted.
+
 A function of the user's own can be named, as package.module:FUNCTION or FILE.py:FUNCTION, or be given to
 `odtf.data.load` itself: one of this form, its argument None, or a simpler one; see `odtf.data.own_source`.
 """
 
 import importlib
+import inspect
 
 from odtf import names as names_lib
 from odtf import own_code
+from odtf.data.framing import STRETCH
 from odtf.data.own_source import adapted
+from odtf.data.samples import LABEL
 from odtf.errors import UserError
 
 
@@ -60,7 +66,63 @@ def _parsed(name):
     return (source, argument) if source in names() else (names_lib.FALLBACK, name)
 
 
-def open_training(name, labels, *, data_dir, image_size, targets):
+def further(open_source, title, resize=STRETCH, channels=None):
+    """Returns those further arguments that a source is to be given, a dict; empty where all are its own defaults.
+
+    Args:
+        open_source: of a source.
+        title: of the data set, for errors.
+        resize: one of `odtf.data.framing.MODES`.
+        channels: 1, 3 or None.
+
+    Raises:
+        UserError: if the source does not take one that is set, or there are no images of so many channels.
+    """
+    if channels is not None and (isinstance(channels, bool) or channels not in (1, 3)):
+        raise UserError(f"channels must be 1, 3 or None, for the data's own. Received: channels={channels!r}.")
+    said = {"resize": resize} if resize != STRETCH else {}
+    said |= {} if channels is None else {"channels": int(channels)}
+    if missing := [key for key in said if not takes(open_source, key)]:
+        raise refused(missing[0], said[missing[0]], title)
+    return said
+
+
+def framing_options(name, targets, resize, channels):
+    """Returns those arguments of `odtf.data.load` that bring images to a network as it knows them, a dict.
+
+    Args:
+        name: of the data set.
+        targets: as for `odtf.data.load`.
+        resize: what the network's file says of it; None: nothing.
+        channels: that the network takes. A source that has no choice gives what it has.
+    """
+    open_source, _ = find(name)
+    options = {} if resize in (None, STRETCH) or _is_fixed(name) else {"resize": resize}
+    has_choice = dict(targets) == LABEL and not (own_code.is_own(name) or callable(name))
+    has_choice = has_choice and takes(open_source, "channels")
+    return options | ({"channels": channels} if has_choice and channels == 1 else {})
+
+
+def _is_fixed(name):
+    """Whether all images of a set of odtf's own have one size, which no other can be."""
+    return isinstance(name, str) and not own_code.is_own(name) and _parsed(name)[0] in ("digits", "memory")
+
+
+def takes(open_source, key):
+    """Whether a source has a further argument; of one's own this shows when it is opened."""
+    parameters = inspect.signature(open_source).parameters
+    return key in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def refused(key, value, title):
+    """Returns the `UserError` of a further argument that a source does not take."""
+    return UserError(
+        f"{key} is for folders of classes, TFDS sets with labels, and sources of one's own that take it: leave it out. "
+        f"Received: {key}={value!r} for {title}."
+    )
+
+
+def open_training(name, labels, *, data_dir, image_size, targets, resize=STRETCH, channels=None):
     """Opens a data set, of which only the training images may be there.
 
     Where only the images are wanted, a source's function `open_images(argument, *, data_dir, image_size)` returns a
@@ -69,7 +131,8 @@ def open_training(name, labels, *, data_dir, image_size, targets):
     Args:
         name: as for `odtf.data.load`.
         labels: bool, whether the targets are wanted.
-        data_dir, image_size, targets: as for `open_source`.
+        data_dir, image_size, targets, resize: as for `open_source`.
+        channels: likewise; left out where the source does not take it.
 
     Returns:
         Names as of `open_source`, or (), and a `Split` by name.
@@ -80,9 +143,11 @@ def open_training(name, labels, *, data_dir, image_size, targets):
     if not labels and not callable(name) and not own_code.is_own(name):
         source, argument = _parsed(name)
         if hasattr(_module(source), "open_images"):
-            return (), {"train": _module(source).open_images(argument, data_dir=data_dir, image_size=image_size)}
+            options = {"image_size": image_size, "resize": resize, "channels": channels}
+            return (), {"train": _module(source).open_images(argument, data_dir=data_dir, **options)}
     open_source, argument = find(name)
-    return open_source(argument, data_dir=data_dir, image_size=image_size, targets=targets)
+    said = further(open_source, name, resize, channels if takes(open_source, "channels") else None)
+    return open_source(argument, data_dir=data_dir, image_size=image_size, targets=targets, **said)
 
 
 def download(name, data_dir=None):

@@ -12,13 +12,13 @@ import sys
 import numpy as np
 
 from odtf import names as names_lib
-from odtf.data import tfds_masks, tfds_pictures
+from odtf.data import sources, tfds_masks, tfds_pictures
 from odtf.data.dataset import Split
 from odtf.data.decoding import decode
+from odtf.data.framing import STRETCH
 from odtf.data.masks import mask_of
 from odtf.data.picture_pairs import picture_of
 from odtf.data.samples import LABEL, check
-from odtf.data.sources import unknown
 from odtf.data.stores import FileStore
 from odtf.data.tfds_features import check_features
 from odtf.data.tfds_records import example_reader, record_of
@@ -29,7 +29,7 @@ FORM = "a TFDS name such as 'cifar10' or 'svhn_cropped:3.1.0'"
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w.\-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 
 
-def open_source(argument, *, data_dir, image_size, targets):
+def open_source(argument, *, data_dir, image_size, targets, resize=STRETCH, channels=None):
     """Opens a prepared set.
 
     Args:
@@ -37,6 +37,8 @@ def open_source(argument, *, data_dir, image_size, targets):
         data_dir: folder given to TFDS when it prepared the set; None for TFDS_DATA_DIR or ~/tensorflow_datasets.
         image_size: (height, width) to resize to; needed where the set's images differ in size.
         targets: an integer "label", a mask, or a picture.
+        resize: one of `odtf.data.framing.MODES`; for sets with labels.
+        channels: 1 or 3; None for as many as the set has. Likewise.
 
     Returns:
         Names of the classes, splits by name: "train", "test" and "validation" as far as the set has them. A set with a
@@ -50,6 +52,8 @@ def open_source(argument, *, data_dir, image_size, targets):
     mask, picture = mask_of(targets), picture_of(targets)
     if mask is None and picture is None:
         check(argument, LABEL, targets)
+    else:
+        sources.further(tfds_masks.open_masks, f"{argument} with {', '.join(targets)}", resize, channels)
     folder = _find(argument, data_dir)
     check_features(folder)
     try:
@@ -63,7 +67,7 @@ def open_source(argument, *, data_dir, image_size, targets):
     if picture is not None:
         return tfds_pictures.open_pictures(builder, image_size, picture[1], targets)
     image_key, label_key = _keys(argument, builder.info) if mask is None else tfds_masks.keys(argument, features)
-    shape = _image_shape(argument, features[image_key], image_size)
+    shape = _image_shape(argument, features[image_key], image_size, channels)
     if "train" not in splits:
         raise UserError(
             f"{argument} has no split 'train' to learn from. Received: splits {', '.join(splits) or 'none'}."
@@ -76,7 +80,7 @@ def open_source(argument, *, data_dir, image_size, targets):
         return tfds_masks.open_masks(builder, wanted, (image_key, label_key), shape, *mask)
     names = tuple(features[label_key].names)
     return names, {
-        ours: Split(_store(builder, theirs, image_key, label_key, shape, len(names), targets))
+        ours: Split(_store(builder, theirs, image_key, label_key, shape, len(names), targets, resize))
         for ours, theirs in wanted.items()
     }
 
@@ -129,7 +133,7 @@ def _look(name, data_dir):
     """The prepared folders that a name may mean, oldest version first."""
     parsed = _NAME.fullmatch(name)
     if not parsed:
-        raise unknown(name)
+        raise sources.unknown(name)
     folder = _root(data_dir) / parsed["name"]
     if parsed["config"]:
         folder /= parsed["config"]
@@ -181,16 +185,16 @@ def _keys(name, info):
     return chosen
 
 
-def _image_shape(name, feature, image_size):
-    height, width, channels = feature.shape
+def _image_shape(name, feature, image_size, channels=None):
+    height, width, own = feature.shape
     if np.dtype(feature.np_dtype) != np.uint8:
         raise UserError(f"{name} must hold 8-bit images. Received: {np.dtype(feature.np_dtype)}.")
     if image_size is None and None in (height, width):
         raise UserError(f"Images of {name} differ in size: give image_size. Received: image_size=None.")
-    return (*(image_size or (height, width)), 1 if channels == 1 else 3)
+    return (*(image_size or (height, width)), channels or (1 if own == 1 else 3))
 
 
-def _store(builder, split, image_key, label_key, shape, num_classes, targets):
+def _store(builder, split, image_key, label_key, shape, num_classes, targets, resize):
     """A store that reads single examples; rows are in the order of the files."""
     name = builder.info.name
     example = example_reader(builder, split, image_key, label_key)
@@ -208,7 +212,8 @@ def _store(builder, split, image_key, label_key, shape, num_classes, targets):
 
     def read_one(row):
         data, label = example(row)
-        return decode(data, shape[:2], shape[2], f"{name}, {split} example {row}"), checked(row, label)
+        image = decode(data, shape[:2], shape[2], f"{name}, {split} example {row}", resize=resize)
+        return image, checked(row, label)
 
     count = builder.info.splits[split].num_examples
     options = {"read_targets": read_targets, "record": record_of(builder, split)}

@@ -15,6 +15,9 @@ from odtf.tasks import classes
 from odtf.tasks.classification.client import ImageClassifier
 from odtf.tasks.task import Answer, Task
 
+# Classes that are told of one image, the likeliest first.
+_MOST_SHOWN = 5
+
 
 class Classification(Task):
     """Images in classes; a network answers with logits `[batch, classes]`, a target is an integer.
@@ -36,6 +39,7 @@ class Classification(Task):
     output = "logits"
     targets: typing.ClassVar[dict] = {"label": Target()}
     divergences: typing.ClassVar[tuple] = ("standardized", "dkd", "dist")
+    mixes = True
     agreement = Agreement()
     client = ImageClassifier()
     templates = pathlib.Path(__file__).parent / "templates"
@@ -80,6 +84,14 @@ class Classification(Task):
         from odtf.tasks.classification.scores import Probabilities
 
         return Probabilities(file, info, against=against, scores=scores, label_offset=label_offset)
+
+    def predictions(self, outputs, info):
+        order = np.argsort(-outputs, axis=1, kind="stable")[:, :_MOST_SHOWN]
+        rows = []
+        for scores, best in zip(outputs, order, strict=True):
+            first = {"label": str(info.names[best[0]]), "probability": round(float(scores[best[0]]), 6)}
+            rows.append({**first, "scores": {str(info.names[i]): round(float(scores[i]), 6) for i in best}})
+        return rows
 
     def study(self, info):
         from odtf.tasks.classification.class_study import ClassStudy

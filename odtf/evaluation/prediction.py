@@ -1,0 +1,103 @@
+"""What a file says of pictures that nobody has labelled."""
+
+import csv
+import io
+import os
+import sys
+
+import tqdm
+
+from odtf import files
+from odtf.data import Info, folders, passed_over
+from odtf.data.decoding import EXTENSIONS, decode, read
+from odtf.errors import UserError
+from odtf.tables import table
+
+_SHOWN = 20
+
+
+def predict(file, folder, task, *, names=None, options=None):
+    """Runs a file over the pictures in and below a folder.
+
+    A picture that cannot be read gets a row that says why, and stops nothing.
+
+    Args:
+        file: `ImageFile`; pictures come to its size as it says.
+        folder: path.
+        task: `odtf.tasks.Task`, which knows what the file's output means.
+        names: list of str, of the outputs, for a file that does not say them; None: they are numbered.
+        options: mapping of further arguments of the task's `reader`, or None.
+
+    Returns:
+        dict that JSON can hold, see `odtf.commands.predict`.
+
+    Raises:
+        UserError: if the folder has no picture that can be read, or the file is none of the task's.
+    """
+    paths = folders.below(folder, EXTENSIONS)
+    if not paths:
+        left = passed_over.listed(passed_over.kinds(folder, EXTENSIONS, "folders")) or "nothing in it"
+        raise UserError(f"There are no pictures in the folder. Received: {folder} with {left}.")
+    info = Info(str(folder), (*file.image_size, file.channels), _names(file, names, options))
+    reader, rows = task.reader(file, info, **(options or {})), []
+    bar = tqdm.tqdm(paths, unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
+    for path in bar:
+        row = {"image": os.path.relpath(path, folder)}
+        try:
+            image = decode(read(path), file.image_size, file.channels, path, resize=file.resize)
+        except UserError as error:
+            rows.append({**row, "error": str(error)})
+            continue
+        rows.append({**row, **task.predictions(reader(file.answers(image[None])), info)[0]})
+    if all("error" in row for row in rows):
+        raise UserError(f"None of the {len(rows)} pictures can be read; of the first: {rows[0]['error']}")
+    about = {"path": file.path, "input": [*file.image_size, file.channels], "pixels": file.pixels.source}
+    result = {"task": task.name, "file": {**about, "resize": file.resize, **reader.facts}, "images": rows}
+    counts = passed_over.kinds_below(folder, EXTENSIONS)
+    return result | ({"notes": [f"passed over: {passed_over.listed(counts)}"]} if counts else {})
+
+
+def _names(file, given, options):
+    """Names of the outputs: those of the file, those given, or numbers."""
+    if file.names:
+        if given and list(given) != list(file.names):
+            raise UserError(
+                f"The file names its outputs itself: {', '.join(file.names[:5])}, ... "
+                f"Received: other labels, {', '.join(given[:5])}, ..."
+            )
+        return tuple(file.names)
+    if given:
+        return tuple(given)
+    count = max(2, int(file.output["shape"][-1])) - (options or {}).get("label_offset", 0)
+    return tuple(map(str, range(count)))
+
+
+def as_csv(result):
+    """Returns the rows of `predict` as CSV text, one picture a line: what is nested is left to JSON."""
+    flat = [{key: value for key, value in row.items() if not isinstance(value, dict)} for row in result["images"]]
+    columns = list(dict.fromkeys(["image", *(key for row in flat for key in row if key != "error"), "error"]))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue()
+
+
+def render(result):
+    """Returns the first rows of `predict` as a table of text, and below it what could not be read or is passed over."""
+    rows = [row for row in result["images"] if "error" not in row]
+    flat = [{key: value for key, value in row.items() if not isinstance(value, dict)} for row in rows]
+    text = table([tuple(flat[0]), *(tuple(map(str, row.values())) for row in flat[:_SHOWN])])
+    lines = [text, *([f"and {len(flat) - _SHOWN:,} more"] if len(flat) > _SHOWN else [])]
+    if failed := [row for row in result["images"] if "error" in row]:
+        lines.append(f"\nnote: {len(failed):,} cannot be read; the first: {failed[0]['error']}")
+    return "\n".join([*lines, *(f"note: {note}" for note in result.get("notes", ()))])
+
+
+def write(result, csv_path=None, json_path=None):
+    """Writes the result as CSV, as JSON, or both; returns the paths that were written."""
+    if csv_path is not None:
+        files.write_text(csv_path, as_csv(result))
+    if json_path is not None:
+        files.write_json(json_path, result)
+    return [path for path in (csv_path, json_path) if path is not None]

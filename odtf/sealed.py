@@ -8,7 +8,7 @@ import json
 import pathlib
 
 from odtf.errors import UserError
-from odtf.files import json_text, write_text
+from odtf.files import json_text, parsed, write_text
 
 DIGEST = "digest"
 
@@ -50,10 +50,10 @@ def read(path, form, remedy):
     """
     path = pathlib.Path(path)
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = parsed(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise Damaged(f"{path} is damaged: it must be JSON, as it was written; {remedy}. Received: {error}.") from error
     if isinstance(record, dict) and DIGEST in record:
         said = record.pop(DIGEST)

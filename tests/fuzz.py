@@ -5,9 +5,9 @@
     python -m tests.fuzz --cases=1000 --kinds=records,flags
 
 Every case is made of its seed and number alone. A child process with limits of time and memory does what it says, and
-may end in one of two ways: with the right answer, which is what was recorded of a file of odtf's, or what another reader
-(LiteRT, Keras, ONNX Runtime, Pillow) makes of the same bytes; or with one line and status 2. At the end: a table of
-outcomes, and a command that repeats each case that ended otherwise. Exit status 1 if there is one.
+may end in one of two ways: with the right answer, which is what was recorded of a file of odtf's, or what LiteRT,
+Keras, ONNX Runtime or Pillow makes of the same bytes; or with one line and status 2. At the end: a table of outcomes,
+and a command that repeats each case that ended otherwise. Exit status 1 if there is one.
 """
 
 import collections
@@ -37,7 +37,7 @@ _JOBS = flags.DEFINE_integer("jobs", 2, "Cases at the same time.", lower_bound=1
 RIGHT, REFUSED = "right", "refused in one line"
 GOOD = (RIGHT, REFUSED)
 # A refusal says what was received; absl's words for a flag begin with it.
-_WORDS = ("Received", "error: flag --", "Unknown command line flag", "Missing value for flag")
+_WORDS = ("Received", "error: flag --", "error: Flag --", "Unknown command line flag", "Missing value for flag")
 _SECONDS = 120
 _MEMORY = 6 * 2**30
 
@@ -64,18 +64,29 @@ def fuzz(zygote, ground, numbers, seed, only_kinds=(), keep=None):
         keep: directory for the files of cases that end otherwise, or None.
     """
     for number in numbers:
-        draw = random.Random(f"{seed} {number}")
-        chosen = {kind: weight for kind, weight in kinds.KINDS.items() if not only_kinds or kind.__name__ in only_kinds}
-        kind = draw.choices(list(chosen), list(chosen.values()))[0]
+        kind, draw = kind_of(seed, number, only_kinds), draw_of(seed, number)
         folder = pathlib.Path(tempfile.mkdtemp(prefix=f"fuzz-{number}-"))
         try:
             attempt = kind(draw, ground, folder)
             outcome, err = _outcome(zygote, attempt, folder)
             if outcome not in GOOD and keep:
-                shutil.copytree(folder, pathlib.Path(keep, f"{seed}-{number}"), symlinks=True, ignore=_pipes, dirs_exist_ok=True)
+                shutil.copytree(
+                    folder, pathlib.Path(keep, f"{seed}-{number}"), symlinks=True, ignore=_pipes, dirs_exist_ok=True
+                )
         finally:
             shutil.rmtree(folder)
         yield Outcome(number, kind.__name__, outcome, (attempt.program, *attempt.arguments), err)
+
+
+def draw_of(seed, number):
+    """Returns the `random.Random` of a case."""
+    return random.Random(f"{seed} {number}")
+
+
+def kind_of(seed, number, only_kinds=()):
+    """Returns the kind of a case, one of `kinds.KINDS`."""
+    chosen = {kind: weight for kind, weight in kinds.KINDS.items() if not only_kinds or kind.__name__ in only_kinds}
+    return random.Random(f"{seed} {number} kind").choices(list(chosen), list(chosen.values()))[0]
 
 
 def _pipes(folder, names):

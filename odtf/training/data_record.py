@@ -19,10 +19,15 @@ import json
 import pathlib
 
 from odtf.errors import UserError
-from odtf.files import write_json
+from odtf.files import parsed, write_json
+from odtf.sealed import misfit
 
 FILE = "data.json"
 _SHOWN = 5
+_FORM = {
+    **{"name": str, "names": [str], "image_shape": [int], "mean": [float], "std": [float]},
+    **{"splits": {}, "domains": [{"name": str}]},
+}
 
 
 def of(dataset, domains=()):
@@ -57,7 +62,7 @@ def read(workdir):
     """
     path = pathlib.Path(workdir) / FILE
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = parsed(path.read_text("utf-8"))
         said = record.pop("sha256")
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -65,6 +70,8 @@ def read(workdir):
         raise UserError(f"{path} is damaged: a copy of it would be right. Received: {error!r}.") from error
     if said != _digest(record):
         raise UserError(f"{path} is damaged: a copy of it would be right. Received: {said}, which is not its sha256.")
+    if words := misfit(record, _FORM) or misfit([*record["splits"].values()], [{}], "splits"):
+        raise UserError(f"{path} is damaged: a copy of it would be right; {words}. Received: {str(record)[:60]}.")
     return record
 
 

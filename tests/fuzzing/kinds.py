@@ -227,7 +227,8 @@ def _changes(draw, most=3):
     for _ in range(draw.randint(1, most)):
         key = draw.choice(sorted(known))
         changes[key] = _named(draw, key) if key.endswith("name") else mutations.near(draw, known[key])
-    return changes
+    # A part that is no mapping any more takes no key.
+    return dict(sorted(changes.items(), key=lambda change: -change[0].count(".")))
 
 
 def _named(draw, key):
@@ -242,10 +243,20 @@ def _named(draw, key):
 
 
 def tflite(draw, ground, folder):
-    """A damaged TFLite file, evaluated; LiteRT says on the same bytes what is right."""
+    """A damaged TFLite file, given images; LiteRT says on the same bytes what is right."""
+    return Attempt(f"{_READERS}tflite_file", (str(_tflite(draw, ground, folder)),))
+
+
+def _tflite(draw, ground, folder):
     path = folder / "file.tflite"
     content = ground.files[draw.choice(("soc", "phone"))].read_bytes()
     path.write_bytes(mutations.damaged(draw, content) if draw.random() < 0.95 else content)
+    return path
+
+
+def evaluated(draw, ground, folder):
+    """The same, evaluated on the digits."""
+    path = _tflite(draw, ground, folder)
     figures = folder / "figures.json"
     arguments = (str(path), "--data=digits", "--max_examples=40", f"--json={figures}")
     return Attempt("odtf-evaluate", arguments, oracle=(f"{_READERS}litert", (str(path), str(figures))))
@@ -361,5 +372,5 @@ def _read_folder(draw, root):
 # What there is, and how often among a hundred cases: what costs seconds is rare.
 KINDS = {
     **{records: 20, config: 16, flags: 16, overrides: 8, labels: 8, pictures: 8, entries: 8},
-    **{onnx: 5, network: 4, keras: 3, tflite: 3, resumed: 0.5, trained: 0.5},
+    **{onnx: 5, network: 4, keras: 3, tflite: 5, evaluated: 1, resumed: 0.5, trained: 0.5},
 }

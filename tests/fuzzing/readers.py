@@ -146,6 +146,37 @@ def onnx_file():
     cli.run(main, "")
 
 
+def tflite_file():
+    """A TFLite file of images, beside what LiteRT answers."""
+
+    def main(argv):
+        from odtf.evaluation import pixels
+        from odtf.evaluation.image_file import ImageFile
+        from odtf.tflite.runner import interpreter_of
+
+        file = ImageFile(argv[1], pixels.from_flags("0..255"))
+        draw = np.random.default_rng(0)
+        images = draw.integers(0, 256, (3, *file.image_size, file.channels)).astype(np.uint8)
+        answers = file.answers(images)
+        interpreter = interpreter_of(file.content)
+        interpreter.allocate_tensors()
+        (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+        for image, answer in zip(file.pixels(images), answers, strict=True):
+            if taken["dtype"] != np.float32:
+                scale, zero = taken["quantization"]
+                limits = np.iinfo(taken["dtype"])
+                image = np.clip(np.round(image / np.float32(scale or 1.0)) + zero, limits.min, limits.max)
+            interpreter.set_tensor(taken["index"], image[np.newaxis].astype(taken["dtype"]))
+            interpreter.invoke()
+            scale, zero = given["quantization"]
+            right = (interpreter.get_tensor(given["index"])[0].astype(np.float32) - zero) * np.float32(scale or 1.0)
+            if not np.allclose(right, answer, rtol=1e-5, atol=1e-6):
+                raise Wrong("the answers are not LiteRT's")
+        print("read")
+
+    cli.run(main, "")
+
+
 def litert():
     """What LiteRT answers on the first test images of the digits: the share that is right, as odtf-evaluate has it."""
 

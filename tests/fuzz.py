@@ -106,7 +106,7 @@ def _outcome(zygote, attempt, folder):
 
 def judged(program, status, err):
     """Returns in words how a child ended, by its status and its standard error."""
-    lines = err.splitlines()
+    lines = [line for line in err.splitlines() if not line.startswith("warning: ")]
     if status < 0:
         return "hang" if status == -14 else f"signal {-status}"
     if "readers.Wrong" in err:

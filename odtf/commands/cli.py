@@ -9,6 +9,7 @@ import platform
 import re
 import signal
 import sys
+import warnings
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -44,6 +45,8 @@ def run(main, doc, more=None, about=None):
     program = os.path.basename(sys.argv[0])
     terminal.keep_going()
     stopping.end_at_once()
+    # In one line, without the line of the program that gave it.
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
     try:
         _run(program, main, doc, more, about)
     except stopping.Stopped as stopped:

@@ -44,13 +44,21 @@ def records(draw, ground, folder):
     return Attempt(f"{_READERS}records", (str(workdir),), right if damage else None)
 
 
+def weights(draw, ground, folder):
+    """The same, or damaged weights, where they are read."""
+    return _of_weights(draw, ground, folder, "weights")
+
+
 def network(draw, ground, folder):
-    """The same, or damaged weights, where the student is made of them."""
+    """The same, where the student is made of them."""
+    return _of_weights(draw, ground, folder, "network")
+
+
+def _of_weights(draw, ground, folder, reader):
     workdir = ground.copy(folder / "run")
     files = [f"chosen/{path.name}" for path in (workdir / "chosen").iterdir()]
     workdir, damage = _hurt(draw, workdir, (*files, *files, "data.json", "report.json"))
-    right = ground.right("network", ground.run)
-    return Attempt(f"{_READERS}network", (str(workdir),), right if damage else None)
+    return Attempt(f"{_READERS}{reader}", (str(workdir),), ground.right(reader, ground.run) if damage else None)
 
 
 def resumed(draw, ground, folder):
@@ -372,5 +380,5 @@ def _read_folder(draw, root):
 # What there is, and how often among a hundred cases: what costs seconds is rare.
 KINDS = {
     **{records: 20, config: 16, flags: 16, overrides: 8, labels: 8, pictures: 8, entries: 8},
-    **{onnx: 5, network: 4, keras: 3, tflite: 5, evaluated: 1, resumed: 0.5, trained: 0.5},
+    **{weights: 6, onnx: 5, network: 2, keras: 3, tflite: 5, evaluated: 1, resumed: 0.5, trained: 0.5},
 }

@@ -42,6 +42,18 @@ def records():
     cli.run(main, "")
 
 
+def weights():
+    """The weights of the student of a workdir."""
+
+    def main(argv):
+        from odtf import runs
+
+        found = runs.Run(argv[1]).weights()
+        _told(list(found), *found.values())
+
+    cli.run(main, "")
+
+
 def network():
     """The student of a workdir, its data and what it answers."""
 

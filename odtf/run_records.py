@@ -90,10 +90,12 @@ def _misfit_of_figures(report):
     name = metric_of(report)["name"]
     figures = {f"{key}_{name}": float for key in ("val", "test", "last_test")}
     row = {"target": str, "quantization": str, "bytes": int, "latency_us_p50": float, f"test_{name}": float}
+    costs, teacher = {"params": int, "macs": float | None}, report.get("teacher", 0)
+    of_teacher = figures | (costs if isinstance(teacher, dict) and "params" in teacher else {})
     form = {
-        "peers": [{"params": int, "macs": object, **figures}],
-        "teacher": object if report.get("teacher", 0) is None else figures,
-        "exports": [{"agreement": object, **row}],
+        "peers": [{**costs, **figures}],
+        "teacher": object if teacher is None else of_teacher,
+        "exports": [{"agreement": float | None, **row}],
     }
     return sealed.misfit(report, form)
 

@@ -6,6 +6,7 @@ A record that was made before there were digests has none; of it the form alone 
 import hashlib
 import json
 import pathlib
+import types
 
 from odtf.errors import UserError
 from odtf.files import json_text, parsed, write_text
@@ -38,7 +39,7 @@ def read(path, form, remedy):
     Args:
         path: of the file.
         form: what it must have, at least: a dict from keys to the forms of their values, a list of the form of all
-            items, or a type, with `float` for any number.
+            items, or a type, with `float` for any number, and `float | None` where there may be none.
         remedy: sentence without an end that says what to do about damage.
 
     Returns:
@@ -78,6 +79,10 @@ def misfit(value, form, where=""):
             return f"{where} must be a list"
         found = (misfit(item, form[0], f"{where}[{index}]") for index, item in enumerate(value))
     else:
+        if isinstance(form, types.UnionType):
+            if value is None:
+                return None
+            form = next(kind for kind in form.__args__ if kind is not types.NoneType)
         kinds = (int, float) if form is float else form
         right = isinstance(value, kinds) and not (isinstance(value, bool) and form is not bool)
         return None if right else f"{where} must be of the type {form.__name__}"

@@ -169,6 +169,19 @@ def test_a_figure_that_tables_show_is_missed_where_a_report_is_read(part, key, m
 
 
 @pytest.mark.parametrize(
+    ("part", "key"), [("peers", "macs"), ("teacher", "params"), ("teacher", "macs"), ("exports", "agreement")]
+)
+def test_a_figure_that_tables_show_is_a_number(part, key, workdir):
+    report = json.loads(json.dumps({**WHOLE, "teacher": {**FIGURES, "params": 1, "macs": None}}))
+    sealed.write(workdir / "report.json", report)
+    assert render(runs.read_report(workdir))
+    (report[part][0] if isinstance(report[part], list) else report[part])[key] = "many"
+    sealed.write(workdir / "report.json", report)
+    with pytest.raises(UserError, match=rf"report\.json is damaged: {part}\S*{key} must be of the type"):
+        runs.read_report(workdir)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda record: record.pop("names"), "it must have the keys name, names"),

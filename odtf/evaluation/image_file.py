@@ -43,7 +43,7 @@ class ImageFile:
         except ValueError as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(
-                f"A TFLite file is needed, one image input and one output. Received: {path}: {reason.rstrip('.')}."
+                f"A TFLite file is needed, one image input and one output; {reason.rstrip('.')}. Received: {path}."
             ) from error
         self.image_size, self.channels = self._check_input()
         self.output = self._check_output()

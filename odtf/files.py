@@ -149,6 +149,21 @@ def write_json(path, data):
     write_text(path, json_text(data))
 
 
+def parsed(text):
+    """Returns what JSON says, of a file that may be damaged.
+
+    Args:
+        text: str or bytes.
+
+    Raises:
+        ValueError: if it is no JSON, also where it is nested deeper than Python reads.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def json_text(data):
     """Returns JSON with one key a line."""
     return json.dumps(data, indent=2) + "\n"

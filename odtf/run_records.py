@@ -9,6 +9,7 @@ import pathlib
 from odtf import sealed
 from odtf.errors import UserError
 from odtf.training import config as config_lib
+from odtf.training.report import metric_of
 
 _NETWORK = {"name": str}
 _CONFIG_FORM = {"network": _NETWORK, "method": _NETWORK, "data": _NETWORK}
@@ -68,6 +69,8 @@ def read_report(workdir):
     path = pathlib.Path(workdir) / "report.json"
     remedy = "odtf-train with this workdir and its config makes it anew"
     report = _read(path, _REPORT_FORM, remedy)
+    if (wrong := _misfit_of_figures(report)) is not None:
+        raise sealed.Damaged(f"{path} is damaged: {wrong}; {remedy}. Received: {str(report)[:60]}.")
     names = [row["name"] for row in report["peers"]]
     if report["student"]["name"] not in names:
         raise sealed.Damaged(
@@ -75,6 +78,26 @@ def read_report(workdir):
             f"Received: {report['student']['name']!r}."
         )
     return report
+
+
+def _misfit_of_figures(report):
+    """Returns in words which figure that tables show is not there; None where all are, or the run is of before 0.2."""
+    if "task" not in report:
+        return None
+    form = {"task": {"metric": str, "title": str, "better": str, "share": bool}}
+    if (words := sealed.misfit(report, form)) is not None:
+        return words
+    name = metric_of(report)["name"]
+    figures = {f"{key}_{name}": float for key in ("val", "test", "last_test")}
+    row = {"target": str, "quantization": str, "bytes": int, "latency_us_p50": float, f"test_{name}": float}
+    costs, teacher = {"params": int, "macs": float | None}, report.get("teacher", 0)
+    of_teacher = figures | (costs if isinstance(teacher, dict) and "params" in teacher else {})
+    form = {
+        "peers": [{**costs, **figures}],
+        "teacher": object if teacher is None else of_teacher,
+        "exports": [{"agreement": float | None, **row}],
+    }
+    return sealed.misfit(report, form)
 
 
 def _read(path, form, remedy):

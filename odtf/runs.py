@@ -184,7 +184,8 @@ class Run:
             return hashlib.sha256(self.chosen_path.read_bytes()).hexdigest()
         except OSError as error:
             raise UserError(
-                f"There are no weights at {self.chosen_path}: has the training of this workdir ended?"
+                f"Weights must be at {self.chosen_path}: has the training of this workdir ended? "
+                "Received: no such file."
             ) from error
 
     # Its report -----------------------------------------------------------------------------------------------------

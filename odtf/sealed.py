@@ -6,9 +6,10 @@ A record that was made before there were digests has none; of it the form alone 
 import hashlib
 import json
 import pathlib
+import types
 
 from odtf.errors import UserError
-from odtf.files import json_text, write_text
+from odtf.files import json_text, parsed, write_text
 
 DIGEST = "digest"
 
@@ -17,14 +18,14 @@ class Damaged(UserError):
     """A record that is there and is not what was written."""
 
 
-def write(path, record):
+def write(path, record, key=DIGEST):
     """Writes a record, a dict that JSON can hold, whole or not at all, as `text` has it."""
-    write_text(path, text(record))
+    write_text(path, text(record, key))
 
 
-def text(record):
-    """Returns a record as JSON, whose last key is the digest."""
-    return json_text({**record, DIGEST: digest(record)})
+def text(record, key=DIGEST):
+    """Returns a record as JSON, whose last key, `key`, is the digest."""
+    return json_text({**record, key: digest(record)})
 
 
 def digest(record):
@@ -32,14 +33,16 @@ def digest(record):
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def read(path, form, remedy):
+def read(path, form, remedy, *, key=DIGEST, required=False):
     """Reads a record.
 
     Args:
         path: of the file.
         form: what it must have, at least: a dict from keys to the forms of their values, a list of the form of all
-            items, or a type, with `float` for any number.
+            items, or a type, with `float` for any number, and `float | None` where there may be none.
         remedy: sentence without an end that says what to do about damage.
+        key: of the digest.
+        required: whether there must be one.
 
     Returns:
         The record as a dict, without its digest.
@@ -50,17 +53,18 @@ def read(path, form, remedy):
     """
     path = pathlib.Path(path)
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = parsed(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise Damaged(f"{path} is damaged: it must be JSON, as it was written; {remedy}. Received: {error}.") from error
-    if isinstance(record, dict) and DIGEST in record:
-        said = record.pop(DIGEST)
+    if isinstance(record, dict) and (required or key in record):
+        said = record.pop(key, None)
         if (found := digest(record)) != said:
+            way_out = "" if required else f" Whoever has changed it on purpose removes the key {key!r}."
             raise Damaged(
-                f"{path} is damaged: its content must have the digest that stands in it; {remedy}. Whoever has changed "
-                f"it on purpose removes the key {DIGEST!r}. Received: {str(said)[:12]} and a content of {found[:12]}."
+                f"{path} is damaged: its content must have the digest that stands in it; {remedy}.{way_out} "
+                f"Received: {str(said)[:12]} and a content of {found[:12]}."
             )
     if (wrong := misfit(record, form)) is not None:
         raise Damaged(f"{path} is damaged: {wrong}; {remedy}. Received: {str(record)[:60]}.")
@@ -78,6 +82,10 @@ def misfit(value, form, where=""):
             return f"{where} must be a list"
         found = (misfit(item, form[0], f"{where}[{index}]") for index, item in enumerate(value))
     else:
+        if isinstance(form, types.UnionType):
+            if value is None:
+                return None
+            form = next(kind for kind in form.__args__ if kind is not types.NoneType)
         kinds = (int, float) if form is float else form
         right = isinstance(value, kinds) and not (isinstance(value, bool) and form is not bool)
         return None if right else f"{where} must be of the type {form.__name__}"

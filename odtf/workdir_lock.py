@@ -13,7 +13,6 @@ process still lives. Where a file system has no locks at all, a line says that n
 import contextlib
 import datetime
 import errno
-import json
 import os
 import pathlib
 import socket
@@ -21,7 +20,7 @@ import socket
 import filelock
 
 from odtf.errors import UserError
-from odtf.files import disk_errors, make_directory, sweep, write_json
+from odtf.files import disk_errors, make_directory, parsed, sweep, write_json
 
 _LOCK, _OWNER = ".lock", ".lock-owner.json"
 # Where in a workdir files are written beside their places first: a killed process may have left some.
@@ -151,7 +150,7 @@ def _myself():
 def _owner(workdir):
     """Returns what the owner says of itself, or None: it has not yet, or was cut off in it."""
     try:
-        owner = json.loads((workdir / _OWNER).read_text("utf-8"))
+        owner = parsed((workdir / _OWNER).read_text("utf-8"))
         return {key: owner[key] for key in ("host", "process", "since")}
     except (OSError, ValueError, KeyError, TypeError):
         return None

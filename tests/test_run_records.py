@@ -8,7 +8,9 @@ import pytest
 from odtf import runs, sealed
 from odtf.errors import UserError
 from odtf.run_records import earlier_report
+from odtf.training import data_record
 from odtf.training.config import default_config, to_json
+from odtf.training.report import render
 
 PEER = {"name": "peer_0", "params": 10, "macs": 20, "val_top1": 0.5, "test_top1": 0.5}
 REPORT = {
@@ -124,6 +126,85 @@ def test_a_report_of_before_is_judged_by_its_form(old, new, message, workdir):
     assert new in path.read_text()
     with pytest.raises(UserError, match=rf"report\.json is damaged: {message}.*odtf-train .* makes it anew"):
         runs.read_report(workdir)
+
+
+FIGURES = {f"{key}_top1": 0.5 for key in ("val", "test", "last_test")}
+ROW = {
+    "path": "x.tflite",
+    "target": "soc",
+    "quantization": "int8",
+    "bytes": 1,
+    "agreement": None,
+    "latency_us_p50": 1.0,
+}
+WHOLE = {
+    **REPORT,
+    "task": {"name": "classification", "metric": "top1", "title": "top-1", "better": "max", "share": True},
+    "peers": [{**PEER, **FIGURES}],
+    "student": {**PEER, **FIGURES, "step": 20, "epoch": 2},
+    "teacher": FIGURES,
+    "exports": [{**ROW, **FIGURES}],
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "message"),
+    [
+        ("task", "metric", "task must have the keys metric"),
+        ("peers", "last_test_top1", r"peers\[0\] must have the keys params, macs, val_top1, test_top1, last_test_top1"),
+        ("teacher", "val_top1", "teacher must have the keys val_top1"),
+        ("exports", "target", r"exports\[0\] must have the keys agreement, target"),
+    ],
+)
+def test_a_figure_that_tables_show_is_missed_where_a_report_is_read(part, key, message, workdir):
+    """Whoever takes it out may give the rest a digest that is right."""
+    sealed.write(workdir / "report.json", WHOLE)
+    assert render(runs.read_report(workdir))
+    report = json.loads(json.dumps(WHOLE))
+    holder = report[part][0] if isinstance(report[part], list) else report[part]
+    del holder[key]
+    sealed.write(workdir / "report.json", report)
+    with pytest.raises(UserError, match=rf"report\.json is damaged: {message}"):
+        runs.read_report(workdir)
+
+
+@pytest.mark.parametrize(
+    ("part", "key"), [("peers", "macs"), ("teacher", "params"), ("teacher", "macs"), ("exports", "agreement")]
+)
+def test_a_figure_that_tables_show_is_a_number(part, key, workdir):
+    report = json.loads(json.dumps({**WHOLE, "teacher": {**FIGURES, "params": 1, "macs": None}}))
+    sealed.write(workdir / "report.json", report)
+    assert render(runs.read_report(workdir))
+    (report[part][0] if isinstance(report[part], list) else report[part])[key] = "many"
+    sealed.write(workdir / "report.json", report)
+    with pytest.raises(UserError, match=rf"report\.json is damaged: {part}\S*{key} must be of the type"):
+        runs.read_report(workdir)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: record.pop("names"), "it must have the keys name, names"),
+        (lambda record: record.update(names=[3]), r"names\[0\] must be of the type str"),
+        (lambda record: record["splits"].update(test=3), r"splits\[1\] must be a mapping"),
+        (lambda record: record.update(domains=[{}]), r"domains\[0\] must have the keys name"),
+    ],
+)
+def test_a_record_of_data_is_judged_by_its_form_too(change, message, tmp_path):
+    record = {"name": "a", "names": ["x"], "image_shape": [8, 8, 1], "mean": [0.5], "std": [1]}
+    record |= {"splits": {"train": {}, "test": {}}, "domains": []}
+    data_record.write(tmp_path, record)
+    assert data_record.read(tmp_path) == record
+    change(record)
+    data_record.write(tmp_path, record)
+    with pytest.raises(UserError, match=rf"data\.json is damaged: .*{message}.*Received: "):
+        data_record.read(tmp_path)
+
+
+def test_a_record_that_is_nested_deeper_than_python_reads_is_damaged(tmp_path):
+    (tmp_path / "data.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"data\.json is damaged: .*nested too deeply"):
+        data_record.read(tmp_path)
 
 
 def test_a_damaged_report_is_made_anew_with_a_word(workdir, capsys):

@@ -74,6 +74,13 @@ def test_what_is_no_such_record_is_one_line(text, message, tmp_path):
         read(path)
 
 
+def test_a_value_may_be_none_where_the_form_says_so():
+    form = {"macs": float | None}
+    assert sealed.misfit({"macs": None}, form) is sealed.misfit({"macs": 3}, form) is None
+    assert sealed.misfit({"macs": "3"}, form) == "macs must be of the type float"
+    assert sealed.misfit({"macs": None}, {"macs": float}) == "macs must be of the type float"
+
+
 def test_a_record_that_is_not_there_is_no_damaged_one(tmp_path):
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "record.json")

@@ -75,3 +75,26 @@ def test_what_a_terminal_cannot_show_is_escaped(tmp_path):
     done = run("", tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "B\\xe4ume" in done.stderr
+
+
+def test_a_warning_is_a_line_without_the_line_of_the_program_that_gave_it():
+    program = """
+import sys, warnings
+from odtf.commands import cli
+from odtf.errors import UserError
+
+def main(argv):
+    "Warns, then refuses."
+    warnings.warn("2 corrupt images\\nskipped.", stacklevel=1)
+    raise UserError("This is refused. Received: it.")
+
+sys.argv[0] = "odtf-work"
+cli.run(main, "")
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=processes.ROOT, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "warning: 2 corrupt images skipped.",
+        "odtf-work: error: This is refused. Received: it.",
+    ]

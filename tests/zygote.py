@@ -55,14 +55,15 @@ class Zygote:
         out, err = child.communicate()
         return child.returncode, out, err
 
-    def start(self, program, *arguments, environment=None, file_size=None, seconds=120):
+    def start(self, program, *arguments, environment=None, file_size=None, memory=None, seconds=120):
         """Starts a console script; returns the `Child`.
 
         Args:
-            program: its name in setup.cfg.
+            program: its name in setup.cfg, or "module:function".
             *arguments: its arguments.
             environment: variables to set.
             file_size: bytes that a file may have: whoever writes more meets an error, as on a full disk.
+            memory: bytes of address space that it may take beyond what it begins with.
             seconds: after which it is killed.
         """
         request = {
@@ -70,6 +71,7 @@ class Zygote:
             "arguments": arguments,
             "environment": environment or {},
             "file_size": file_size,
+            "memory": memory,
             "seconds": seconds,
         }
         return Child(self, self.ask({"start": request}))
@@ -142,7 +144,7 @@ class _Children:
         out, err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 -- read and closed by `wait`.
         pid = os.fork()
         if pid == 0:
-            _child(self._scripts[request["program"]], request, out, err)
+            _child(self._scripts.get(request["program"], request["program"]), request, out, err)
         self._written[pid] = out, err
         self._statuses.pop(pid, None)  # Of an earlier child: the system counts through its numbers and begins again.
         return pid
@@ -178,6 +180,8 @@ def _child(script, request, out, err):
         tempfile.tempdir = None  # TMPDIR may be another now.
         if request["file_size"]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"],) * 2)
+        if request["memory"]:
+            _limit_memory(request["memory"])
         sys.argv = [f"/usr/bin/{request['program']}", *request["arguments"]]
         module, _, function = script.partition(":")
         getattr(importlib.import_module(module), function)()
@@ -191,6 +195,12 @@ def _child(script, request, out, err):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _limit_memory(more):
+    with open("/proc/self/statm") as file:
+        pages = int(file.read().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more,) * 2)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """The choice among candidates, and its export."""
 
 import hashlib
-import json
 import pathlib
 
-from odtf import targets, workdir_lock
+from odtf import files, targets, workdir_lock
 from odtf.candidates import budget, kept, measurement, overview
 from odtf.candidates.pool import Pool
 from odtf.errors import UserError
@@ -119,8 +118,8 @@ def _is_file_of(candidate, row, workdir):
 def _documented(folder):
     """Returns the checksum of the file that the folder's documents are about, the last exported to it; or None."""
     try:
-        return json.loads((folder / REPORT).read_text("utf-8")).get("sha256")
-    except (OSError, ValueError):
+        return files.parsed((folder / REPORT).read_text("utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -9,6 +9,7 @@ import platform
 import re
 import signal
 import sys
+import warnings
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -19,6 +20,13 @@ from odtf.errors import UserError
 
 # More than any phone or computer has for one image; what LiteRT is asked for, it starts.
 MAX_THREADS = 256
+
+# What absl says of a value of another type, in Python's words.
+_NO_SUCH_TYPE = re.compile(
+    r"flag --(\w+)=(.*): (?:invalid literal for int|could not convert string|\('Non-boolean|.*int string conversion)",
+    re.DOTALL,
+)
+_SHOWN = 100
 
 # Flags belong to the modules that call `define_...`.
 flags.disclaim_key_flags()
@@ -37,6 +45,8 @@ def run(main, doc, more=None, about=None):
     program = os.path.basename(sys.argv[0])
     terminal.keep_going()
     stopping.end_at_once()
+    # In one line, without the line of the program that gave it.
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
     try:
         _run(program, main, doc, more, about)
     except stopping.Stopped as stopped:
@@ -160,13 +170,17 @@ def _explain(error):
         return (
             f"--{error.flagname} changes a key of a config: --config=FILE must come before it. Received: no --config."
         )
-    found = re.match(r"flag --(config\.\S+?)=(.*?): ", str(error), re.DOTALL)
+    found = re.match(r"flag --(config\.\S+?)=(.*?): ", str(error), re.DOTALL) or _NO_SUCH_TYPE.match(str(error))
     if found is None:
         return error
     name, received = found.groups()
     kind = flags.FLAGS[name].flag_type()
     kinds = {"int": "an integer", "float": "a number", "bool": "True or False", "string": "a mapping {'key': value}"}
-    return f"--{name} must be {kinds.get(kind, kind)}. Received: {received!r}."
+    return f"--{name} must be {kinds.get(kind, kind)}. Received: {_short(received)}."
+
+
+def _short(text):
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r} and {len(text) - _SHOWN:,} characters more"
 
 
 def _fail(program, error):

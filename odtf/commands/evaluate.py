@@ -120,9 +120,11 @@ def _main(argv):
         max_train_examples=_MAX_TRAIN_EXAMPLES.value,
         skip_corrupt=_SKIP_CORRUPT.value,
     )
+    # Before they are printed: whoever reads along may have left.
+    written = presentation.write(result, study, _JSON.value) if _JSON.value is not None else None
     print(presentation.render(result, study))
-    if _JSON.value is not None:
-        print(f"\n{presentation.write(result, study, _JSON.value)}")
+    if written:
+        print(f"\n{written}")
 
 
 def main():

@@ -45,7 +45,9 @@ class ImageFile:
             raise UserError(f"A TFLite file is needed; {error.strerror}. Received: {path}.") from error
         except ValueError as error:
             reason = str(error).strip().splitlines()[0]
-            raise UserError(f"A TFLite file is needed, one image input and one output; {reason}: {path}.") from error
+            raise UserError(
+                f"A TFLite file is needed, one image input and one output; {reason.rstrip('.')}. Received: {path}."
+            ) from error
         self.image_size, self.channels = self._check_input()
         self.output = self._check_output()
         normalization, self.names = metadata_reader.read(self.content)

@@ -113,8 +113,9 @@ def from_input(details):
         details: LiteRT's details of the tensor.
 
     Returns:
-        `Pixels`; or None for float inputs, and for quantised ones whose range is none of `RANGES`. int16, which is
-        symmetric, says only that its range is 0..255.
+        `Pixels`; or None for float inputs, and for quantised ones whose range is none of `RANGES`. Where that is the
+        range but for a step of the input, a pixel is a step: 0 is its least integer, and no value lies between two.
+        int16, which is symmetric, says only that its range is 0..255.
     """
     kind, (scale, zero_point) = details["dtype"], details["quantization"]
     if not np.issubdtype(kind, np.integer):
@@ -125,12 +126,15 @@ def from_input(details):
     low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
     for name, (first, last) in RANGES.items():
         room = _TOLERANCE * (last - first)
+        source = f"{kind.__name__} input of the range {name}"
+        if kind != np.int16 and abs(low - first) <= scale and abs(high - last) <= scale:
+            return Pixels((scale,), (low,), source)
         if kind == np.int16:
             found = name == "0..255" and abs(high - last) <= room
         else:
             found = abs(low - first) <= room and abs(high - last) <= room
         if found:
-            return _from_range(name, f"{kind.__name__} input of the range {name}")
+            return _from_range(name, source)
     return None
 
 

@@ -1,7 +1,6 @@
 """What a fine-tuning starts from: a peer of a finished run, or any Keras model."""
 
 import functools
-import json
 import pathlib
 
 from odtf import export, files, runs
@@ -146,7 +145,7 @@ class AnyModel:
 
     def _all_rows(self):
         try:
-            rows = json.loads(self._path.read_text("utf-8"))["finetuned"]
+            rows = files.parsed(self._path.read_text("utf-8"))["finetuned"]
             return [row for row in rows if row["model"] and row["file"]["path"] and row["post_training"]["path"]]
         except FileNotFoundError:
             return []

@@ -25,6 +25,18 @@ def interpreter_of(content, num_threads=1, kernels="xnnpack"):
     )
 
 
+def _prepared(content, num_threads, kernels):
+    """Returns the interpreter of a file, its tensors allocated; inside of `quiet` what LiteRT logs is not seen."""
+    try:
+        interpreter = interpreter_of(content, num_threads, kernels)
+        interpreter.allocate_tensors()
+    except RuntimeError as error:
+        raise UserError(
+            f"LiteRT must be able to run the file, and cannot prepare it. Received: {' '.join(str(error).split())}"
+        ) from error
+    return interpreter
+
+
 class Runner:
     """A TFLite file with one input and one output, run one image at a time.
 
@@ -46,15 +58,8 @@ class Runner:
 
     def __init__(self, file, num_threads=1, kernels="xnnpack"):
         content = file if isinstance(file, bytes) else Path(file).read_bytes()
-        try:
-            with quiet():
-                self._interpreter = interpreter_of(content, num_threads, kernels)
-                self._interpreter.allocate_tensors()
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"LiteRT must be able to run the file, and cannot prepare it. Received: {reason}"
-            ) from error
+        with quiet():
+            self._interpreter = _prepared(content, num_threads, kernels)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ValueError(

@@ -302,7 +302,7 @@ def _digest(arrays):
 def _read(path):
     """Returns the arrays of a file of chosen weights by name."""
     if not pathlib.Path(path).exists():
-        raise UserError(f"There are no weights at {path}: has the training of this workdir ended?")
+        raise UserError(f"Weights must be at {path}: has the training of this workdir ended? Received: no such file.")
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("it is no archive")

@@ -15,15 +15,20 @@ A workdir whose run was trained before there was such a record has none: nothing
 """
 
 import dataclasses
-import hashlib
 import json
 import pathlib
 
+from odtf import sealed
 from odtf.errors import UserError
-from odtf.files import write_json
 
 FILE = "data.json"
+_DIGEST = "sha256"
+_REMEDY = "a copy of it would be right"
 _SHOWN = 5
+_FORM = {
+    **{"name": str, "names": [str], "image_shape": [int], "mean": [float], "std": [float]},
+    **{"splits": {}, "domains": [{"name": str}]},
+}
 
 
 def of(dataset, domains=(), answers=None):
@@ -56,7 +61,7 @@ def info_of(record):
 
 def write(workdir, record):
     """Writes the record of a run that is about to begin."""
-    write_json(pathlib.Path(workdir) / FILE, {**record, "sha256": _digest(record)})
+    sealed.write(pathlib.Path(workdir) / FILE, record, _DIGEST)
 
 
 def read(workdir):
@@ -67,19 +72,12 @@ def read(workdir):
     """
     path = pathlib.Path(workdir) / FILE
     try:
-        record = json.loads(path.read_text("utf-8"))
-        said = record.pop("sha256")
+        record = sealed.read(path, _FORM, _REMEDY, key=_DIGEST, required=True)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged: a copy of it would be right. Received: {error!r}.") from error
-    if said != _digest(record):
-        raise UserError(f"{path} is damaged: a copy of it would be right. Received: {said}, which is not its sha256.")
+    if words := sealed.misfit([*record["splits"].values()], [{}], "splits"):
+        raise sealed.Damaged(f"{path} is damaged: {words}; {_REMEDY}. Received: {str(record)[:60]}.")
     return record
-
-
-def _digest(record):
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def is_begun(workdir):

@@ -9,7 +9,7 @@ import sys
 import tensorflow as tf
 import tqdm
 
-from odtf.files import disk_errors
+from odtf.files import disk_errors, parsed
 
 
 class Log:
@@ -87,6 +87,6 @@ class Log:
 def _step_of(line):
     """Returns the step of a line of the log; a line that a kill cut in two counts as later than all."""
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
+        return float(parsed(line)["step"])
+    except (ValueError, KeyError, TypeError, OverflowError):
         return float("inf")

@@ -38,7 +38,25 @@ def test_what_an_input_tensor_says_of_pixels(kind, scale, zero_point, wanted):
     if wanted is None:
         assert found is None
     else:
-        assert found(np.array([0, 255], np.uint8)) == pytest.approx(pixels.RANGES[wanted])
+        assert found(np.array([0, 255], np.uint8)) == pytest.approx(pixels.RANGES[wanted], abs=scale)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "zero_point"),
+    [
+        ("int8", 1 / 255, -128),
+        ("uint8", 2 / 255, 127),
+        ("uint8", 2 / 255, 128),
+        ("int8", 2 / 255, 0),
+        ("int8", 1 / 128, 0),
+    ],
+)
+def test_a_pixel_is_a_step_of_an_input_whose_range_is_that_of_pixels(kind, scale, zero_point):
+    """By the range alone, -1..1, every pixel of a scale of 2/255 would lie between two integers."""
+    every = np.arange(256, dtype=np.uint8)
+    found = pixels.from_input({"dtype": np.dtype(kind).type, "quantization": (np.float32(scale), zero_point)})(every)
+    stored = np.round(found / np.float32(scale)) + zero_point
+    assert np.array_equal(stored, every.astype(int) + np.iinfo(kind).min)
 
 
 def test_flags_say_the_same_in_two_ways():

@@ -1,99 +1,198 @@
-"""Kills a deterministic digits run again and again, resumes it each time, and compares the final weights bit by bit.
+"""Ends commands at random moments, gives each again, and compares what there is then with what an undisturbed one left.
 
     python tests/programs/kill_and_resume.py --kills=20
+    python tests/programs/kill_and_resume.py --commands=export,finetune --kills=5 --seed=1
 
-Each kill is a SIGKILL after a random time; the times are drawn so that most fall into training, and some into start-up,
-saving and export. Exit status 0 if the weights are those of the run that nobody disturbed.
+Each end is a SIGKILL, a SIGTERM or a SIGINT. Of odtf-train the final weights and the optimizer's are compared bit by
+bit, of odtf-export --target=all, odtf-compare and odtf-finetune all rows (latency and seconds left out), and of all of
+them which files there are, and that no process goes on. A command that ended before its time was up begins in a new
+directory. Exit status 0 if all is equal.
 """
 
+import json
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 import numpy as np
 from absl import app, flags
 
-_KILLS = flags.DEFINE_integer("kills", 20, "How often to kill.")
-_SEED = flags.DEFINE_integer("seed", 0, "Seeds the times of the kills.")
-_EPOCHS = flags.DEFINE_integer("epochs", 60, "Length of the run; each kill loses at most 7 steps of it.")
+_COMMANDS = ("train", "export", "compare", "finetune")
+_CHOSEN = flags.DEFINE_list("commands", list(_COMMANDS), "Which commands.")
+_KILLS = flags.DEFINE_integer("kills", 20, "How often to end each.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seeds the signals and their times.")
+_EPOCHS = flags.DEFINE_integer("epochs", 60, "Length of the training that is disturbed.")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+# What another moment changes.
+_OF_ITS_TIME = ("seconds", "latency", "speed", "digest", "date")
+_OVERRIDES = ("deterministic=True", "checkpoint.every_steps=7", "export.targets=()")
 
 
-def command(workdir, epochs):
-    """The run: digits, two peers, every operation deterministic, a checkpoint every 7 steps."""
-    return [
-        sys.executable,
-        "-m",
-        "odtf.commands.train",
-        f"--config={ROOT / 'configs/digits.py'}:epochs={epochs},peers=2",
-        f"--workdir={workdir}",
-        "--config.deterministic=True",
-        "--config.checkpoint.every_steps=7",
-        "--config.export.targets=()",
-    ]
+class Work(NamedTuple):
+    """A command in a directory.
+
+    Attributes:
+        name: "train", "export", "compare" or "finetune".
+        epochs: of its training.
+        base: a finished run, a copy of which is what an export or a fine-tuning begins with; None for the others.
+    """
+
+    name: str
+    epochs: int
+    base: pathlib.Path | None = None
+
+    def begun(self, folder):
+        """Makes the directory as it is before the first command."""
+        folder.mkdir()
+        if self.base is not None:
+            shutil.copytree(self.base, folder / "run")
+
+    def command(self, folder):
+        """The command line in that directory."""
+        workdir, config = f"--workdir={folder / 'run'}", f"{ROOT / 'configs/digits.py'}:epochs={self.epochs},peers=2"
+        arguments = {
+            "train": (f"--config={config}", workdir, *(f"--config.{text}" for text in _OVERRIDES)),
+            "export": (workdir, "--target=all"),
+            "compare": (
+                *(f"--config={config}", workdir, f"--json={folder / 'figures.json'}", "--seeds=1"),
+                *(f"--override={text}" for text in _OVERRIDES),
+            ),
+            "finetune": (workdir, "--mode=qat", "--epochs=2"),
+        }[self.name]
+        return [sys.executable, "-m", f"odtf.commands.{self.name}", *arguments]
+
+    def start(self, folder):
+        """Starts it; hears Ctrl-C, which is ignored where this program runs in a shell's background."""
+        return subprocess.Popen(
+            self.command(folder),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    def left(self, folder):
+        """What it has left: a dict from the paths of files to what they say, or None where they are no records."""
+        names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        left = dict.fromkeys(name for name in names if "tensorboard" not in name)  # Whose names have the time in them.
+        for name in left:
+            if name.endswith(("report.json", "figures.json")):
+                left[name] = json.dumps(
+                    _timeless(json.loads((folder / name).read_text("utf-8")), folder), sort_keys=True
+                )
+        return left
 
 
-def newest_step(workdir):
-    """Returns the step of the newest checkpoint; 0 where there is none."""
-    return max((int(p.name.removeprefix("step-")) for p in (workdir / "checkpoints").glob("step-*")), default=0)
+def _timeless(value, folder):
+    """What JSON holds, without what another moment or another directory changes."""
+    if isinstance(value, dict):
+        kept = {key: inner for key, inner in value.items() if not any(word in key for word in _OF_ITS_TIME)}
+        return {key: _timeless(inner, folder) for key, inner in kept.items()}
+    if isinstance(value, list):
+        return [_timeless(inner, folder) for inner in value]
+    return value.replace(str(folder), "FOLDER") if isinstance(value, str) else value
 
 
 def final_weights(workdir):
-    """Returns the step and name -> array of the newest checkpoint: every variable of the method and the optimizer."""
+    """Returns name -> array of the newest checkpoint: every variable of the method and the optimizer."""
     import tensorflow as tf
 
-    step = newest_step(workdir)
-    reader = tf.train.load_checkpoint(str(workdir / "checkpoints" / f"step-{step}" / "variables"))
+    newest = max((workdir / "checkpoints").glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
+    reader = tf.train.load_checkpoint(str(newest / "variables"))
     names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
-    return step, {name: reader.get_tensor(name) for name in names}
+    return {name: reader.get_tensor(name) for name in names}
 
 
-def disturb(workdir, kills, epochs, draw):
-    """Starts the run and kills it, `kills` times; returns how many kills found it training, and whether all came."""
-    hits = 0
-    while kills:
-        process = subprocess.Popen(command(workdir, epochs), cwd=ROOT, stdout=subprocess.DEVNULL)
-        before = newest_step(workdir)
-        # Most kills come a moment after a checkpoint, so that the run advances between them; some come before it.
-        patience = time.monotonic() + (draw.uniform(0, 15) if draw.random() < 0.2 else 600)
-        while process.poll() is None and time.monotonic() < patience:
-            if newest_step(workdir) > before:
-                time.sleep(draw.uniform(0, 1.5))
-                hits += 1
-                break
-            time.sleep(0.01)
-        if process.poll() is not None:
-            print(f"the run ended with status {process.returncode} before kill {kills}: a longer one is needed")
-            return hits, False
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills -= 1
-        print(f"killed; {kills} to go; newest checkpoint: step {newest_step(workdir)}", flush=True)
-    return hits, True
+def differences(work, quiet, killed):
+    """Returns in words what two directories differ in."""
+    one, other = work.left(quiet), work.left(killed)
+    found = [f"{name} only in one" for name in sorted(one.keys() ^ other.keys())]
+    found += [f"{name} says another thing" for name in sorted(one.keys() & other.keys()) if one[name] != other[name]]
+    if work.name == "train":
+        expected, weights = final_weights(quiet / "run"), final_weights(killed / "run")
+        same = expected.keys() == weights.keys() and all(np.array_equal(expected[k], weights[k]) for k in expected)
+        found += [] if same else ["other weights"]
+    return found
+
+
+def running(folder):
+    """Returns the command lines of processes that name a directory."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # It has ended.
+        found += [line] if str(folder) in line else []
+    return found
+
+
+def disturb(work, root, kills, draw):
+    """Does the work undisturbed, then ends it `kills` times; returns in words what differs.
+
+    Args:
+        work: `Work`.
+        root: directory for its directories.
+        kills: int.
+        draw: `random.Random`.
+    """
+    quiet, found, folder = root / "quiet", [], None
+    work.begun(quiet)
+    begin = time.monotonic()
+    status = work.start(quiet).wait()
+    seconds = time.monotonic() - begin
+    print(f"{work.name}: undisturbed, status {status} after {seconds:.0f} s", flush=True)
+    while kills or folder is not None:
+        if folder is None:
+            folder = root / f"killed-{kills}"
+            work.begun(folder)
+        process = work.start(folder)
+        try:
+            # What is left to do may be little: then it ends before.
+            ended = process.wait(draw.uniform(0, seconds) if kills else None)
+        except subprocess.TimeoutExpired:
+            how = draw.choice(_SIGNALS)
+            process.send_signal(how)
+            process.wait()
+            kills -= 1
+            time.sleep(1)  # Children end as their parent does.
+            found += [f"goes on after {how.name}: {line}" for line in running(folder)]
+            print(f"{work.name}: {how.name}; {kills} to go", flush=True)
+            continue
+        found += [] if ended == status else [f"status {ended} in place of {status}"]
+        found += differences(work, quiet, folder)
+        shutil.rmtree(folder)
+        folder = None
+    return found
 
 
 def main(argv):
-    """Compares the disturbed run with the undisturbed one."""
+    """Disturbs each command and says what differs."""
     del argv
-    draw = random.Random(_SEED.value)
+    failed = False
     with tempfile.TemporaryDirectory() as directory:
-        quiet, killed = pathlib.Path(directory, "quiet"), pathlib.Path(directory, "killed")
-        subprocess.run(command(quiet, _EPOCHS.value), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        hits, all_done = disturb(killed, _KILLS.value, _EPOCHS.value, draw)
-        subprocess.run(command(killed, _EPOCHS.value), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        (step, expected), (other_step, found) = final_weights(quiet), final_weights(killed)
-    same = step == other_step and expected.keys() == found.keys()
-    same = same and all(np.array_equal(expected[name], found[name]) for name in expected)
-    print(
-        f"{_KILLS.value} kills, {hits} after a new checkpoint; steps {step} and {other_step}; {len(expected)} variables"
-    )
-    print("bit-equal to the undisturbed run" if same else "DIFFERENT from the undisturbed run")
-    return 0 if same and all_done else 1
+        root = pathlib.Path(directory)
+        base = Work("train", 4)
+        base.begun(root / "base")
+        if base.start(root / "base").wait():
+            raise SystemExit("the run that is to be exported and fine-tuned has failed")
+        for name in _CHOSEN.value:
+            work = Work(name, _EPOCHS.value) if name == "train" else Work(name, 4)
+            if name in ("export", "finetune"):
+                work = work._replace(base=root / "base" / "run")
+            (root / name).mkdir()
+            found = disturb(work, root / name, _KILLS.value, random.Random(f"{_SEED.value} {name}"))
+            print(f"{name}: {'DIFFERENT: ' + '; '.join(sorted(set(found))) if found else 'equal'}", flush=True)
+            failed = failed or bool(found)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from odtf import isolated
 from odtf.errors import UserError
 from odtf.evaluation import pixels
 from odtf.evaluation.image_file import ImageFile
-from odtf.tflite import trial
+from odtf.tflite import flatbuffer, trial
 from tests.tflite import handmade
 
 GIVEN = pixels.from_flags("0..1")
@@ -50,7 +51,16 @@ def test_a_file_without_an_end_is_a_line(monkeypatch):
 def test_what_cannot_be_prepared_is_left_to_who_says_it_better(tmp_path):
     trial.check(b"no model", "x.tflite")
     (tmp_path / "x.tflite").write_bytes(b"no model")
-    assert "A TFLite file is needed" in refusal(ImageFile, tmp_path / "x.tflite", GIVEN)
+    line = refusal(ImageFile, tmp_path / "x.tflite", GIVEN)
+    assert "A TFLite file is needed" in line and line.endswith(f". Received: {tmp_path / 'x.tflite'}.")
+
+
+def test_nothing_that_litert_logs_stands_before_the_line(tmp_path, capfd):
+    """A file whose one operator lacks an input: LiteRT refuses it where it prepares it, after a line on XNNPACK."""
+    (tmp_path / "x.tflite").write_bytes(flatbuffer.pack(handmade.model("ADD", (0,), schema.AddOptionsT())))
+    line = refusal(ImageFile, tmp_path / "x.tflite", GIVEN)
+    assert "cannot prepare it. Received: " in line
+    assert capfd.readouterr().err == ""
 
 
 def test_nothing_of_the_current_folder_is_imported(tmp_path, monkeypatch):

@@ -81,7 +81,7 @@ class Run:
 
     @functools.cached_property
     def _opened(self):
-        from odtf.training.cohorts import load_dataset
+        from odtf.training.config_data import load_dataset
 
         return data_record.opened(self.workdir, load_dataset(self.config), self.data_record, print)
 
@@ -317,9 +317,9 @@ def load_teacher(workdir, info=None, allow_code=False):
 
 
 def _stored_answers(path):
-    from odtf.training import cohorts
+    from odtf.training import config_data
 
-    return cohorts.answers_in(path)
+    return config_data.answers_in(path)
 
 
 def teacher_digest(said):

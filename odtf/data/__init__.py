@@ -1,13 +1,14 @@
 """Images and their targets: sources, splits, and a training pipeline that is a pure function of (seed, step)."""
 
 from odtf.data.augment import Augmentation
+from odtf.data.batches import eval_dataset
 from odtf.data.class_tables import Names
 from odtf.data.dataset import ImageDataset, Info, Split, calibration_images
 from odtf.data.domains import Domain, load_domain
 from odtf.data.graph_calls import user_error_from
 from odtf.data.loading import load
 from odtf.data.picture_pairs import LABELS
-from odtf.data.pipeline import TrainPipeline, eval_dataset
+from odtf.data.pipeline import TrainPipeline
 from odtf.data.samples import Target
 from odtf.data.sources import download, framing_options
 from odtf.data.sources.memory import from_arrays

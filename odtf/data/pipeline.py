@@ -1,77 +1,18 @@
 """Batches for training and evaluation, sharded over replicas."""
 
 import dataclasses
-import os
 
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import arguments, mixing, own_augmentation, views
-from odtf.data.augment import Augmentation, augment, crop_and_flip, normalize
+from odtf.data import arguments, batches, mixing, own_augmentation, views
+from odtf.data.augment import Augmentation, augment, crop_and_flip
 from odtf.data.balanced_pool import BalancedPool
 from odtf.data.draws import Share
 from odtf.data.graph_calls import user_error_from
 from odtf.data.pools import Pool
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
-
-
-def _shard_size(batch_size, num_replicas):
-    arguments.integer("num_replicas", num_replicas, 1)
-    if batch_size % num_replicas:
-        raise UserError(
-            f"batch_size is the global batch and must divide by the number of replicas, {num_replicas}."
-            f" Received: batch_size={batch_size}."
-        )
-    return batch_size // num_replicas
-
-
-def _check_replicas(replicas, num_replicas):
-    if not replicas or any(not 0 <= r < num_replicas for r in replicas):
-        raise UserError(f"replicas must name some of 0 to {num_replicas - 1}. Received: replicas={tuple(replicas)}.")
-    return tuple(replicas)
-
-
-def _elements(count, start, replicas, make, streaming):
-    """`make(step, replica)` for every step from `start`, `count` steps or for ever, and every replica within a step."""
-    width = len(replicas)
-    last = np.iinfo(np.int64).max if count is None else (start + count) * width
-    index = tf.data.Dataset.range(start * width, last)
-    ids = np.asarray(replicas, np.int64)
-
-    # No Python control flow to convert, and converting would take most of the tracing.
-    @tf.autograph.experimental.do_not_convert
-    def element(i):
-        return make(i // width, tf.gather(ids, i % width))
-
-    # A batch from memory costs milliseconds and the cores belong to training; reading files is worth several threads.
-    threads = min(8, os.cpu_count() or 1) if streaming else 1
-    parallel = threads if streaming else None
-    options = tf.data.Options()
-    options.deterministic = True
-    options.autotune.enabled = False
-    # Rewriting the graph would copy the tensor that holds all images.
-    options.experimental_optimization.apply_default_optimizations = False
-    options.threading.private_threadpool_size = threads
-    options.threading.max_intra_op_parallelism = 1
-    # The batches are shards already.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return index.map(element, num_parallel_calls=parallel).prefetch(2 * width).with_options(options)
-
-
-def _gather(store, rows, count, others=None):
-    """Images and targets of `count` rows, of shapes that are known while a graph is built.
-
-    Args:
-        store: what has the rows.
-        rows: int64 tensor `[count]`.
-        count: int.
-        others: likewise, of what is apart from the images; None: the same, or there is nothing of the kind.
-    """
-    images, values = store.gather(rows) if others is None else store.gather(rows, others)
-    shapes = {name: (count, *target.array_shape(store.image_shape)) for name, target in store.targets.items()}
-    values = {name: tf.ensure_shape(values[name], shape) for name, shape in shapes.items()}
-    return tf.ensure_shape(images, (count, *store.image_shape)), values
 
 
 class TrainPipeline:
@@ -197,9 +138,9 @@ class TrainPipeline:
         return self._dataset(arguments.integer("start_step", start_step, 0), replicas, num_replicas, count=None)
 
     def _dataset(self, start, replicas, num_replicas, count):
-        shard = _shard_size(self.batch_size, num_replicas)
-        replicas = _check_replicas(replicas, num_replicas)
-        return _elements(
+        shard = batches.shard_size(self.batch_size, num_replicas)
+        replicas = batches.check_replicas(replicas, num_replicas)
+        return batches.elements(
             count, start, replicas, lambda step, r: self._make(step, r * shard, shard), self._store.streaming
         )
 
@@ -236,7 +177,7 @@ class TrainPipeline:
         if self._apart:
             others = self._pool.rows(step, first, size, self._other_seed)
         rows = self._pool.rows(step, first, size)
-        images, values = _gather(self._store, rows, size, others)
+        images, values = batches.gather(self._store, rows, size, others)
         targets = {name: target for name, target in self._store.targets.items() if target.spatial}
         spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
         numbers, answers = views.drawn(share, self._augmentation, self._stored is not None), None
@@ -276,41 +217,3 @@ class TrainPipeline:
 
     def _by_view(self, values):
         return tf.reshape(values, (-1, self.num_views, *values.shape[1:]))
-
-
-def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):
-    """Normalised batches of a split, once and in order, padded so that every replica sees as many of the same shape.
-
-    Args:
-        split: `Split`, or the name of one of the data set's.
-        dataset: `ImageDataset`, whose mean and standard deviation normalise.
-        batch_size: int, of the global batch.
-        replicas: ints, those fed by this process.
-        num_replicas: int, replicas of all processes together.
-
-    Returns:
-        Finite `tf.data.Dataset` of (images float32 `[b, height, width, channels]`, the one target `[b, ...]` or several
-        by name, weights float32 `[b]`: 1, or 0 for padding), `b = batch_size / num_replicas`, in the order of
-        `TrainPipeline.dataset`.
-
-    Raises:
-        UserError: for an unknown split, or if the replicas cannot share the batch.
-    """
-    if isinstance(split, str):
-        if split not in dataset.splits:
-            raise UserError(f"Unknown split: the splits are {', '.join(dataset.splits)}. Received: split={split!r}.")
-        split = dataset.splits[split]
-    batch_size = arguments.integer("batch_size", batch_size, 1)
-    shard = _shard_size(batch_size, num_replicas)
-    replicas = _check_replicas(replicas, num_replicas)
-    with tf.device("/CPU:0"):
-        rows = tf.constant(split.rows, tf.int64)
-
-    def make(step, replica):
-        positions = step * batch_size + replica * shard + tf.range(shard, dtype=tf.int64)
-        images, values = _gather(split.store, tf.gather(rows, tf.minimum(positions, len(split) - 1)), shard)
-        weights = tf.cast(positions < len(split), tf.float32)
-        return normalize(images, dataset.mean, dataset.std), as_batch(values), weights
-
-    steps = -(-len(split) // batch_size)
-    return _elements(steps, 0, replicas, make, split.store.streaming)

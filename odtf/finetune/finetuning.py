@@ -20,7 +20,7 @@ from odtf.finetune.tuned_file import aware_file, figures, is_still_there
 from odtf.finetune.tuning import Lesson, Tuning, quality
 from odtf.finetune.twin import twin_of
 from odtf.tasks import Classification
-from odtf.training import cohorts
+from odtf.training import cohorts, config_data
 
 # What rounding must keep of the stage before it.
 _PRESERVE = {"prune": "zeros", "cluster": "clusters"}
@@ -132,7 +132,7 @@ def _lesson(origin, settings):
     lesson = Lesson(
         task=origin.task,
         dataset=origin.dataset,
-        pipeline=cohorts.make_pipeline(config, origin.dataset),
+        pipeline=config_data.make_pipeline(config, origin.dataset),
         teacher=teacher,
         view=origin.view,
         alpha=settings.alpha,

@@ -4,7 +4,7 @@ import pathlib
 
 from odtf import data, quantization
 from odtf.errors import UserError
-from odtf.training import cohorts, config_checks, data_record, own_losses
+from odtf.training import cohorts, config_checks, config_data, data_record, own_losses
 from odtf.training.experiment import Experiment
 from odtf.training.schedules import make_optimizer, make_schedule
 
@@ -33,9 +33,9 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
     if download:
         for said in ({"name": config.data.name}, *config.data.domains):
             data.download(said["name"], config.data.data_dir)
-    answers = cohorts.stored_answers(config)
+    answers = config_data.stored_answers(config)
     dataset, domains = _load_data(config, workdir, placement, answers)
-    pipeline = cohorts.make_pipeline(config, dataset, domains, answers)
+    pipeline = config_data.make_pipeline(config, dataset, domains, answers)
     synchronized = config.sync_batch_norm and placement.num_replicas > 1
     with placement.strategy.scope():
         method = cohorts.make_method(
@@ -66,12 +66,12 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
 
 def _load_data(config, workdir, placement, answers):
     """Returns data set and domains: those that the run was begun with, where it was."""
-    dataset = cohorts.load_dataset(config)
+    dataset = config_data.load_dataset(config)
     if not data_record.is_begun(workdir):
-        return dataset, cohorts.load_domains(config, dataset)
+        return dataset, config_data.load_domains(config, dataset)
     record = data_record.read(workdir)
     dataset, _ = data_record.opened(workdir, dataset, record, print if placement.is_chief else lambda line: None)
-    domains = cohorts.load_domains(config, dataset)
+    domains = config_data.load_domains(config, dataset)
     if record is not None:
         data_record.check_same(workdir, data_record.changes(record, data_record.of(dataset, domains, answers)))
     return dataset, domains

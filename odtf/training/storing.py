@@ -20,7 +20,7 @@ from odtf.data.answer_arrays import AnswerArrays
 from odtf.errors import UserError
 from odtf.files import disk_errors, make_directory, synced, write_bytes, write_json
 from odtf.methods.shared.frozen_teacher import with_answer
-from odtf.training import cohorts
+from odtf.training import cohorts, config_data
 
 _PROGRESS = "progress.json"
 _LARGEST = float(np.finfo(np.float16).max)
@@ -52,7 +52,7 @@ def store(config, directory, teachers, load_teacher, digest_of, *, number=0, log
     cohorts.set_runtime(config)
     augmentation = data.Augmentation.from_config(config.data.augment)
     views.check_storable(augmentation, number)
-    dataset = cohorts.load_dataset(config)
+    dataset = config_data.load_dataset(config)
     augmentation = data.Augmentation.from_config(config.data.augment, dataset.image_shape)
     work = _Work(config, dataset, augmentation, number, pathlib.Path(directory), log)
     sources = [work.source(said, load_teacher) for said in teachers]

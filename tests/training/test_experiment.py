@@ -10,7 +10,7 @@ import pytest
 from odtf import data, runs, stopping
 from odtf.errors import UserError
 from odtf.methods.base import Method
-from odtf.training import cohorts, experiment, strategy
+from odtf.training import cohorts, config_data, experiment, strategy
 from odtf.training.checkpoints import Checkpoints
 from odtf.training.config import load_config as load
 from odtf.training.config import to_json
@@ -156,7 +156,7 @@ def test_figures_are_those_of_the_chosen_and_of_the_last_epoch(ranked):
     workdir, report = ranked
     logged = {line["epoch"]: line for line in log_of(workdir) if line["kind"] == "validation"}
     config = small(epochs=4)
-    dataset = cohorts.load_dataset(config)
+    dataset = config_data.load_dataset(config)
     method = cohorts.make_method(config, dataset.info, load_teacher=None)
     method.compile(make_optimizer(config.optimizer, make_schedule(config.schedule, 10, config.epochs)))
     Checkpoints(workdir, method).restore()

@@ -11,7 +11,7 @@ from odtf import runs
 from odtf.errors import UserError
 from odtf.methods.shared.divergence import Divergence
 from odtf.tasks.segmentation import Segmentation
-from odtf.training import cohorts, own_losses, preparation, strategy
+from odtf.training import cohorts, config_data, own_losses, preparation, strategy
 from odtf.training.config import free
 from tests.training.test_experiment import small
 
@@ -27,7 +27,7 @@ def config_with(method=None, **task):
 
 def test_the_terms_of_a_method_are_those_of_the_functions():
     config = config_with(supervised=f"{FOCAL}:focal", distil=f"{FOCAL}:squares")
-    method = cohorts.make_method(config, cohorts.load_dataset(config).info, load_teacher=None)
+    method = cohorts.make_method(config, config_data.load_dataset(config).info, load_teacher=None)
     random = np.random.RandomState(0)
     one, two = random.normal(size=(2, 5, 10)).astype("float32")
     targets = np.arange(5).astype("int32")
@@ -117,7 +117,7 @@ def test_it_is_judged_on_several_replicas_alike(mirrored, tmp_path):
     (tmp_path / "bad.py").write_text(BAD)
     for loss, message in ((f"{FOCAL}:focal", None), (f"{tmp_path}/bad.py:scalar", r"one float per example.*\(\)")):
         config = config_with(supervised=loss)
-        info = cohorts.load_dataset(config).info
+        info = config_data.load_dataset(config).info
         with mirrored.scope():
             method = cohorts.make_method(config, info, load_teacher=None, synchronized=True)
             method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=3)

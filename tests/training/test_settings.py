@@ -16,7 +16,7 @@ from tensorflow.python.framework import config as tf_config
 from odtf import data, export, run_exports
 from odtf.errors import UserError
 from odtf.quantization.range import Range
-from odtf.training import bounds, cohorts, experiment, preparation, strategy
+from odtf.training import bounds, cohorts, config_data, experiment, preparation, strategy
 from odtf.training.config import default_config, free, leaves, to_json
 from odtf.training.schedules import make_optimizer, make_schedule, optimizer_arguments
 from tests.training.test_experiment import log_of, small, train
@@ -181,13 +181,13 @@ def test_determinism_and_precision_are_set_for_all_that_is_built(monkeypatch):
 
 @pytest.fixture(scope="module")
 def digits():
-    return cohorts.load_dataset(default_config())
+    return config_data.load_dataset(default_config())
 
 
 def test_a_batch_has_as_many_images_and_views_as_the_config_says(digits):
     config = small(batch_size=100)
     config.data.num_views = 2
-    pipeline = cohorts.make_pipeline(config, digits)
+    pipeline = config_data.make_pipeline(config, digits)
     assert pipeline.batch(0)[0].shape == (100, 2, 8, 8, 1)
     assert pipeline.steps_per_epoch == len(digits.splits["train"]) // 100
 
@@ -196,7 +196,7 @@ def test_splits_and_pixels_are_those_of_the_config(digits):
     config = default_config()
     config.data.validation_fraction, config.data.max_train_examples = 0.25, 64
     config.data.mean, config.data.std = (0.25,), (0.5,)
-    dataset = cohorts.load_dataset(config)
+    dataset = config_data.load_dataset(config)
     sizes = {name: len(split) for name, split in dataset.splits.items()}
     rest = 1797 - sizes["test"]
     assert sizes["train"] == 64

@@ -14,7 +14,7 @@ from odtf.data import splits, stored_answers
 from odtf.data.answer_arrays import pixel_sums
 from odtf.errors import UserError
 from odtf.methods.shared.given_answers import GivenAnswers
-from odtf.training import cohorts, data_record, storing, strategy
+from odtf.training import cohorts, config_data, data_record, storing, strategy
 from odtf.training.config import default_config, free
 from tests.methods.tiny import least
 
@@ -70,7 +70,7 @@ def pipeline(answers, augment=AUGMENT, seed=0, **changes):
     config = config_of(augment, seed)
     for key, value in changes.items():
         config.data[key] = value
-    return cohorts.make_pipeline(config, cohorts.load_dataset(config), answers=answers)
+    return config_data.make_pipeline(config, config_data.load_dataset(config), answers=answers)
 
 
 # What they are ------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_another_seed_splits_the_same_images_otherwise(stored, teachers):
     model = next(iter(teachers.values()))
     numbers = set(np.load(stored.directory / "index.npy"))
     config = config_of(seed=3)
-    train = cohorts.load_dataset(config).splits["train"]
+    train = config_data.load_dataset(config).splits["train"]
     assert not set(train.keys) <= numbers
     with pytest.raises(UserError, match=r"must be to all training images, 24 .*without data.max_train_examples"):
         pipeline(stored, seed=3)
@@ -166,7 +166,7 @@ def test_what_was_stopped_goes_on(stored, teachers, tmp_path, monkeypatch):
 
 def arrays_of(model):
     """What another framework would write: views made by hand, in numpy."""
-    dataset = cohorts.load_dataset(config_of())
+    dataset = config_data.load_dataset(config_of())
     split = storing.training_images(dataset)
     images = np.pad(split.images, ((0, 0), (1, 1), (1, 1), (0, 0)))
     views = []
@@ -187,7 +187,7 @@ def arrays(teachers):
 
 
 def test_arrays_of_another_framework_are_those_of_the_same_teacher(stored, arrays, tmp_path):
-    names = cohorts.load_dataset(config_of()).names
+    names = config_data.load_dataset(config_of()).names
     turned = arrays["logits"][..., ::-1]
     np.savez(tmp_path / "a.npz", **{**arrays, "logits": turned}, names=names[::-1])
     found = store([str(tmp_path / "a.npz")], tmp_path / "answers")
@@ -248,7 +248,7 @@ def test_a_changed_file_is_refused(name, stored, tmp_path):
 
 def test_other_images_are_refused(stored):
     config = config_of()
-    dataset = cohorts.load_dataset(config)
+    dataset = config_data.load_dataset(config)
     split = dataset.splits["train"]
     store_of = split.store
     images, values = store_of.read(np.arange(len(store_of)))
@@ -256,11 +256,11 @@ def test_other_images_are_refused(stored):
     images[split.rows[4], 3, 3] ^= 1
     dataset.splits["train"] = data.Split(data.MemoryStore(images, values, store_of.targets), split.rows)
     with pytest.raises(UserError, match=rf"1 of 24 with other pixels, the first of them number {split.rows[4]} "):
-        cohorts.make_pipeline(config, dataset, answers=stored)
+        config_data.make_pipeline(config, dataset, answers=stored)
     dataset.splits["train"] = split
     dataset.names = dataset.names[::-1]
     with pytest.raises(UserError, match=r"answers in .* are of the classes 0, 1"):
-        cohorts.make_pipeline(config, dataset, answers=stored)
+        config_data.make_pipeline(config, dataset, answers=stored)
 
 
 def test_a_method_of_features_refuses_them(stored, tmp_path):
@@ -345,7 +345,7 @@ def test_bfloat16_leaves_the_answers_as_they_are(stored):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        info = cohorts.load_dataset(config_of()).info
+        info = config_data.load_dataset(config_of()).info
         method = cohorts.make_method(config_of(teacher=str(stored.directory)), info, runs.load_teacher)
     finally:
         keras.config.set_dtype_policy(before)
@@ -365,7 +365,7 @@ def test_two_replicas_see_the_shares_of_one(stored, mirrored):
         placement = strategy.Placement(scope)
         with scope.scope():
             config = config_of(teacher=str(stored.directory))
-            info = cohorts.load_dataset(config).info
+            info = config_data.load_dataset(config).info
             method = cohorts.make_method(config, info, runs.load_teacher, synchronized=True)
             method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=3)
         batches = placement.distribute(lambda replicas, count: made.dataset(0, replicas=replicas, num_replicas=count))

@@ -262,6 +262,8 @@ def test_a_full_disk_harms_nothing_that_was_there(file_size, refused, zygote, gr
     assert re.search(rf"Cannot write .*({refused}): File too large\. What was there is untouched", line), line
     after = content(workdir)
     assert after.pop("log.jsonl").startswith(before.pop("log.jsonl")), "lines may be added"
+    launches = [json.loads(files.pop("launches.json", '{"launches": []}'))["launches"] for files in (before, after)]
+    assert launches[1][: len(launches[0])] == launches[0], "and launches"
     assert before.items() <= after.items()
     added = [name for name in after.keys() - before.keys() if not name.startswith("tensorboard/")]
     if added != ["chosen/step-2.npz"]:

@@ -4,7 +4,7 @@ import pathlib
 import statistics
 
 from odtf import pictures
-from odtf.compare import curves, gains_plot, images_plot, ratios, side_by_side
+from odtf.compare import gains_plot, images_plot, learning_curves, ratios, side_by_side
 from odtf.compare.cells import each, in_markdown, interval, mean_and_std, range_of
 from odtf.compare.plan import EQUAL
 from odtf.files import is_plain, make_directory, write_json, write_text
@@ -40,7 +40,7 @@ def write(result, path, ratio_to=(), at_end=False):
     make_directory(path.parent)
     write_json(path, result)
     write_text(path.with_suffix(".md"), markdown)
-    plots = {".png": gains_plot.draw, ".curves.png": curves.draw, ".images.png": images_plot.draw}
+    plots = {".png": gains_plot.draw, ".curves.png": learning_curves.draw, ".images.png": images_plot.draw}
     drawn = [text for suffix, draw in plots.items() for text in pictures.save(path.with_suffix(suffix), draw, result)]
     files = [str(path), str(path.with_suffix(".md")), *dict.fromkeys(drawn)]
     return f"\n{markdown}\n{', '.join(files)}"

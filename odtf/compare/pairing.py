@@ -6,7 +6,7 @@ import re
 import statistics
 
 from odtf import workdir_lock
-from odtf.compare import baseline, child_runs, curves
+from odtf.compare import baseline, child_runs, learning_curves
 from odtf.compare.plan import stretched
 from odtf.compare.remaining import Remaining
 from odtf.compare.spreads import gain_of, summary
@@ -36,7 +36,7 @@ def run(plan, workdir, *, peer=None, every_peer=False, log=print, allow_code=Fal
         dict: "seeds", "equal", "metric" (what `metric_of` returns) and "rows", for each config, and peer where that is
         asked for: label, method, peer (None: the student), images (how many it may train on; None: all), train_images
         (how many it does; None where no run says it), network (of the student), batch_size, learning_rate, pairs,
-        compression (what `Compressions.of` returns), curves (what `odtf.compare.curves.of` returns) and the statistics
+        compression (what `Compressions.of` returns), curves (of `odtf.compare.learning_curves`) and the statistics
         of `summary`. A pair has seed; student, alone and typical (the values of the peers as large as the student, on
         average); val_gain and test_gain; teacher; members, of how many networks the student is made, of which the first
         is the one alone; and got, for the method's whole run, the student within it and the network alone: epochs,
@@ -118,7 +118,7 @@ class _Comparison:
             "learning_rate": alone.config.schedule.learning_rate,
             "pairs": pairs,
             "compression": compression,
-            "curves": curves.of([(m, p["student"]["name"], a) for p, m, a in found], metric["name"]),
+            "curves": learning_curves.of([(m, p["student"]["name"], a) for p, m, a in found], metric["name"]),
             **summary(pairs, metric),
         }
 

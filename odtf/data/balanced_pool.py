@@ -58,14 +58,19 @@ class BalancedPool:
         seed = tf.constant(self._seed if seed is None else seed, tf.int64)
         positions = first + tf.range(size, dtype=tf.int64)
         # So that a class does not stand at the same places of every batch, beside the same others.
-        places = _shuffled(positions, tf.stack([seed, step]), self._batch_size - 1)
+        places = _shuffled(positions, tf.stack([seed, step, step]), self._batch_size - 1)
         drawn = step * self._batch_size + places
         kind, rank = drawn % self._classes, drawn // self._classes
         count = tf.gather(self._counts, kind)
         passes = rank // count
-        seeds = tf.stack([tf.fill(tf.shape(kind), seed), passes * self._classes + kind], axis=1)
+        seeds = tf.stack([tf.fill(tf.shape(kind), seed), passes, kind], axis=1)
         return tf.gather(self._rows, tf.gather(self._offsets, kind) + _shuffled(rank % count, seeds, count - 1))
 
 
 def _shuffled(index, seed, most):
-    return tf.random.experimental.index_shuffle(index, tf.cast(seed, tf.uint32), tf.cast(most, tf.int64))
+    """Each index after the shuffle of 0 to `most` by its seed, of three numbers.
+
+    The operation itself: its wrapper pads seeds of two numbers to three along the wrong axis where there are several.
+    """
+    seed, most = tf.cast(seed, tf.uint32), tf.cast(most, tf.int64)
+    return tf.raw_ops.RandomIndexShuffle(index=index, seed=seed, max_index=most, rounds=4)

@@ -4,7 +4,7 @@ import json
 import pathlib
 
 from odtf import sealed
-from odtf.compare import curves, gains_plot, images_plot, markdown
+from odtf.compare import gains_plot, images_plot, learning_curves, markdown
 from odtf.errors import UserError
 from odtf.page import html
 from odtf.sections import Figure, Note, Section, Table
@@ -80,13 +80,13 @@ def write(result, path):
     by_images = "Gain over the number of images."
     learning = "Validation after every epoch: mean of the seeds, and from the least to the greatest."
     tables = [block for text, table in markdown.others(result) for block in (Table(table), Note(text))]
-    sections = [
-        Section("Gains", (Figure(caption, gains_plot.draw, (result, _INCHES)), Table(values), Note(told))),
-        *([Section("Side by side", (Figure(by_images, images_plot.draw, (result,)), *tables))] if tables else []),
-        *([Section("Learning curves", (Figure(learning, curves.draw, (result,)),))] if curves.any_of(result) else []),
-        Section("What each run got", (Table(budgets), Note(got))),
-        Section("Every seed", (Table(_seeds(result)),)),
-    ]
+    sections = [Section("Gains", (Figure(caption, gains_plot.draw, (result, _INCHES)), Table(values), Note(told)))]
+    if tables:
+        sections.append(Section("Side by side", (Figure(by_images, images_plot.draw, (result,)), *tables)))
+    if learning_curves.any_of(result):
+        sections.append(Section("Learning curves", (Figure(learning, learning_curves.draw, (result,)),)))
+    sections.append(Section("What each run got", (Table(budgets), Note(got))))
+    sections.append(Section("Every seed", (Table(_seeds(result)),)))
     return html.write(path, f"Comparison of {len(rows)} config{'s' if len(rows) > 1 else ''}", summary, sections)
 
 

@@ -46,7 +46,10 @@ class Trainings:
         networks = {"peer_0": data["network"]} if solo else self.networks or both
         key = self.task["metric"]
         peers = [
-            {"name": name, "params": 10, "network": spec, f"val_{key}": value, f"test_{key}": value - i / 10}
+            {
+                **{"name": name, "params": 10, "macs": 100, "network": spec, f"val_{key}": value},
+                **{f"{split}_{key}": value - i / 10 for split in ("test", "last_test")},
+            }
             for i, (name, spec) in enumerate(networks.items())
         ]
         return {

@@ -54,7 +54,8 @@ def test_runs_of_other_images_are_not_compared(trainings, tmp_path):
     """As where images came while the runs were trained; a run whose images are not recorded is not checked."""
 
     def record(workdir, images):
-        record = {"name": "digits", "names": ["a", "b"], "mean": [0.5], "std": [0.2], "domains": []}
+        record = {"name": "digits", "names": ["a", "b"], "image_shape": [8, 8, 1], "mean": [0.5], "std": [0.2]}
+        record |= {"domains": []}
         data_record.write(workdir, {**record, "splits": {"train": {"images": images}, "test": {"images": 4}}})
 
     compare([OD], tmp_path, seeds=2)

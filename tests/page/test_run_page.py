@@ -40,7 +40,7 @@ def workdir(tmp_path):
         "dataset": "digits",
         "seed": 7,
         "peers": peers,
-        "teacher": {"val_top1": 0.9, "test_top1": 0.89},
+        "teacher": {"val_top1": 0.9, "test_top1": 0.89, "last_test_top1": 0.89},
         "student": {**peers[1], "epoch": 2, "step": 20, "sha256": None},
         "exports": [export],
         "seconds": {"train": 12.0, "export": 1.0},

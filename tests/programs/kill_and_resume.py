@@ -26,7 +26,7 @@ from absl import app, flags
 _COMMANDS = ("train", "export", "compare", "finetune")
 _CHOSEN = flags.DEFINE_list("commands", list(_COMMANDS), "Which commands.")
 _KILLS = flags.DEFINE_integer("kills", 20, "How often to end each.")
-_SEED = flags.DEFINE_integer("seed", 0, "Seeds the signals and their times.")
+_SEED = flags.DEFINE_integer("kill_seed", 0, "Seeds the signals and their times.")
 _EPOCHS = flags.DEFINE_integer("epochs", 60, "Length of the training that is disturbed.")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

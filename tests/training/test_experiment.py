@@ -174,7 +174,9 @@ def test_figures_are_those_of_the_chosen_and_of_the_last_epoch(ranked):
 def test_a_finished_run_is_not_trained_again(whole, monkeypatch):
     monkeypatch.setattr(experiment.Experiment, "_train", None)
     path = whole[0] / "report.json"
-    made = {"exports": [{"path": "export/phone/student_int8.tflite"}], "finetuned": [{"mode": "qat"}]}
+    row = {"path": "export/phone/student_int8.tflite", "target": "phone", "quantization": "int8", "bytes": 1}
+    row |= {"test_top1": 0.5, "agreement": None, "latency_us_p50": 1.0}
+    made = {"exports": [row], "finetuned": [{"mode": "qat"}]}
     report = runs.read_report(whole[0])
     path.write_text(json.dumps({**report, **made}))
     again = train(small(), whole[0])

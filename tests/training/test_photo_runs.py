@@ -9,7 +9,7 @@ from odtf import stopping
 from odtf.errors import UserError
 from odtf.methods.shared.divergence import Divergence
 from odtf.tasks import Classification, Retrieval, Segmentation
-from odtf.training import experiment
+from odtf.training import experiment, preparation
 from odtf.training.config import free
 from tests.data.conftest import write_images
 from tests.training.test_experiment import assert_same_weights, last_weights, small, train
@@ -22,7 +22,7 @@ from tests.training.test_phases import _stopping
         (Classification(), "kl", True, None),
         (Classification(), "dist", True, None),
         (Classification(), "dkd", True, "the divergence 'dkd'"),
-        (Classification(), "kl", False, "the method 'Solo'"),
+        (Classification(), "kl", False, "the method 'OnlineDistillationCheap'"),
         (Retrieval(), "kl", True, "the task 'retrieval'"),
         (Segmentation(), "kl", True, "the task 'segmentation'"),
     ],
@@ -31,8 +31,8 @@ def test_who_takes_mixed_labels(task, divergence, mixes, refused):
     method = types.SimpleNamespace(divergence=Divergence(divergence, task), task=task, mixes=mixes)
     expected = pytest.raises(UserError, match=rf"0 would be right for both\. Received: {refused}\.$")
     with nullcontext() if refused is None else expected:
-        experiment._check_mixed(small(), method, types.SimpleNamespace(mixes=True))
-    experiment._check_mixed(small(), method, types.SimpleNamespace(mixes=False))
+        preparation._check_mixed(small(), method, types.SimpleNamespace(mixes=True))
+    preparation._check_mixed(small(), method, types.SimpleNamespace(mixes=False))
 
 
 def test_a_run_with_mixed_labels_and_balanced_classes_goes_on_bit_by_bit(tmp_path, monkeypatch):

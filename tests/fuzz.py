@@ -10,6 +10,7 @@ Keras, ONNX Runtime or Pillow makes of the same bytes; or with one line and stat
 and a command that repeats each case that ended otherwise. Exit status 1 if there is one.
 """
 
+import argparse
 import collections
 import concurrent.futures
 import json
@@ -20,19 +21,9 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-from absl import app, flags
-
 from tests.fuzzing import kinds
 from tests.fuzzing.ground import Ground
 from tests.zygote import Zygote
-
-_CASES = flags.DEFINE_integer("cases", 300, "How many cases.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Of all of them.")
-_KINDS = flags.DEFINE_list("kinds", [], "Kinds of cases; all by default.")
-_ONLY = flags.DEFINE_integer("only", None, "The number of one case, to repeat it.")
-_KEEP = flags.DEFINE_string("keep", None, "Where the files of cases that end otherwise are kept.")
-_GROUND = flags.DEFINE_string("ground", None, "Where what is mutated is made, once; a temporary directory by default.")
-_JOBS = flags.DEFINE_integer("jobs", 2, "Cases at the same time.", lower_bound=1)
 
 RIGHT, REFUSED = "right", "refused in one line"
 GOOD = (RIGHT, REFUSED)
@@ -148,36 +139,48 @@ def table(outcomes):
     return "\n".join([f"{len(outcomes):,} cases", *rows])
 
 
-def _one_job(job, numbers, folder):
+def _one_job(job, numbers, folder, options):
     with Zygote() as zygote:
         ground = Ground(zygote, pathlib.Path(folder, f"ground-{job}"))
         found = []
-        for outcome in fuzz(zygote, ground, numbers, _SEED.value, _KINDS.value, _KEEP.value):
+        for outcome in fuzz(zygote, ground, numbers, options.seed, options.kinds, options.keep):
             found.append(outcome)
             if outcome.outcome not in GOOD:
                 print(f"{outcome.number} {outcome.kind}: {outcome.outcome}: {outcome.err.strip()[-300:]}", flush=True)
         return found
 
 
-def main(argv):
+def _options():
+    # Not absl's flags: modules that a test imports have no flags, which all share.
+    parser = argparse.ArgumentParser("fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=300, help="how many cases")
+    parser.add_argument("--seed", type=int, default=0, help="of all of them")
+    parser.add_argument("--kinds", type=lambda text: text.split(","), default=[], help="kinds of cases; all by default")
+    parser.add_argument("--only", type=int, help="the number of one case, to repeat it")
+    parser.add_argument("--keep", help="where the files of cases that end otherwise are kept")
+    parser.add_argument("--ground", help="where what is mutated is made, once; a temporary directory by default")
+    parser.add_argument("--jobs", type=int, default=2, help="cases at the same time")
+    return parser.parse_args()
+
+
+def main():
     """Runs the cases and prints the table."""
-    del argv
-    numbers = range(_CASES.value) if _ONLY.value is None else [_ONLY.value]
-    jobs = min(_JOBS.value, len(numbers))
+    options = _options()
+    numbers = range(options.cases) if options.only is None else [options.only]
+    jobs = min(options.jobs, len(numbers))
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(jobs) as threads:
-        where = _GROUND.value or folder
-        parts = threads.map(lambda job: _one_job(job, numbers[job::jobs], where), range(jobs))
+        where = options.ground or folder
+        parts = threads.map(lambda job: _one_job(job, numbers[job::jobs], where, options), range(jobs))
         outcomes = [outcome for part in parts for outcome in part]
     print(table(outcomes))
     bad = [outcome for outcome in outcomes if outcome.outcome not in GOOD]
     for outcome in sorted(bad):
-        kinds_given = f" --kinds={','.join(_KINDS.value)}" if _KINDS.value else ""
-        print(f"python -m tests.fuzz --seed={_SEED.value} --only={outcome.number}{kinds_given}  # {outcome.outcome}")
-        if _ONLY.value is not None:
+        kinds_given = f" --kinds={','.join(options.kinds)}" if options.kinds else ""
+        print(f"python -m tests.fuzz --seed={options.seed} --only={outcome.number}{kinds_given}  # {outcome.outcome}")
+        if options.only is not None:
             print(*map(repr, outcome.command), outcome.err, sep="\n")
     return 1 if bad else 0
 
 
 if __name__ == "__main__":
-    sys.argv[0] = "fuzz"
-    app.run(main)
+    sys.exit(main())

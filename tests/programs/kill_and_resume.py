@@ -9,6 +9,7 @@ them which files there are, and that no process goes on. A command that ended be
 directory. Exit status 0 if all is equal.
 """
 
+import argparse
 import json
 import pathlib
 import random
@@ -21,13 +22,8 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-from absl import app, flags
 
 _COMMANDS = ("train", "export", "compare", "finetune")
-_CHOSEN = flags.DEFINE_list("commands", list(_COMMANDS), "Which commands.")
-_KILLS = flags.DEFINE_integer("kills", 20, "How often to end each.")
-_SEED = flags.DEFINE_integer("kill_seed", 0, "Seeds the signals and their times.")
-_EPOCHS = flags.DEFINE_integer("epochs", 60, "Length of the training that is disturbed.")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -174,26 +170,34 @@ def disturb(work, root, kills, draw):
     return found
 
 
-def main(argv):
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--commands", type=lambda text: text.split(","), default=_COMMANDS, help="which commands")
+    parser.add_argument("--kills", type=int, default=20, help="how often to end each")
+    parser.add_argument("--seed", type=int, default=0, help="seeds the signals and their times")
+    parser.add_argument("--epochs", type=int, default=60, help="length of the training that is disturbed")
+    return parser.parse_args()
+
+
+def main():
     """Disturbs each command and says what differs."""
-    del argv
-    failed = False
+    options, failed = _options(), False
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
         base = Work("train", 4)
         base.begun(root / "base")
         if base.start(root / "base").wait():
             raise SystemExit("the run that is to be exported and fine-tuned has failed")
-        for name in _CHOSEN.value:
-            work = Work(name, _EPOCHS.value) if name == "train" else Work(name, 4)
+        for name in options.commands:
+            work = Work(name, options.epochs) if name == "train" else Work(name, 4)
             if name in ("export", "finetune"):
                 work = work._replace(base=root / "base" / "run")
             (root / name).mkdir()
-            found = disturb(work, root / name, _KILLS.value, random.Random(f"{_SEED.value} {name}"))
+            found = disturb(work, root / name, options.kills, random.Random(f"{options.seed} {name}"))
             print(f"{name}: {'DIFFERENT: ' + '; '.join(sorted(set(found))) if found else 'equal'}", flush=True)
             failed = failed or bool(found)
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

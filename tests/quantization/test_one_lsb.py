@@ -14,7 +14,8 @@ from odtf.quantization import lower
 from odtf.quiet import quiet
 from tests.quantization.conftest import aware, normalized, randomized
 
-TAILS = ("", "norm", "relu", "norm_relu")
+# With a stride everything is folded as without one: there the longest tail has all that a tail can have.
+TAILS = {1: ("", "norm", "relu", "norm_relu"), 2: ("norm_relu",)}
 CHANNELS, RANGE = 12, (-3.0, 3.0)
 
 
@@ -51,8 +52,8 @@ def network(shape):
     """One network with a branch for every case."""
     image = keras.Input(shape)
     branches = dict(others(image))
-    for strides, tail in itertools.product((1, 2), TAILS):
-        for kind, layer in layers(strides).items():
+    for strides, tails in TAILS.items():
+        for tail, (kind, layer) in itertools.product(tails, layers(strides).items()):
             name = "_".join(filter(None, (kind, f"stride{strides}", tail)))
             y = layer(image, name)
             if "norm" in tail:
@@ -83,7 +84,7 @@ def test_the_file_is_the_training_time_forward_pass():
     images[0, 0, 0, :2] = RANGE
     rewritten = aware(network(shape), images)
     expected = {name: tap.numpy() for name, tap in rewritten(images).items()}
-    assert len(expected) == 8 * 2 * 4 + 10
+    assert len(expected) == 8 * (4 + 1) + 10
     lowered = {name: lower(rewritten, name) for name in expected}
     lowered |= {f"{name}_split": lower(rewritten, name, "split") for name in expected if name.startswith("grouped")}
     run = converted(lowered, shape).get_signature_runner("serve")

@@ -1,11 +1,13 @@
 """Bad input on the command lines: status 2, one line that says what is wrong, and no file touched."""
 
+import functools
 import json
 import os
 import pathlib
 import re
 import shutil
 import socket
+import stat
 import string
 import zipfile
 
@@ -158,7 +160,19 @@ def port():
 
 def content(root):
     """Every file and directory below `root`, with what is in it."""
-    return {str(p.relative_to(root)): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))}
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for path in (os.path.join(folder, name) for name in (*folders, *files)):
+            about = os.stat(path)
+            # Read again only where somebody has written to it since.
+            written = about.st_ino, about.st_size, about.st_mtime_ns
+            found[os.path.relpath(path, root)] = _read(path, written) if stat.S_ISREG(about.st_mode) else None
+    return found
+
+
+@functools.cache
+def _read(path, written):
+    return pathlib.Path(path).read_bytes()
 
 
 def the_line(status, err, program):

@@ -1,5 +1,6 @@
 """What every test may use: two logical CPUs for replicas, optional packages, real data that lie beside the checkout."""
 
+import contextlib
 import gc
 import os
 import pathlib
@@ -64,12 +65,22 @@ def pytest_collection_modifyitems(config, items):
         items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
+@contextlib.contextmanager
+def eager(wanted=True):
+    """Steps run as they are written, without a graph: of a few, tracing would be most of the time."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(wanted)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
 @pytest.fixture(scope="module")
 def eagerly():
-    """All steps of a file run as they are written, without a graph: of a few, tracing would be most of the time."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    """All steps of a file are `eager`."""
+    with eager():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

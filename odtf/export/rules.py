@@ -37,7 +37,7 @@ def check_limits(content, target):
     Raises:
         VerificationError: naming the operator and its output.
     """
-    model = flatbuffer.unpack(content)
+    model = flatbuffer.look(content)
     graph = model.subgraphs[0]
     shapes = [tuple(map(int, tensor.shape)) if tensor.shape is not None else () for tensor in graph.tensors]
     image = int(graph.inputs[0])
@@ -69,7 +69,7 @@ def check_scales(content):
     Raises:
         VerificationError: naming the operator that writes, or the tensor that holds, such values.
     """
-    model = flatbuffer.unpack(content)
+    model = flatbuffer.look(content)
     graph = model.subgraphs[0]
     makers = {int(output): flatbuffer.operator_name(model, op) for op in graph.operators for output in op.outputs}
     for index, tensor in enumerate(graph.tensors):

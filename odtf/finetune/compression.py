@@ -27,7 +27,7 @@ def kernels(content):
     Returns:
         list of (operator's name, int8 array, axis of the output channels).
     """
-    model = flatbuffer.unpack(content)
+    model = flatbuffer.look(content)
     graph, found = model.subgraphs[0], []
     for op in graph.operators:
         name = flatbuffer.operator_name(model, op)

@@ -107,7 +107,7 @@ def activations(content):
 
 
 def _model(content):
-    model = flatbuffer.unpack(content)
+    model = flatbuffer.look(content)
     if len(model.subgraphs) != 1:
         raise ValueError(f"An arena is planned for one subgraph. Received: {len(model.subgraphs)} subgraphs")
     return model

@@ -1,6 +1,7 @@
 """Reading and rewriting TFLite files as objects of their schema."""
 
 import collections
+import functools
 
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
@@ -36,6 +37,17 @@ def unpack(content):
     return schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
 
 
+def look(content):
+    """Returns the model in `content` as `unpack` does, to be looked at and not changed: who asks next gets the same."""
+    return _last(bytes(content))
+
+
+# One file is looked at by one after the other: its operators, limits, scales, memory.
+@functools.lru_cache(maxsize=1)
+def _last(content):
+    return unpack(content)
+
+
 def pack(model):
     """Returns the bytes of a `schema.ModelT`, equal parts stored once; equal models give equal bytes."""
     model.buffers = [_aligned(buffer) for buffer in model.buffers]
@@ -54,7 +66,7 @@ def operators(content):
         dict from operator name to count, in order of name: builtin names as in the schema (`"CONV_2D"`), others as
         `"CUSTOM:<code>"`; TensorFlow's own kernels show as `"CUSTOM:Flex..."`.
     """
-    model = unpack(content)
+    model = look(content)
     counts = collections.Counter()
     for graph in model.subgraphs:
         counts.update(operator_name(model, op) for op in graph.operators)
@@ -77,7 +89,7 @@ def last_operator(content, passing):
         content: bytes of a TFLite file.
         passing: names of operators to look behind, which move or store values alone.
     """
-    model = unpack(content)
+    model = look(content)
     graph = model.subgraphs[0]
     made_by = {int(output): op for op in graph.operators for output in op.outputs}
     tensor, name = int(graph.outputs[0]), None
@@ -99,7 +111,7 @@ def interface(content):
         Two dicts with `"name"`, `"type"` (such as `"int8"`), `"shape"` (tuple), `"scale"` and `"zero_point"` (0 for a
         tensor without quantisation): of the input and of the output.
     """
-    graph = unpack(content).subgraphs[0]
+    graph = look(content).subgraphs[0]
     return [_describe(graph.tensors[index]) for index in (graph.inputs[0], graph.outputs[0])]
 
 

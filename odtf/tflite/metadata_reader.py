@@ -38,7 +38,7 @@ def read(content):
         UserError: if the metadata are corrupt.
     """
     try:
-        stored = flatbuffer.read_metadata(flatbuffer.unpack(content), ENTRY)
+        stored = flatbuffer.read_metadata(flatbuffer.look(content), ENTRY)
         if stored is None:
             return None, None
         root = table.Table(bytearray(stored), encode.Get(packer.uoffset, stored, 0))
@@ -62,7 +62,7 @@ def read_resize(content, known):
         UserError: if what it says is none of them.
     """
     try:
-        stored = flatbuffer.read_metadata(flatbuffer.unpack(content), FURTHER_ENTRY)
+        stored = flatbuffer.read_metadata(flatbuffer.look(content), FURTHER_ENTRY)
         if stored is None:
             return None
         resize = json.loads(stored)["resize"]

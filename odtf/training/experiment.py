@@ -169,11 +169,11 @@ class Experiment:
     # The end --------------------------------------------------------------------------------------------------------
 
     def _report(self, progress):
-        """Reads the test split, once with the last weights and once with the chosen ones, and returns the report."""
+        """Reads the test split, with the last weights and, if they are others, the chosen ones; returns the report."""
         last = self._figures()
         chosen_at = progress["chosen"]
         self.checkpoints.load_chosen(chosen_at["step"], chosen_at.get("sha256"))
-        chosen = self._figures()
+        chosen = last if chosen_at["step"] == self.total_steps else self._figures()
         peers = []
         for name, network in self.method.peers.items():
             about = {**report_lib.cost_of(network, self.method.task), "network": cohorts.network_of(self.method, name)}

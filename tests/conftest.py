@@ -16,8 +16,10 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import pytest
 import tensorflow as tf
+from keras.src.trainers import trainer
 from tensorflow.lite.python import lite
 from tensorflow.python.distribute import cross_device_ops
+from tensorflow.python.util import tf_stack
 
 # Possible only before the first operation of the process.
 tf.config.set_logical_device_configuration(
@@ -95,9 +97,24 @@ def garbage_of_tests_alone():
 
 
 @pytest.fixture(autouse=True, scope="session")
+def one_stack_for_all_operations():
+    """TensorFlow notes for every operation of a graph who made it, and below pytest the stack has a hundred frames."""
+    stack = tf_stack.extract_stack()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf_stack, "extract_stack", lambda stacklevel=1: stack)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def conversions_that_collect_nothing():
     """The converter collects all garbage whenever it has converted: half a second each in a process of many tests."""
     lite.gc = types.SimpleNamespace(collect=lambda: None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def xla_where_it_is_asked_for():
+    """Keras compiles with XLA whatever a plain model learns or predicts: seconds on a CPU, for a few small batches."""
+    trainer.Trainer._resolve_auto_jit_compile = lambda model: False
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,9 @@ def fit(model, **options):
 
 @pytest.fixture(scope="module")
 def trained():
-    model = compiled(quantization.quantization_aware(small(), momentum=0.5, input_range=(0, 255)))
+    # By XLA, as Keras would by itself: tests/conftest.py.
+    model = quantization.quantization_aware(small(), momentum=0.5, input_range=(0, 255))
+    model = compiled(model, jit_compile=True)
     phases = []
     watch = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: phases.append((schedules_of(model)[0].phase, bool(bounds(model).any())))
@@ -61,9 +63,14 @@ def test_the_schedule_goes_through_its_phases(trained):
     assert len(history["val_loss"]) == 4 and np.all(np.isfinite(history["loss"]))
 
 
-def test_the_file_answers_as_the_model(trained):
+@pytest.fixture(scope="module")
+def runner(trained):
+    """The model's file."""
+    return Runner(int8_file(trained[0]))
+
+
+def test_the_file_answers_as_the_model(trained, runner):
     model, _, _ = trained
-    runner = Runner(int8_file(model))
     assert runner.input["quantization"] == (1.0, -128) and runner.output["dtype"] is np.int8
     levels = np.abs(runner.predict(PIXELS) - model.predict(PIXELS, verbose=0)) * 256
     assert levels.max() < 2.01 and np.mean(levels > 0.5) < 0.2
@@ -77,13 +84,12 @@ def test_the_model_that_was_given_is_left_as_it_was():
         np.testing.assert_array_equal(one, other)
 
 
-def test_saved_and_loaded_it_answers_and_goes_on_alike(trained, tmp_path):
+def test_saved_and_loaded_it_answers_and_goes_on_alike(trained, runner, tmp_path):
     model, _, _ = trained
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(PIXELS, verbose=0), model.predict(PIXELS, verbose=0))
-    one, other = (Runner(int8_file(each)).predict(PIXELS) for each in (loaded, model))
-    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(Runner(int8_file(loaded)).predict(PIXELS), runner.predict(PIXELS))
     schedule = quantization.ScheduleCallback(epochs=4, delay_epochs=1, freeze_batch_norm_epochs=1)
     fit(loaded, epochs=4, initial_epoch=3, callbacks=[schedule])
     assert {each.phase for each in schedules_of(loaded)} == {"frozen"}
@@ -118,10 +124,10 @@ def test_several_outputs(kind):
     rewritten = quantization.quantization_aware(model)
     rewritten(PIXELS, training=True)
     outputs = rewritten(PIXELS)
-    for number, name in enumerate("ab"):
-        runner = Runner(int8_file(rewritten, number if kind is list else name))
-        found, wanted = runner.predict(rounded(runner)), outputs[number if kind is list else name]
-        assert np.max(np.abs(found - wanted)) < 2.01 * runner.output["quantization"][0]
+    output = 1 if kind is list else "a"
+    runner = Runner(int8_file(rewritten, output))
+    found, wanted = runner.predict(rounded(runner)), outputs[output]
+    assert np.max(np.abs(found - wanted)) < 2.01 * runner.output["quantization"][0]
     with pytest.raises(ValueError, match="named"):
         int8_file(rewritten)
 

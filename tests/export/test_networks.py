@@ -17,7 +17,8 @@ from tests.export.conftest import KINDS, normalized
 _LOGITS = dataclasses.replace(PHONE, finished=False)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# All are deployed to these layers: that a deployed one computes the same is shown for every kind in tests/models.
+@pytest.mark.parametrize("kind", ["od_cheap group", "resnet8 ghost"])
 def test_float_file_equals_the_student(kind, student, digits, tmp_path):
     row = export_student(student(kind), digits, tmp_path, target=_LOGITS, quantization="float32", max_examples=64)
     images, _ = digits.splits["validation"].take(np.arange(64))

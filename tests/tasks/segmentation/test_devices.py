@@ -36,11 +36,17 @@ def exported(scenes, tmp_path_factory):
     """Function from a network, a target and what its file gives to the row of the file, and the network."""
 
     @functools.cache
-    def export_one(name, target, answers=None):
+    def network_of(name):
         network = randomized(models.build(NETWORKS[name], scenes.image_shape, heads.Pixels(11), seed=0, name="peer"))
+        return network, {}  # What it was converted to, of which several targets make their files.
+
+    @functools.cache
+    def export_one(name, target, answers=None):
+        network, memory = network_of(name)
         options = {"task": Segmentation(answers=answers), "calibration_examples": 16, "max_examples": 4}
         folder = tmp_path_factory.mktemp("devices")
-        return export.export_student(network, scenes, folder, target=target, max_drop=1.0, **options), network
+        row = export.export_student(network, scenes, folder, target=target, max_drop=1.0, memory=memory, **options)
+        return row, network
 
     return export_one
 

@@ -12,7 +12,6 @@ from odtf import methods
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import peer_seed
 from odtf.methods.shared.players import Player
-from odtf.tasks import Classification
 from tests import variable_order
 from tests.methods.conftest import NETWORK, few_peers, make_batch, make_method, meaningful
 
@@ -114,13 +113,10 @@ def test_terms_are_per_example_and_the_loss_is_their_sum(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_label_smoothing_reaches_every_supervised_term_and_nothing_else(name, batch, sgd):
-    method = make_method(name, **few_peers(name), task=Classification(label_smoothing=0.3))
-    method.compile(sgd, steps_per_epoch=1)
+def test_label_smoothing_reaches_every_supervised_term_and_nothing_else(name, batch):
+    method = stepped(name)[0]
     labels, outputs = tf.constant(batch[1]), method(batch[0], training=True)
-    smooth = method.loss_terms(labels, outputs)
-    method.task.label_smoothing = 0.0
-    plain = method.loss_terms(labels, outputs)
+    smooth, plain = (_terms_smoothed(method, smoothing, labels, outputs) for smoothing in (0.3, 0.0))
     assert smooth.keys() == plain.keys()
     for term in smooth:
         network, _, kind = term.partition("/")
@@ -133,6 +129,12 @@ def test_label_smoothing_reaches_every_supervised_term_and_nothing_else(name, ba
         np.testing.assert_allclose(smooth[term], expected, rtol=1e-4, err_msg=term)
 
 
+def _terms_smoothed(method, smoothing, labels, outputs):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(method.task, "label_smoothing", smoothing)
+        return method.loss_terms(labels, outputs)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_peers_that_start_different_stay_different(name):
     for path, one, other in stepped(name)[3]:
@@ -141,9 +143,9 @@ def test_peers_that_start_different_stay_different(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_survive_a_file(name, batch, tmp_path):
-    method = make_method(name, seed=1, **few_peers(name))
+    method = trained(name)[0]
     method.save_weights(tmp_path / "w.weights.h5")
-    other = make_method(name, seed=2, **few_peers(name))
+    other = make_method(name, seed=2, **few_peers(name), **LABELS_FIRST.get(name, {}))
     # By which weights are found again, in this process or another.
     assert [variable.path for variable in method.variables] == [variable.path for variable in other.variables]
     before = other(batch[0])["peer_0"]["logits"].numpy()

@@ -165,7 +165,8 @@ def test_one_pass_of_the_trunk_for_every_view(views, num_views):
     method = make_method(NAME, num_peers=2)
     method.compile(keras.optimizers.SGD(0.1), steps_per_epoch=1)
     images = views[0][:, :2] if num_views > 1 else views[0][:, 0]
-    graph = tf.function(method.step).get_concrete_function((tf.constant(images), tf.constant(views[1]))).graph
+    step = tf.function(method.step, autograph=False)
+    graph = step.get_concrete_function((tf.constant(images), tf.constant(views[1]))).graph
     forward = [op for op in graph.get_operations() if op.type == "Conv2D" and op.inputs[0].shape[1:] == (8, 8, 1)]
     assert len(forward) == 2 * num_views  # The trunk of the peers and that of their means.
     assert all(op.inputs[0].shape[0] == 16 for op in forward)

@@ -80,8 +80,7 @@ def test_domains_join_in_their_epochs_alone(tmp_path):
         np.testing.assert_array_equal(got[1], want[1])
 
 
-@pytest.mark.parametrize("num_views", [1, 2])
-@pytest.mark.parametrize("budget", [0, 100])
+@pytest.mark.parametrize(("num_views", "budget"), [(1, 100), (2, 0)])
 def test_shards_are_together_the_global_batch(tmp_path, num_views, budget):
     """Also across the epochs in which a domain joins; a later start goes on where the steps are."""
     dataset, name = scenes(8), write(tmp_path / "near", 5, 100)

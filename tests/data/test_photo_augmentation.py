@@ -164,18 +164,16 @@ def dataset(count=24):
     return make_dataset(count, (9, 11, 3))
 
 
+# Each draws numbers of its own for every image and step, so that one case may have them all.
+IMAGES_ALONE = {"crop_area": (0.2, 1.0), "flip": True, "color": 0.4, "hue": 0.1, "rand_augment": (2, 9), "cutout": 3}
 SPECS = {
-    "crop": {"crop_area": (0.08, 1.0), "flip": True},
-    "colors": {"color": 0.4, "hue": 0.1},
-    "rand_augment": {"rand_augment": (2, 9), "flip": True},
     "mixup": {"mixup": 0.8},
     "cutmix": {"cutmix": 1.0},
-    "all": {"crop_area": (0.2, 1.0), "hue": 0.1, "rand_augment": (2, 9), "mixup": 0.2, "cutmix": 1.0, "cutout": 3},
+    "all": {**IMAGES_ALONE, "mixup": 0.2, "cutmix": 1.0},
 }
 
 
-@pytest.mark.parametrize("num_views", [1, 2])
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(("name", "num_views"), [("mixup", 1), ("cutmix", 2), ("all", 1), ("all", 2)])
 def test_one_replica_equals_two_and_a_resume_equals_the_run(name, num_views):
     pipeline = data.TrainPipeline(dataset(), batch_size=8, seed=5, augment=SPECS[name], num_views=num_views)
     for step in (0, 4):

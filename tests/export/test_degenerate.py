@@ -1,5 +1,7 @@
 """Networks with dead, constant and oddly scaled parts: every target takes them, quantised after training or in it."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -19,19 +21,30 @@ def exported(network, digits, folder, chosen):
     return rows
 
 
+# What a phone's file has besides is an input of three channels, a softmax, and on a GPU numbers of 16 bits.
+FOR_EVERY_TARGET = ("dead branch", "huge kernel under its norm", "large activations", "constant logits")
+
+
+@pytest.fixture(scope="module")
+def network(digits):
+    """Function from a case to its network, which several files are made of."""
+    return functools.cache(lambda case: make(CASES[case], digits))
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_quantised_after_training(case, digits, tmp_path):
-    chosen = [*every_target("int8"), (TARGETS["soc"], "int16x8")]
-    rows = exported(make(CASES[case], digits), digits, tmp_path, chosen)
+def test_quantised_after_training(case, network, digits, tmp_path):
+    chosen = [(TARGETS["soc"], "int8"), (TARGETS["soc"], "int16x8")]
+    if case in FOR_EVERY_TARGET:
+        chosen = [*every_target("int8"), (TARGETS["soc"], "int16x8")]
+    rows = exported(network(case), digits, tmp_path, chosen)
     assert len(rows) == len(chosen)
     assert all(row["error"] < 0.3 for row in rows), {(row["target"], row["quantization"]): row["error"] for row in rows}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_trained_quantised(case, digits, tmp_path):
-    network = make(CASES[case], digits)
+def test_trained_quantised(case, network, digits, tmp_path):
     image_range = quantization.pixel_range(digits.mean, digits.std)
-    aware = quantization.quantization_aware(network, input_range=image_range)
+    aware = quantization.quantization_aware(network(case), input_range=image_range)
     for layer in aware._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # Its statistics are part of the case.

@@ -5,6 +5,8 @@ import json
 from odtf import __version__
 from odtf.data import framing
 from odtf.export.c_array import resolver_name
+from odtf.export.templating import environment_of, snippet_of
+from odtf.targets.web_packages import LITERT_JS
 from odtf.tflite import flatbuffer
 from odtf.tflite.arena import arena
 
@@ -34,16 +36,8 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
     Returns:
         dict from file name to bytes.
     """
-    import jinja2
-
     tensors = flatbuffer.interface(content)
-    places = [jinja2.FileSystemLoader(task.templates)] if task.templates else []
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([*places, jinja2.PackageLoader("odtf.export")]),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # Markdown, not HTML.
-        keep_trailing_newline=True,
-    )
+    environment = environment_of(task)
     name, embedded = array
     height, width, channels = tensors[0]["shape"][1:]
     card = environment.get_template(f"{CARD}.j2").render(
@@ -57,13 +51,14 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
         has_picture=has_picture,
         file=f"student_{row['quantization']}",
         info=info,
+        litert_js=LITERT_JS,
         metrics=task.metrics,
         pixels=height * width * channels,
         quantization=row["quantization"],
         resolvers=[resolver_name(operator) for operator in flatbuffer.operators(embedded)],
         framing=framing.note(info.resize),
         row={"vela": None, **row},
-        snippet=_snippet(environment, task, target),
+        snippet=snippet_of(environment, task, target.snippet),
         stored=_stored(tensors),
         target=target,
         task=task.card(info, target),
@@ -73,13 +68,6 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
     )
     report = {key: row[key] for key in ("target", "quantization", "bytes", "sha256")} | {"checks": checks}
     return {CARD: card.encode(), REPORT: (json.dumps(report, indent=1) + "\n").encode()}
-
-
-def _snippet(environment, task, target):
-    """Returns the name of the template that shows a file's use: the task's own, or one for any task; None without."""
-    names = [task.snippets.get(target.snippet), f"snippet_{target.snippet}.md.j2"]
-    known = environment.list_templates()
-    return next((name for name in names if name in known), None)
 
 
 def _stored(tensors):

@@ -12,6 +12,15 @@ from odtf.tflite.arena import arena
 
 CARD = "MODEL_CARD.md"
 REPORT = "verification.json"
+# The newest releases for apps that public sources name, and when they were looked up. Google's own Maven and CocoaPods
+# say which are newer.
+_MOBILE = {
+    "litert": "2.3.2",
+    "mediapipe": "1.0.0",
+    "litert_ios": "2.17.0",
+    "mediapipe_ios": "0.10.35",
+    "looked_up": "27 November 2026",
+}
 # C++ types whose names are not the tensor's with "_t" behind.
 _CPP_TYPES = {"float32": "float", "bool": "bool"}
 # What firmware writes into the input for a pixel, by the input's type.
@@ -53,6 +62,7 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
         info=info,
         litert_js=LITERT_JS,
         metrics=task.metrics,
+        mobile=_MOBILE,
         pixels=height * width * channels,
         quantization=row["quantization"],
         resolvers=[resolver_name(operator) for operator in flatbuffer.operators(embedded)],

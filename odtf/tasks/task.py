@@ -84,8 +84,8 @@ class Task:
         arguments_of_terms: mapping from "supervised" or "distil" to names of the constructor's arguments that matter in
             that term alone: where a config names a function of the user's own for it, they are refused.
         snippets: mapping from a target's kind of snippet ("android", "firmware", "web") to the name of a template that
-            shows the use of a file, in `templates`. For firmware and the web there is one that serves any task. "page"
-            is the one of a web page that shows answers its own way: it extends "browser.html.j2".
+            shows the use of a file, in `templates`. For each there is one that serves any task; a task's own may extend
+            it. "page" is that of a web page which shows answers its own way: it extends "browser.html.j2".
     """
 
     name = ""

@@ -76,8 +76,10 @@ def _main(argv):
     if given and file.says_pixels:
         raise UserError(f"The file says itself how it takes pixels: {file.pixels.source}. Received: {given.source}.")
     result = prediction.predict(file, folder, task, names=labels, options=options)
+    # Before they are printed: whoever reads along may have left.
+    written = prediction.write(result, _CSV.value, _JSON.value)
     print(prediction.render(result))
-    if written := prediction.write(result, _CSV.value, _JSON.value):
+    if written:
         print(f"\nAll of it: {', '.join(written)}")
 
 

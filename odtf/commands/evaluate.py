@@ -105,7 +105,7 @@ def _main(argv):
     evaluator.check_options(task, options)
     file = ImageFile(path, given, _THREADS.value, _RESIZE.value)
     if _LABELS.value is not None:
-        file.name_outputs(renaming.read_names(_LABELS.value))
+        file.name_outputs(renaming.read_names(_LABELS.value, distinct=False))
     against = ImageFile(_AGAINST.value, given, _THREADS.value, _RESIZE.value) if _AGAINST.value else None
     if given and file.says_pixels and (against is None or against.says_pixels):
         raise UserError(f"The file says itself how it takes pixels: {file.pixels.source}. Received: {given.source}.")

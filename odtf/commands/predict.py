@@ -71,7 +71,7 @@ def _main(argv):
     task = tasks.make(_TASK.value)
     options = {flag.name: flag.value for flag in (_SCORES, _LABEL_OFFSET) if flag.value is not None}
     evaluator.check_options(task, options)
-    labels = None if _LABELS.value is None else renaming.read_names(_LABELS.value)
+    labels = None if _LABELS.value is None else renaming.read_names(_LABELS.value, distinct=False)
     file = ImageFile(path, given, _THREADS.value, _RESIZE.value)
     if given and file.says_pixels:
         raise UserError(f"The file says itself how it takes pixels: {file.pixels.source}. Received: {given.source}.")

@@ -82,7 +82,7 @@ def by_litert(content, images):
     (image,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
     answers = []
     for one in images:
-        values = one.astype(np.float32) / np.float32(255.0)
+        values = one.astype(np.float32) * np.float32(1.0 / 255.0)
         if image["dtype"] != np.float32:
             scale, zero_point = image["quantization"]
             limits = np.iinfo(image["dtype"])
@@ -97,23 +97,26 @@ def by_litert(content, images):
 @pytest.mark.parametrize("described", [False, True], ids=["bare", "metadata"])
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("kind", ["float32", "uint8", "int8"])
-def test_a_file_of_plain_tensorflow_is_judged_as_litert_answers(kind, end, described, weights, digits, tmp_path):
+def test_a_file_of_plain_tensorflow_is_judged_as_litert_answers(
+    kind, end, described, weights, digits, tmp_path, monkeypatch
+):
     _, images, labels = digits
     content = made(weights, end, kind)
     answers = by_litert(content, images)
+    given = pixels.from_flags("0..1") if kind == "float32" else None
     if described:
-        content = metadata.attach(content, NAMES, name="foreign", description="digits", version="1")
+        # A deviation of 255: pixels in [0, 1].
+        write = metadata._floats
+        monkeypatch.setattr(metadata, "_floats", lambda b, v: write(b, [255.0 if x == 1.0 else x for x in v]))
+        content, given = metadata.attach(content, NAMES, name="foreign", description="digits", version="1"), None
     path = tmp_path / "foreign.tflite"
     path.write_bytes(content)
-    given = pixels.from_flags("0..1") if kind == "float32" and not described else None
-    if kind == "float32" and described:
-        # The metadata that odtf writes are of its own files, whose floats are 0 to 255.
-        pytest.skip("metadata of a float file say its normalisation: test_evaluation.py")
     file = ImageFile(path, given)
+    assert (file.names == list(NAMES)) == described and ("metadata" in file.pixels.source) == described
     np.testing.assert_array_equal(file.answers(images), answers.astype(np.float64))
     result, study = evaluator.evaluate(file, "digits", Classification())
     assert result["file"]["scores"] == ("logits" if end == "logits" else "probabilities")
-    assert result["top1"] == np.mean(answers.argmax(-1) == labels) and result["top1"] > 0.85
+    assert result["top1"] == pytest.approx(np.mean(answers.argmax(-1) == labels)) and result["top1"] > 0.85
     matrix = np.zeros((10, 10), int)
     np.add.at(matrix, (labels, answers.argmax(-1)), 1)
     np.testing.assert_array_equal(study.confusion(), matrix)
@@ -176,7 +179,7 @@ def test_some_of_the_classes_of_a_file_are_found_by_label(weights, digits, photo
     matrix = np.zeros((2, 2), int)
     np.add.at(matrix, (truth, answers), 1)
     np.testing.assert_array_equal(study.confusion(), matrix)
-    assert result["top1"] == np.mean(answers == truth) > 0.9
+    assert result["top1"] == pytest.approx(np.mean(answers == truth)) and result["top1"] > 0.9
 
     with pytest.raises(UserError, match="tells 2 classes apart"):
         evaluator.evaluate(ImageFile(tmp_path / "bare.tflite"), f"folder:{folder}", Classification())

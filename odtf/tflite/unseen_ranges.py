@@ -7,7 +7,7 @@ from odtf.tflite import flatbuffer
 from odtf.tflite.weight_scales import store, stored
 
 # The converter takes a range of 1e-6 where it saw nothing: 4e-9 a step of int8, 2e-11 of int16. XNNPACK has no kernel
-# from usual scales to such a one, and the int16 sum of LiteRT ends the process. A sum of two of them gets Inf.
+# from usual scales to such a one, and the int16 sum of LiteRT ends the process.
 _LARGEST_STEPS = {schema.TensorType.INT8: 1e-8, schema.TensorType.INT16: 4e-11}
 _BIASES = {schema.TensorType.INT32: np.int32, schema.TensorType.INT64: np.int64}
 # The places of the image and the biases among an operator's inputs; the weights are always at 1.
@@ -43,8 +43,7 @@ def scale_unseen(model):
 
 
 def _is_unseen(tensor):
-    step = _step(tensor)
-    return tensor.type in _LARGEST_STEPS and (0.0 < step <= _LARGEST_STEPS[tensor.type] or not np.isfinite(step))
+    return 0.0 < _step(tensor) <= _LARGEST_STEPS.get(tensor.type, 0.0)
 
 
 def _step(tensor):

@@ -220,27 +220,9 @@ def test_a_part_of_all_splits_is_a_choice_of_its_own(weights, digits, tmp_path):
     assert result["examples"] == study.confusion().sum() == 50
 
 
-def test_answers_are_written_before_anybody_reads_them(weights, photos, tmp_path, zygote, monkeypatch):
-    """A table that cannot be printed costs no result."""
-    from odtf.commands import predict
-    from odtf.evaluation import prediction
-
-    order = []
-    monkeypatch.setattr(prediction, "write", lambda *_: order.append("written") or ["x"])
-    monkeypatch.setattr(prediction, "render", lambda *_: order.append("shown") or "")
-    monkeypatch.setattr(prediction, "predict", lambda *_, **__: {})
+def test_answers_are_written_before_anybody_reads_them(weights, photos, tmp_path, zygote):
+    """What cannot be written is said in place of a table, not after it."""
     path = tmp_path / "foreign.tflite"
     path.write_bytes(made(weights, "logits", "uint8"))
-    for name, value in (("_IMAGES", str(photos[0])), ("_CSV", None), ("_JSON", None), ("_LABELS", None)):
-        monkeypatch.setattr(predict, name, _Flag(name[1:].lower(), value))
-    for name, value in (("_TASK", "classification"), ("_THREADS", 1), ("_PIXELS", None), ("_MEAN", None)):
-        monkeypatch.setattr(predict, name, _Flag(name[1:].lower(), value))
-    for name in ("_STD", "_RESIZE", "_SCORES", "_LABEL_OFFSET"):
-        monkeypatch.setattr(predict, name, _Flag(name[1:].lower(), None))
-    predict._main(["odtf-predict", str(path)])
-    assert order == ["written", "shown"]
-
-
-class _Flag:
-    def __init__(self, name, value):
-        self.name, self.value = name, value
+    status, out, err = zygote.run("odtf-predict", str(path), f"--images={photos[0]}", "--csv=/dev/full")
+    assert (status, out) == (2, "") and "No space left on device" in err

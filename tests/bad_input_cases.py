@@ -352,7 +352,7 @@ EXPORT = [
     export("holds no finished run", "no config.json", "--workdir=$file"),
     export("holds no finished run", "no report.json", "--workdir=$unfinished"),
     export("has the peers peer_0", "'peer_9'", "--workdir=$done", "--peer=peer_9"),
-    export("one of <ethos-u55.ethos-u65.micro.phone.*soc.all>", "--target=watch", "--workdir=$done", "--target=watch"),
+    export("one of <ethos-u55.ethos-u65.micro.phone.*soc.web.all>", "--target=watch", "--workdir=$done", "--target=watch"),
     export("soc target takes int8 or int16x8", "'float16'", "--workdir=$done", "--quantization=float16"),
     export("one of <int8.int16x8", "--quantization=int4", "--workdir=$done", "--quantization=int4"),
     export("report.json is damaged: it must be JSON", r"line \d+ column", "--workdir=$report_cut"),

@@ -2,6 +2,7 @@
 
     odtf-evaluate runs/digits/export/soc/student_int8.tflite --data=digits
     odtf-evaluate foreign.tflite --data=folder:photos --pixels=-1..1 --json=foreign.json
+    odtf-evaluate imagenet.tflite --data=folder:photos --labels=imagenet.txt --split=all
     odtf-evaluate student.tflite --data=cifar10 --data_dir=DATA --against=other.tflite --threads=2
     odtf-evaluate brightness.tflite --data=digits --task=my_package.brightness:Brightness
 
@@ -30,7 +31,7 @@ _TASK = flags.DEFINE_string("task", "classification", f"What the output means: {
 _DATA = flags.DEFINE_string("data", None, f"What to evaluate on: {names.data_sets()}.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS prepared the set.")
 _DOWNLOAD = cli.define_download()
-_SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "The images to evaluate on.")
+_SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test", "all"], "The images to evaluate on.")
 _SEED = flags.DEFINE_integer(
     "seed",
     0,
@@ -61,6 +62,7 @@ _RESIZE = flags.DEFINE_enum(
     ["stretch", "fit", "crop"],
     "The way of images to the size of a file that does not say it: stretched, all of them on black, or their centre.",
 )
+_LABELS = flags.DEFINE_string("labels", None, "Text file with the name of each output, for a file that has none.")
 _SCORES = flags.DEFINE_enum(
     "scores",
     None,
@@ -94,6 +96,7 @@ def _main(argv):
     tasks.check(_TASK.value)
     given = pixels.from_flags(_PIXELS.value, _MEAN.value, _STD.value)
     import_tensorflow()
+    from odtf.data import renaming
     from odtf.evaluation import evaluator, presentation
     from odtf.evaluation.image_file import ImageFile
 
@@ -101,6 +104,8 @@ def _main(argv):
     options = {flag.name: flag.value for flag in (_SCORES, _LABEL_OFFSET) if flag.value is not None}
     evaluator.check_options(task, options)
     file = ImageFile(path, given, _THREADS.value, _RESIZE.value)
+    if _LABELS.value is not None:
+        file.name_outputs(renaming.read_names(_LABELS.value, distinct=False))
     against = ImageFile(_AGAINST.value, given, _THREADS.value, _RESIZE.value) if _AGAINST.value else None
     if given and file.says_pixels and (against is None or against.says_pixels):
         raise UserError(f"The file says itself how it takes pixels: {file.pixels.source}. Received: {given.source}.")

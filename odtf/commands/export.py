@@ -7,9 +7,10 @@
     odtf-export --model=FILE.keras --data=folder:photos --labels=labels.txt --pixels=-1..1 --target=all --output=DIR
 
 soc (TFLite Micro and Ethos-U alike), micro, ethos-u55 and ethos-u65 (compiled by Vela as well): int8 in and out, a C
-array beside it. phone and phone-gpu: RGB in, probabilities out, labels in the file's metadata. The file is run over the
-validation and test splits, and given to the target's own tools where they are installed, before it is called good; it
-lands in WORKDIR/export/TARGET with its model card and verification report, and in report.json.
+array beside it. phone and phone-gpu: RGB in, probabilities out, labels in the file's metadata. web: the phone's file
+and a page that shows it at work in a browser; `npm install` there, or --web_library, completes it. The file is run over
+the validation and test splits, and given to the target's own tools where they are installed, before it is called good;
+it lands in WORKDIR/export/TARGET with its model card and verification report, and in report.json.
 
 all: each of them. A target that cannot take the network is named with the reason, the others are written, and the exit
 status is 2.
@@ -23,6 +24,8 @@ output stands, --pixels (or --mean and --std) what the model takes; where neithe
 refused.
 """
 
+import pathlib
+
 from absl import flags
 
 from odtf import runs, workdir_lock
@@ -32,6 +35,7 @@ from odtf.commands.model_flags import ModelFlags
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 from odtf.targets import QUANTIZATIONS, TARGETS
+from odtf.targets.web_packages import find_web_library
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
 _TARGET = cli.define_choice("target", "soc", [*TARGETS, "all"], "What the file is for.")
@@ -47,12 +51,18 @@ _BUDGET = flags.DEFINE_string(
     None,
     f"NAME=NUMBER,... with {', '.join(budget.QUANTITIES)}: choose peer and quantisation within these limits.",
 )
+_WEB_LIBRARY = flags.DEFINE_string(
+    "web_library",
+    None,
+    "Folder in which `npm install @litertjs/core` was run: what a page needs of it is copied beside it.",
+)
 _ALLOW_CODE = cli.define_allow_code("the workdir")
 _OF_MODEL = ModelFlags([_WORKDIR, _PEER, _ALLOW_CODE])
 
 
 def _main(argv):
     cli.no_arguments(argv)
+    _check_library()
     if _OF_MODEL.are_given:
         _export_model()
         return
@@ -76,6 +86,7 @@ def _main(argv):
 
         options = _TARGET.value, _QUANTIZATION.value, _PEER.value
         report = export_workdir(workdir, *options, allow_code=_ALLOW_CODE.value)
+    _add_library(report["exports"], workdir)
     print(f"\n{render(report)}")
 
 
@@ -84,6 +95,7 @@ def _export_everywhere(workdir):
     from odtf.training.report import render
 
     report, refused = export_everywhere(workdir, _QUANTIZATION.value, _PEER.value, _ALLOW_CODE.value)
+    _add_library(report["exports"], workdir)
     print(f"\n{render(report)}")
     _print_notes(report["exports"], refused)
 
@@ -98,10 +110,31 @@ def _export_model():
     options = {"target": _TARGET.value, "quantization": _QUANTIZATION.value, "budget": limits and _BUDGET.value}
     arguments = _OF_MODEL.arguments()
     rows, refused = export_model(**arguments, **options)
+    _add_library(rows)
     if rows:
         report = {"task": task_row(arguments["task"])}
         print(f"\n{render_exports(rows, metric_of(report), report['task']['agreement'])}")
     _print_notes(rows, refused)
+
+
+def _check_library():
+    """Refuses a library that is not there, or for which no page is written: before the work begins."""
+    if _WEB_LIBRARY.value is None:
+        return
+    if _TARGET.value not in ("all", *(target.name for target in TARGETS.values() if target.page)):
+        raise UserError(f"--web_library is for a web page, --target=web or all. Received: --target={_TARGET.value}.")
+    find_web_library(_WEB_LIBRARY.value)
+
+
+def _add_library(rows, base="."):
+    """Brings the library beside the pages of some rows, whose paths may be relative to `base`."""
+    if _WEB_LIBRARY.value is None:
+        return
+    from odtf.export import add_web_library
+
+    for folder in {(pathlib.Path(base) / row["path"]).parent for row in rows}:
+        if (folder / "index.html").exists():
+            add_web_library(folder, _WEB_LIBRARY.value)
 
 
 def _print_notes(rows, refused):

@@ -71,13 +71,15 @@ def _main(argv):
     task = tasks.make(_TASK.value)
     options = {flag.name: flag.value for flag in (_SCORES, _LABEL_OFFSET) if flag.value is not None}
     evaluator.check_options(task, options)
-    labels = None if _LABELS.value is None else renaming.read_names(_LABELS.value)
+    labels = None if _LABELS.value is None else renaming.read_names(_LABELS.value, distinct=False)
     file = ImageFile(path, given, _THREADS.value, _RESIZE.value)
     if given and file.says_pixels:
         raise UserError(f"The file says itself how it takes pixels: {file.pixels.source}. Received: {given.source}.")
     result = prediction.predict(file, folder, task, names=labels, options=options)
+    # Before they are printed: whoever reads along may have left.
+    written = prediction.write(result, _CSV.value, _JSON.value)
     print(prediction.render(result))
-    if written := prediction.write(result, _CSV.value, _JSON.value):
+    if written:
         print(f"\nAll of it: {', '.join(written)}")
 
 

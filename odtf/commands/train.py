@@ -62,6 +62,21 @@ def _main(argv):
 
 def _train(config, workdir, placement):
     """Trains, and exports what the config names."""
+    from odtf.training import config_data
+
+    with config_data.one_data_set():
+        report = _train_and_export(config, workdir, placement)
+    if not placement.is_chief:
+        return
+    from odtf.training.report import render
+
+    print(f"\n{render(report)}\n\nAll of it: {os.path.join(workdir, 'report.json')}")
+    if _REPORT.value:
+        _write_page(workdir, _ALLOW_CODE.value or runs.own_names(config))
+
+
+def _train_and_export(config, workdir, placement):
+    """Returns the report of the run."""
     from odtf.run_exports import export_workdir
     from odtf.training import strategy
 
@@ -69,16 +84,10 @@ def _train(config, workdir, placement):
         report = runs.train(config, workdir, placement, _ALLOW_CODE.value, _DOWNLOAD.value)
     except strategy.WORKER_LOST as error:
         raise strategy.worker_lost(error, placement) from error
-    if not placement.is_chief:
-        return
-    from odtf.training.report import render
-
-    for target in config.export.targets:
+    for target in config.export.targets if placement.is_chief else ():
         allowed = _ALLOW_CODE.value or runs.own_names(config)
         report = export_workdir(workdir, target, config.export.quantization, allow_code=allowed)
-    print(f"\n{render(report)}\n\nAll of it: {os.path.join(workdir, 'report.json')}")
-    if _REPORT.value:
-        _write_page(workdir, _ALLOW_CODE.value or runs.own_names(config))
+    return report
 
 
 def _write_page(workdir, allowed):

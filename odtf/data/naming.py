@@ -8,7 +8,7 @@ from odtf.errors import UserError
 _REFUSED = ("Cc", "Cs", "Zl", "Zp")
 
 
-def cleaned(names, source):
+def cleaned(names, source, distinct=True):
     """Returns names of classes as they are written everywhere: files of labels, metadata, C++ sources, CSV, pictures.
 
     A name is one line of UTF-8. Spaces around it go, and an accent and its letter become one character, so that what
@@ -17,18 +17,19 @@ def cleaned(names, source):
     Args:
         names: sequence of names, of any type.
         source: where they are from, for errors.
+        distinct: whether no two may be equal; outputs that nobody asks for may be.
 
     Returns:
         tuple of str, as many and in the same order.
 
     Raises:
-        UserError: if a name is blank, no UTF-8, more than a line, or after cleaning equal to another.
+        UserError: if a name is blank, no UTF-8, more than a line, or equal to another that it must not be.
     """
-    found = {}
+    found, texts = {}, []
     for name in names:
         text = unicodedata.normalize("NFC", str(name)).strip()
         problem = _problem(text)
-        if problem is None and text in found:
+        if problem is None and distinct and text in found:
             problem = f"equal to {found[text]!a}, but for spaces or the way accents are written"
             if str(name) == found[text]:
                 problem = "there twice"
@@ -38,7 +39,8 @@ def cleaned(names, source):
                 f"Received: {str(name)!a} of {source}, which is {problem}."
             )
         found[text] = str(name)
-    return tuple(found)
+        texts.append(text)
+    return tuple(texts)
 
 
 def _problem(text):

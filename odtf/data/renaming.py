@@ -44,8 +44,12 @@ def in_order(dataset, names):
     return dataclasses.replace(dataset, names=Names(names, colors), splits=splits, colors=tuple(colors))
 
 
-def read_names(labels):
+def read_names(labels, distinct=True):
     """Returns names of outputs, a list of str: those given, or those in a text file, one a line.
+
+    Args:
+        labels: names, or the path of a file.
+        distinct: as for `odtf.data.naming.cleaned`.
 
     Raises:
         UserError: if the file cannot be read, a line in it is empty, or a name is none that a file can carry.
@@ -53,7 +57,7 @@ def read_names(labels):
     if not isinstance(labels, str | pathlib.Path):
         if not isinstance(labels, collections.abc.Iterable):
             raise UserError(f"labels are names, or the path of a file with one a line. Received: labels={labels!r}.")
-        return list(naming.cleaned(labels, "labels"))
+        return list(naming.cleaned(labels, "labels", distinct))
     try:
         # Editors of some systems begin a file with a mark of its encoding.
         lines = [line.strip() for line in pathlib.Path(labels).read_text("utf-8-sig").split("\n")]
@@ -64,7 +68,7 @@ def read_names(labels):
     if not lines or not all(lines):
         empty = lines.index("") + 1 if lines else 1
         raise UserError(f"Labels are a text file, one name a line. Received: {labels}, whose line {empty} is empty.")
-    return list(naming.cleaned(lines, labels))
+    return list(naming.cleaned(lines, labels, distinct))
 
 
 class _Store:

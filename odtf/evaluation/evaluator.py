@@ -1,5 +1,6 @@
 """One or two files over one split of a data set."""
 
+import dataclasses
 import inspect
 import sys
 
@@ -7,10 +8,11 @@ import numpy as np
 import tqdm
 
 from odtf import data
-from odtf.data.splits import chunk
+from odtf.data.splits import chunk, subset
 from odtf.errors import UserError
 from odtf.metrics import references_of
 
+ALL = "all"
 _CHUNK = 64
 
 
@@ -38,7 +40,7 @@ def evaluate(
         against: another `ImageFile` or None, for the agreement of the two.
         options: mapping of further arguments of the task's `reader`, or None.
         data_dir: where TFDS prepared the set.
-        split: "test", "validation" or "train".
+        split: "test", "validation" or "train"; "all" for the images of each, as of a folder that is judged whole.
         seed, validation_fraction: of the validation split, where it is taken from the training images: those of the
             run, or the file is judged by images that it was trained on.
         max_examples: evaluate on a seeded choice of that many; None for all.
@@ -55,12 +57,13 @@ def evaluate(
     check_options(task, options)
     both = [file] + ([against] if against else [])
     references = references_of(task.metrics)
-    if split in references:
-        raise UserError(f"The task {task.name!r} compares with the {split} split itself. Received: --split={split}.")
+    if split in references or (split == ALL and references):
+        taken = split if split in references else next(iter(references))
+        raise UserError(f"The task {task.name!r} compares with the {taken} split itself. Received: --split={split}.")
 
     def load(image_size, resize, channels):
         # Streamed, and with one training image: only what is evaluated is read.
-        whole = split == "train" or "train" in references
+        whole = split in ("train", ALL) or "train" in references
         return data.load(
             name,
             data_dir=data_dir,
@@ -75,6 +78,8 @@ def evaluate(
         )
 
     sets = {key: load(*key) for key in dict.fromkeys(map(_images_of, both))}
+    if split == ALL:
+        sets = {key: dataclasses.replace(one, splits={ALL: _Whole(one.splits)}) for key, one in sets.items()}
     dataset = sets[_images_of(file)]
     if split not in dataset.splits:
         raise UserError(f"--split must be one of {', '.join(dataset.splits)}. Received: --split={split}.")
@@ -104,6 +109,46 @@ def evaluate(
     if against:
         result["against"] = {"file": _describe(against, readers[1]), **found["against"]}
     return result, study
+
+
+class _Whole:
+    """The images of all splits of a data set, one after the other: what `odtf.data.dataset.Split` does for one.
+
+    Args:
+        splits: mapping from a name to a `Split`.
+        positions: int array, which of the images; None: all.
+    """
+
+    def __init__(self, splits, positions=None):
+        self._splits = splits
+        self._starts = np.cumsum([0, *map(len, splits.values())])
+        self._positions = np.arange(self._starts[-1]) if positions is None else positions
+
+    def __len__(self):
+        return len(self._positions)
+
+    def part(self, size, seed=0):
+        """Returns a seeded choice of `size` of them, in their order; itself where it has no more, or for None."""
+        if size is None or size >= len(self):
+            return self
+        return _Whole(self._splits, self._positions[subset(len(self), size, seed)])
+
+    def take(self, indices):
+        """Images and targets by their position, as of a `Split`."""
+        wanted = self._positions[np.asarray(indices, np.int64)]
+        owners = np.searchsorted(self._starts, wanted, side="right") - 1
+        found = []
+        for owner, (start, split) in enumerate(zip(self._starts, self._splits.values(), strict=False)):
+            places = np.flatnonzero(owners == owner)
+            if len(places):
+                found.append((places, *split.take(wanted[places] - start)))
+        order = np.argsort(np.concatenate([places for places, _, _ in found]))
+        images, targets = ([each[part] for each in found] for part in (1, 2))
+        if isinstance(targets[0], dict):
+            joined = {name: np.concatenate([one[name] for one in targets])[order] for name in targets[0]}
+        else:
+            joined = np.concatenate(targets)[order]
+        return np.concatenate(images)[order], joined
 
 
 def _images_of(file):

@@ -12,7 +12,7 @@ from odtf.tflite.runner import Runner
 
 
 class ImageFile:
-    """A TFLite file with one image input `[1, height, width, 1 or 3]` and one output `[1, ...]`.
+    """A TFLite file with one output `[1, ...]` and one input, `[1, height, width, 1 or 3]` or `[1, height, width]`.
 
     Args:
         path: the file.
@@ -77,10 +77,27 @@ class ImageFile:
         Raises:
             UserError: if the file answers NaN or Inf.
         """
-        answers = self._runner.predict(self.pixels(self._fit(images))).astype(np.float64)
+        values = self.pixels(self._fit(images))
+        answers = self._runner.predict(values[..., 0] if self._is_flat else values).astype(np.float64)
         if not np.all(np.isfinite(answers)):
             raise UserError(f"A file answers finite numbers. Received: NaN or Inf from {self.path}.")
         return answers
+
+    def name_outputs(self, names):
+        """Gives the outputs of a file that does not name them itself the names that somebody else knows.
+
+        Args:
+            names: list of str.
+
+        Raises:
+            UserError: if the file names them otherwise.
+        """
+        if self.names and list(names) != list(self.names):
+            raise UserError(
+                f"The file names its outputs itself: {', '.join(self.names[:5])}, ... "
+                f"Received: other labels, {', '.join(names[:5])}, ..."
+            )
+        self.names = list(names)
 
     def _framing(self, given):
         said = metadata_reader.read_resize(self.content, framing.MODES)
@@ -95,11 +112,13 @@ class ImageFile:
         received = [int(size) for size in details["shape_signature"]]
         batch, shape = received[:1], received[1:]
         kinds = (np.float32, np.uint8, np.int8, np.int16)
+        self._is_flat = len(shape) == 2  # Grey without an axis of channels, as in the files of many a tutorial.
+        shape += [1] if self._is_flat else []
         fits = len(shape) == 3 and batch[0] in (-1, 1) and min(shape) > 0 and shape[-1] in (1, 3)
         if not fits or details["dtype"] not in kinds:
             raise UserError(
-                "A file for images takes one of a fixed size, [1, height, width, 1 or 3], in float32, uint8, int8 or "
-                f"int16. Received: {details['dtype'].__name__} {received} in {self.path}."
+                "A file for images takes one of a fixed size, [1, height, width, 1 or 3] or [1, height, width], in "
+                f"float32, uint8, int8 or int16. Received: {details['dtype'].__name__} {received} in {self.path}."
             )
         return tuple(shape[:2]), shape[2]
 

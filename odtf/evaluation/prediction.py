@@ -59,15 +59,10 @@ def predict(file, folder, task, *, names=None, options=None):
 
 def _names(file, given, options):
     """Names of the outputs: those of the file, those given, or numbers."""
-    if file.names:
-        if given and list(given) != list(file.names):
-            raise UserError(
-                f"The file names its outputs itself: {', '.join(file.names[:5])}, ... "
-                f"Received: other labels, {', '.join(given[:5])}, ..."
-            )
-        return tuple(file.names)
     if given:
-        return tuple(given)
+        file.name_outputs(given)
+    if file.names:
+        return tuple(file.names)
     count = max(2, int(file.output["shape"][-1])) - (options or {}).get("label_offset", 0)
     return tuple(map(str, range(count)))
 

@@ -10,6 +10,7 @@ from odtf.export.several import every_target, export_each
 from odtf.export.soundness import check_weights
 from odtf.export.student import convert_calibrated, export_student
 from odtf.export.verification import verify
+from odtf.export.web_library import add_web_library
 from odtf.targets import QUANTIZATIONS, TARGETS, Target, find_target
 from odtf.tflite.flatbuffer import operators
 from odtf.tflite.lean import lean
@@ -27,6 +28,7 @@ __all__ = [
     "Runner",
     "Target",
     "VerificationError",
+    "add_web_library",
     "check_weights",
     "compile_with_vela",
     "convert",

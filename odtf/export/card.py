@@ -5,11 +5,22 @@ import json
 from odtf import __version__
 from odtf.data import framing
 from odtf.export.c_array import resolver_name
+from odtf.export.templating import environment_of, snippet_of
+from odtf.targets.web_packages import LITERT_JS
 from odtf.tflite import flatbuffer
 from odtf.tflite.arena import arena
 
 CARD = "MODEL_CARD.md"
 REPORT = "verification.json"
+# The newest releases for apps that public sources name, and when they were looked up. Google's own Maven and CocoaPods
+# say which are newer.
+_MOBILE = {
+    "litert": "2.3.2",
+    "mediapipe": "1.0.0",
+    "litert_ios": "2.17.0",
+    "mediapipe_ios": "0.10.35",
+    "looked_up": "27 November 2026",
+}
 # C++ types whose names are not the tensor's with "_t" behind.
 _CPP_TYPES = {"float32": "float", "bool": "bool"}
 # What firmware writes into the input for a pixel, by the input's type.
@@ -34,16 +45,8 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
     Returns:
         dict from file name to bytes.
     """
-    import jinja2
-
     tensors = flatbuffer.interface(content)
-    places = [jinja2.FileSystemLoader(task.templates)] if task.templates else []
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([*places, jinja2.PackageLoader("odtf.export")]),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # Markdown, not HTML.
-        keep_trailing_newline=True,
-    )
+    environment = environment_of(task)
     name, embedded = array
     height, width, channels = tensors[0]["shape"][1:]
     card = environment.get_template(f"{CARD}.j2").render(
@@ -57,13 +60,15 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
         has_picture=has_picture,
         file=f"student_{row['quantization']}",
         info=info,
+        litert_js=LITERT_JS,
         metrics=task.metrics,
+        mobile=_MOBILE,
         pixels=height * width * channels,
         quantization=row["quantization"],
         resolvers=[resolver_name(operator) for operator in flatbuffer.operators(embedded)],
         framing=framing.note(info.resize),
         row={"vela": None, **row},
-        snippet=_snippet(environment, task, target),
+        snippet=snippet_of(environment, task, target.snippet),
         stored=_stored(tensors),
         target=target,
         task=task.card(info, target),
@@ -73,13 +78,6 @@ def documents(content, array, row, checks, about, task, info, target, has_pictur
     )
     report = {key: row[key] for key in ("target", "quantization", "bytes", "sha256")} | {"checks": checks}
     return {CARD: card.encode(), REPORT: (json.dumps(report, indent=1) + "\n").encode()}
-
-
-def _snippet(environment, task, target):
-    """Returns the name of the template that shows a file's use: the task's own, or one for any task; None without."""
-    names = [task.snippets.get(target.snippet), f"snippet_{target.snippet}.md.j2"]
-    known = environment.list_templates()
-    return next((name for name in names if name in known), None)
 
 
 def _stored(tensors):

@@ -12,6 +12,7 @@ from odtf.export.card import documents
 from odtf.export.output import publish
 from odtf.export.proofs import PROOFS, Circumstances
 from odtf.export.verification import prefix_of, student_of, verify
+from odtf.export.web_page import web_page
 from odtf.targets import find_target
 from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
@@ -91,6 +92,8 @@ def publish_student(
         files |= documents(content, array, row, checks, about, task, info, target, picture is not None)
     if target.c_array:
         files |= _sources(content, name, description, labels)
+    if target.page:
+        files |= web_page(content, name, dataset, task, split, description)
     files[f"{name}.tflite"] = content
     with joined(atomic) as together:
         publish(out_dir, files, together)

@@ -15,6 +15,8 @@ from odtf.tflite import flatbuffer
 from odtf.tflite.runner import Runner
 
 _CHUNK = 256
+# Keras computes layer by layer, and all that it computes of these images is alive at once.
+_SHARE = 4
 
 
 def verify(
@@ -107,7 +109,7 @@ def prefix_of(split):
 def _compare(runner, network, dataset, task, target, split, count):
     """The metrics of a file and of its student, computed from the same pixels, and how far their answers differ."""
     study, predict = Study(task, dataset.info), student_of(network, dataset, task.output)
-    step, stored = chunk(_CHUNK, dataset.image_shape), runner.output["quantization"][0]
+    step, stored = max(1, chunk(_CHUNK, dataset.image_shape) // _SHARE), runner.output["quantization"][0]
     counted = np.issubdtype(runner.output["dtype"], np.integer) and not stored
     difference = Difference(task.metrics[task.choice], counted, stored)
     # A metric may be computed against another split, as that of a search against the images searched.

@@ -20,12 +20,13 @@ class Target:
         per_channel_dense: dense layers may carry a scale per output.
         metadata: the file carries TFLite metadata, with the names of its outputs where the task has such.
         c_array: a C++ source with the file's bytes goes beside it.
-        snippet: which code in the model card shows its use, `"firmware"` or `"android"`.
+        snippet: which text in the model card shows its use, `"firmware"`, `"android"` or `"web"`.
         proofs: names of the tools that prove the file, beside LiteRT with XNNPACK, which always does.
         width_multiple: widths of convolutions are multiples of it.
         max_rank: most dimensions of a tensor; None for as many as there are.
         accelerator: Vela's name of the processor that the file is compiled for; None for no compilation.
         delegate: what a mobile library is told to run it on, `"CPU"` or `"GPU"`.
+        page: a web page that shows the file at work goes beside it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Target:
     max_rank: int | None = None
     accelerator: str | None = None
     delegate: str = "CPU"
+    page: bool = False
 
     def conversion(self, quantization):
         """Returns what the bytes of a file depend on: targets that are equal in it share one conversion."""

@@ -83,8 +83,9 @@ class Task:
         templates: folder with the templates of its own, a path; None if there are none.
         arguments_of_terms: mapping from "supervised" or "distil" to names of the constructor's arguments that matter in
             that term alone: where a config names a function of the user's own for it, they are refused.
-        snippets: mapping from a target's kind of snippet ("android", "firmware") to the name of a template that shows
-            the use of a file, in `templates`. For firmware there is one that serves any task.
+        snippets: mapping from a target's kind of snippet ("android", "firmware", "web") to the name of a template that
+            shows the use of a file, in `templates`. For each there is one that serves any task; a task's own may extend
+            it. "page" is that of a web page which shows answers its own way: it extends "browser.html.j2".
     """
 
     name = ""

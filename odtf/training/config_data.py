@@ -1,18 +1,42 @@
 """From a config to the data of a run: data set, further domains, stored answers, pipeline."""
 
 import collections.abc
+import contextlib
 
 from odtf import data
 from odtf.data import stored_answers as stored_lib
 from odtf.training.cohorts import make_task
 
+# What `one_data_set` keeps: settings -> data set; None outside of it.
+_kept = None
+
+
+@contextlib.contextmanager
+def one_data_set():
+    """While it lasts, equal settings give the same data set, opened once: an export needs no second one in memory."""
+    global _kept
+    before, _kept = _kept, {} if _kept is None else _kept
+    try:
+        yield
+    finally:
+        _kept = before
+
 
 def load_dataset(config):
-    """Returns the `odtf.data.ImageDataset` of a config.
+    """Returns the `odtf.data.ImageDataset` of a config; within `one_data_set` maybe one that was returned before.
 
     Raises:
         UserError: if the data are missing or not what the config says.
     """
+    if _kept is None:
+        return _load(config)
+    settings = repr((config.data.to_dict(), config.seed, config.task))
+    if settings not in _kept:
+        _kept[settings] = _load(config)
+    return _kept[settings]
+
+
+def _load(config):
     others = ("name", "augment", "num_views", "domains", "balanced")
     options = {key: value for key, value in config.data.items() if key not in others}
     task = make_task(config)

@@ -90,9 +90,9 @@ def test_refusals_stop_nobody_else(run):
     [
         (
             ("phone-gpu", "micro"),
-            r"^2 of 6 targets .*; the others are written\. Received: micro, phone-gpu\.$",
+            r"^2 of 7 targets .*; the others are written\. Received: micro, phone-gpu\.$",
         ),
-        (tuple(TARGETS), r"^6 of 6 targets have no new file, for the reasons above\. Received: .*soc"),
+        (tuple(TARGETS), r"^7 of 7 targets have no new file, for the reasons above\. Received: .*soc"),
         ((), None),
     ],
 )
@@ -102,7 +102,7 @@ def test_the_command_fails_where_a_target_refuses(refusing, wanted, run, monkeyp
     monkeypatch.setattr(report_lib, "render", lambda report: "table")
     given = {"workdir": str(run.path), "target": "all"}
     monkeypatch.setattr(command, "_OF_MODEL", types.SimpleNamespace(are_given=False, refuse=lambda: None))
-    for name in ("workdir", "target", "peer", "quantization", "budget", "allow_code"):
+    for name in ("workdir", "target", "peer", "quantization", "budget", "web_library", "allow_code"):
         flag = types.SimpleNamespace(name=name, value=given.get(name))
         monkeypatch.setattr(command, f"_{name.upper()}", flag)
     with pytest.raises(UserError, match=wanted) if wanted else contextlib.nullcontext():

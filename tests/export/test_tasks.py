@@ -138,7 +138,7 @@ def test_what_goes_beside_it_speaks_of_the_task(network, pictures, tmp_path):
 
 
 def test_phone_file_ends_in_what_the_task_puts_behind(network, pictures, tmp_path):
-    """It has metadata without labels, and a proof by the task's own library; there is no snippet for its app."""
+    """It has metadata without labels, and a proof by the task's own library; apps read it by LiteRT alone."""
     given = {}
 
     class Library(Client):
@@ -162,7 +162,9 @@ def test_phone_file_ends_in_what_the_task_puts_behind(network, pictures, tmp_pat
     assert checks["odtf"] == {"check": "odtf", "passed": True, "examples": 5, "right": 5}
     assert (len(given["images"]), given["targets"].shape, given["info"]) == (5, (5, 1), pictures.info)
     assert "notes" not in row
-    assert "```" not in (tmp_path / "MODEL_CARD.md").read_text()
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert "CompiledModel.create(" in card and "outputs[0].readInt8()" in card
+    assert "```swift" in card and "com.google.mediapipe" not in card
 
 
 def test_less_error_is_better(network, pictures, tmp_path):

@@ -14,7 +14,7 @@ def test_every_target_has_the_name_of_its_file():
         assert target.name == name
         assert f"odtf.targets.{name.replace('-', '_')}" in sys.modules
         assert set(target.tensors) <= set(QUANTIZATIONS)
-    assert set(TARGETS) == {"soc", "micro", "ethos-u55", "ethos-u65", "phone", "phone-gpu"}
+    assert set(TARGETS) == {"soc", "micro", "ethos-u55", "ethos-u65", "phone", "phone-gpu", "web"}
     assert QUANTIZATIONS == ("int8", "int16x8", "float16", "dynamic", "float32")
 
 

@@ -44,7 +44,11 @@ class Classification(Task):
     client = ImageClassifier()
     templates = pathlib.Path(__file__).parent / "templates"
     arguments_of_terms: typing.ClassVar[dict] = {"supervised": ("label_smoothing",)}
-    snippets: typing.ClassVar[dict] = {"android": "android.md.j2", "firmware": "firmware.md.j2"}
+    snippets: typing.ClassVar[dict] = {
+        "android": "android.md.j2",
+        "firmware": "firmware.md.j2",
+        "page": "bars.html.j2",
+    }
 
     def __init__(self, label_smoothing=0.0):
         self.label_smoothing = check_smoothing(label_smoothing)

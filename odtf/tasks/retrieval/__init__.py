@@ -48,7 +48,7 @@ class Retrieval(Task):
     agreement = CosineAgreement()
     client = ImageEmbedder()
     templates = pathlib.Path(__file__).parent / "templates"
-    snippets: typing.ClassVar[dict] = {"android": "embedder.md.j2"}
+    snippets: typing.ClassVar[dict] = {"android": "embedder.md.j2", "page": "neighbours.html.j2"}
 
     def __init__(self, units=None, temperature=0.1, precision_at=100, recall_at=1, database_examples=10_000):
         for name, value in (("units", units), ("database_examples", database_examples)):

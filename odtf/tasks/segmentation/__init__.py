@@ -49,6 +49,7 @@ class Segmentation(Task):
     targets: typing.ClassVar[dict] = {"mask": Target(None, "uint8", "nearest", VOID)}
     divergences = ("standardized", "dkd", "dist")
     agreement = overlap.MaskAgreement()
+    snippets: typing.ClassVar[dict] = {"page": "mask.html.j2"}
     templates = pathlib.Path(__file__).parent / "templates"
 
     def __init__(
@@ -80,7 +81,8 @@ class Segmentation(Task):
         if distillation == "channel":
             self.divergences = ()
         if answers != "classes":  # MediaPipe finds the largest score itself, and wants scores.
-            self.client, self.snippets = ImageSegmenter(), {"android": "segmenter.md.j2"}
+            self.client = ImageSegmenter()
+            self.snippets = {**self.snippets, "android": "segmenter.md.j2"}
         self.metrics = {
             "miou": overlap.MeanOverlap(VOID),
             "pixel_accuracy": overlap.PixelAccuracy(VOID),

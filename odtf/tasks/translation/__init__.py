@@ -54,7 +54,7 @@ class Translation(Task):
     targets: typing.ClassVar[dict] = {"picture": Target((None, None, None), "uint8", "bilinear")}
     agreement = likeness.ImageAgreement()
     templates = pathlib.Path(__file__).parent / "templates"
-    snippets: typing.ClassVar[dict] = {"android": "translator.md.j2"}
+    snippets: typing.ClassVar[dict] = {"page": "made.html.j2"}
 
     def __init__(self, channels=None, paired=True, features=None, segmenter=None, chosen_by=None):
         if channels is not None and (type(channels) is not int or channels < 1):

@@ -95,7 +95,7 @@ def zeroed(content):
 def test_a_card_and_a_picture_lie_beside_a_file(trained):
     workdir, _ = trained
     card = (workdir / "export" / "phone" / "MODEL_CARD.md").read_text()
-    for words in ("an image translator", "| test | PSNR | 120 |", "dB", "pixels from 0 to 255", "input.put("):
+    for words in ("an image translator", "| test | PSNR | 120 |", "dB", "pixels from 0 to 255", "inputs[0].writeInt8("):
         assert words in card
     assert (workdir / "export" / "phone" / "student_int8.png").read_bytes()[:4] == b"\x89PNG"
     checks = json.loads((workdir / "export" / "phone" / "verification.json").read_text())["checks"]

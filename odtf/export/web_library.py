@@ -1,0 +1,27 @@
+"""LiteRT.js brought beside a web page, from where npm installed it."""
+
+import pathlib
+
+from odtf.export.output import publish
+from odtf.targets import web_packages
+
+
+def add_web_library(directory, folder, atomic=None):
+    """Copies LiteRT.js beside a page, to where `npm install` would put it.
+
+    Args:
+        directory: path of the page's folder.
+        folder: path where `npm install @litertjs/core` was run, or its `node_modules`.
+        atomic: as for `odtf.export.publish`.
+
+    Returns:
+        list of the paths.
+
+    Raises:
+        UserError: if the library is not there, or the disk is full.
+    """
+    library, paths = web_packages.find_web_library(folder), []
+    for part, names in web_packages.NEEDED.items():
+        files = {name: (library / part / name).read_bytes() for name in names}
+        paths += publish(pathlib.Path(directory, "node_modules", web_packages.SCOPE, part), files, atomic)
+    return paths

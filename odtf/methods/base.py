@@ -106,7 +106,7 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
         self.warm_start = None
         self._forwards = {}
-        self._step_function = self._sums_function = None
+        self._step_function, self._sums_functions = None, {}
         self.forget_loops()
         self.reached = Reached()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
@@ -215,6 +215,18 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
             examples: callable from the name of any split to a finite dataset of (images, targets, weights), in order
                 and not augmented; see `collect`.
         """
+        return {}
+
+    @property
+    def frozen(self):
+        """Networks that stay as they are in all of training, as a trained teacher: a dict from their names in outputs.
+
+        What they say of a split is measured once; an evaluation of the others is made of the peers alone, without them.
+        """
+        return {}
+
+    def frozen_values(self, split, examples):
+        """Returns as `extra_values` does what there is to say of those that are frozen; asked once for a split."""
         return {}
 
     def held_out_sums(self, targets, outputs, weights):

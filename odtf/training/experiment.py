@@ -32,6 +32,7 @@ class Experiment:
         )
         self.total_steps = config.epochs * pipeline.steps_per_epoch
         self._requests = stopping.Requests()
+        self._frozen = {}  # By split, the values of networks that stay as they are.
 
     def run(self):
         """Trains to the end, or goes on where an earlier run stopped, and returns the report as a dict.
@@ -140,10 +141,20 @@ class Experiment:
         return f"{metric.title}: {'  '.join(shown)}"
 
     def _evaluate(self, split):
+        """Returns all values of a split; of networks that stay as they are, those of the first time."""
+        if not self.method.frozen:
+            return self._measured(split) | self.method.extra_values(split, self._examples)
+        if split not in self._frozen:
+            frozen = self._measured(split, frozen=True)
+            self._frozen[split] = frozen | self.method.frozen_values(split, self._examples)
+        values = self._measured(split, frozen=False)
+        return values | self._frozen[split] | self.method.extra_values(split, self._examples)
+
+    def _measured(self, split, frozen=None):
         parts = self.dataset.parts(metrics.references_of(self.method.task.metrics))
         references = {name: self._distributed(part) for name, part in parts.items()}
-        values = self.method.measure(self._distributed(self.dataset.splits[split]), references=references)
-        return values | self.method.extra_values(split, self._examples)
+        examples = self._distributed(self.dataset.splits[split])
+        return self.method.measure(examples, references=references, frozen=frozen)
 
     def _distributed(self, split):
         """Returns the examples of a split for all replicas."""

@@ -47,7 +47,8 @@ MAY_IMPORT = {
     "tflite": LEAVES,
     "tasks": LEAVES | {"data", "losses", "metrics", "models", "tflite", "pictures", "sections"},
     "methods": {"errors", "names", "own_code", "tasks", "metrics", "models", "layers", "losses", "quantization"},
-    "training": LEAVES | {"quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
+    "training": LEAVES
+    | {"pictures", "quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
     "run_records": {"errors", "sealed", "training"},
     "runs": LEAVES | {"run_records", "training", "teachers"},
     "teachers": {"errors", "models", "evaluation"},

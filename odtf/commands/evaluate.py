@@ -3,6 +3,7 @@
     odtf-evaluate runs/digits/export/soc/student_int8.tflite --data=digits
     odtf-evaluate foreign.tflite --data=folder:photos --pixels=-1..1 --json=foreign.json
     odtf-evaluate student.tflite --data=cifar10 --data_dir=DATA --against=other.tflite --threads=2
+    odtf-evaluate painter.tflite --data=folder:HORSES --task=translation --nopaired --features=judge.keras
     odtf-evaluate brightness.tflite --data=digits --task=my_package.brightness:Brightness
 
 The metrics of the task and what else it tells, and the agreement with another file. Images come in the size of the
@@ -16,6 +17,7 @@ and, where matplotlib is installed, .png. The JSON, stable; keys may be added:
     against      file, each METRIC, agreement (where the task knows one), and further figures
 """
 
+import inspect
 import pathlib
 
 from absl import flags
@@ -73,6 +75,13 @@ _LABEL_OFFSET = flags.DEFINE_integer(
     "For tasks with classes, the output of the first: 1 if output 0 is a background, else 0.",
     lower_bound=0,
 )
+_FEATURES = flags.DEFINE_string(
+    "features", None, "For translation, config.task.features: the network of the Fréchet distance."
+)
+_SEGMENTER = flags.DEFINE_string(
+    "segmenter", None, "For translation, config.task.segmenter: what the mIoU of pictures is judged by."
+)
+_PAIRED = flags.DEFINE_boolean("paired", None, "For translation: --nopaired for two sets without pairs.")
 _SKIP_CORRUPT = flags.DEFINE_boolean("skip_corrupt", False, "Pass over images that cannot be decoded.")
 
 
@@ -97,7 +106,7 @@ def _main(argv):
     from odtf.evaluation import evaluator, presentation
     from odtf.evaluation.image_file import ImageFile
 
-    task = tasks.make(_TASK.value)
+    task = _make_task()
     options = {flag.name: flag.value for flag in (_SCORES, _LABEL_OFFSET) if flag.value is not None}
     evaluator.check_options(task, options)
     file = ImageFile(path, given, _THREADS.value, _RESIZE.value)
@@ -125,6 +134,23 @@ def _main(argv):
     print(presentation.render(result, study))
     if written:
         print(f"\n{written}")
+
+
+def _make_task():
+    """Returns the task with the arguments that flags give it."""
+    from odtf import tasks
+
+    given = {flag.name: flag.value for flag in (_FEATURES, _SEGMENTER, _PAIRED) if flag.value is not None}
+    known = inspect.signature(tasks.find(_TASK.value)).parameters
+    for name, value in given.items():
+        if name not in known:
+            raise UserError(f"The task {_TASK.value!r} has no flag --{name}. Received: --{name}={value}.")
+    try:
+        return tasks.make(_TASK.value, **given)
+    except ValueError as error:
+        if not given:
+            raise
+        raise UserError(f"--task={_TASK.value}: {error}") from error
 
 
 def main():

@@ -111,7 +111,7 @@ class Translation(Task):
 
     def pictures(self, targets):
         """Returns the pictures of a batch, uint8 `[batch, height, width, channels]`, from its targets."""
-        return targets["picture"] if isinstance(targets, dict) else targets
+        return likeness.pictures_of(targets)
 
     def real(self, targets):
         """Returns the pictures of a batch as networks give them: float32 in [-1, 1]."""

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from odtf.metrics import Metric
-from odtf.tasks.translation.likeness import in_unit_range
+from odtf.tasks.translation.likeness import in_unit_range, pictures_of
 
 
 class FrechetDistance(Metric):
@@ -32,7 +32,7 @@ class FrechetDistance(Metric):
         self.title = f"Fréchet distance by {title}"
 
     def sums(self, targets, output, weights):
-        real, counted = (targets["picture"], targets.get("counted")) if isinstance(targets, dict) else (targets, None)
+        real, counted = pictures_of(targets), targets.get("counted") if isinstance(targets, dict) else None
         found = {}
         for index, (name, images) in enumerate((("generated", output), ("real", in_unit_range(real)))):
             # float64: a covariance is a small difference of large sums.

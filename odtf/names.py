@@ -14,7 +14,7 @@ MODELS = "FILE.keras, keras.applications:NAME"
 OWN = "FILE.py:NAME or package.module:NAME of your own"
 
 # Modules beside those of the kind: what they have in common.
-_COMMON = {"methods": {"base"}, "tasks": {"classes", "clients", "study", "task", "written"}}
+_COMMON = {"methods": {"base"}, "tasks": {"classes", "clients", "evaluated", "exported", "study", "task", "written"}}
 # The source of every data set that is no other source's: its form stands last.
 FALLBACK = "tfds"
 

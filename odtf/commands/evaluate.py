@@ -26,6 +26,7 @@ import odtf
 from odtf import files, names
 from odtf.commands import cli
 from odtf.errors import UserError
+from odtf.pixel_scales import RANGES
 from odtf.quiet import import_tensorflow
 
 _TASK = flags.DEFINE_string("task", "classification", f"What the output means: {names.listed(names.tasks())}.")
@@ -52,9 +53,7 @@ _JSON = flags.DEFINE_string("json", None, "File for the figures; the table is pr
 _THREADS = flags.DEFINE_integer(
     "threads", 1, "Threads that LiteRT may use.", lower_bound=1, upper_bound=cli.MAX_THREADS
 )
-_PIXELS = flags.DEFINE_enum(
-    "pixels", None, ["0..255", "0..1", "-1..1"], "What pixels become, for files that do not say it."
-)
+_PIXELS = flags.DEFINE_enum("pixels", None, list(RANGES), "What pixels become, for files that do not say it.")
 _MEAN = flags.DEFINE_list("mean", None, "In place of --pixels: mean per channel of pixels scaled to [0, 1].")
 _STD = flags.DEFINE_list("std", None, "With --mean: deviation per channel of pixels scaled to [0, 1].")
 _RESIZE = flags.DEFINE_enum(

@@ -10,7 +10,8 @@ from keras import ops
 from odtf.data import COUNTED, LABELS, Target
 from odtf.errors import UserError
 from odtf.models import heads
-from odtf.tasks.task import Answer, Task
+from odtf.tasks.exported import Answer
+from odtf.tasks.task import Task
 from odtf.tasks.translation import likeness, translated_pictures
 from odtf.tasks.translation.frechet import FrechetDistance
 from odtf.tasks.translation.judges import Judge

@@ -14,7 +14,8 @@ discriminators share, epochs, batch, the weight of the channels; without pairs t
 turns, with a mobile ResNet alone.
 
 An epoch is kept as the released code does: if its Fréchet distance, or on Cityscapes its mIoU, is the best so far. For
-that it takes `judge`, the path of a classifier between whose features the distance then is, and on Cityscapes
+that it takes `judge`, the path of a classifier between whose features the distance then is, or of the FID's Inception
+weights (pt_inception-2015-12-05-6726825d.pth, which the released code judges by), and on Cityscapes
 `segmenter`, that of a segmenter. With pairs PSNR chooses where neither is given; without there must be a judge.
 
 No run of the released length was made here: it takes a GPU for days.

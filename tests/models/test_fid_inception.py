@@ -52,7 +52,7 @@ def state_of(kernels, offsets, seed=0):
 
 def test_it_is_keras_inception_up_to_its_last_pooling():
     """Of the same weights: the maps before the last block are equal, of which Keras has the mean and this the most."""
-    other = keras.applications.InceptionV3(weights=None, include_top=False, input_shape=(75, 75, 3))
+    other = keras.applications.InceptionV3(weights=None, include_top=False, input_shape=(139, 139, 3))
     number = lambda layer: int(layer.name.rpartition("_")[2]) if layer.name[-1].isdigit() else 0  # noqa: E731
     layers = {
         kind: sorted((layer for layer in other.layers if type(layer) is kind), key=number)
@@ -67,7 +67,7 @@ def test_it_is_keras_inception_up_to_its_last_pooling():
         state_of(kernels, [norm.get_weights() for norm in layers[keras.layers.BatchNormalization]])
     )
     assert network.output_shape == (None, 2048) and not network.trainable_variables
-    images = rng.uniform(-1, 1, (2, 75, 75, 3)).astype("float32")
+    images = rng.uniform(-1, 1, (1, 139, 139, 3)).astype("float32")
     before = keras.Model(network.input, network.get_layer("Mixed_7b_joined").output)
     expected = keras.Model(other.input, other.get_layer("mixed9").output)(images).numpy()
     assert expected.std() > 1e-3

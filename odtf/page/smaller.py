@@ -38,14 +38,15 @@ def _times(row, student, what):
 
 
 def _original(run, student):
-    """Returns costs of the network that a student stands for, see `Compressions.of`; None where it is that itself."""
+    """Returns costs of the network that a student stands for, see `Compressions.of`; None where it is none larger."""
     try:
         network = run.network_of(student["name"])
         if isinstance(network, list) or original_of(network) == dict(network):
             return None
-        return Compressions().of(run, student, network)
+        found = Compressions().of(run, student, network)
     except UserError:
         return None
+    return found if found and found["params"] > student["params"] else None
 
 
 def _words(network):

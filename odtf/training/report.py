@@ -110,6 +110,23 @@ def teachers_of(report):
     return found | ({"teacher": report["teacher"]} if report.get("teacher") else {})
 
 
+def taught_by(report, row):
+    """Returns in words what taught a peer, and how many times as large it is; empty where that is not known.
+
+    Args:
+        report: dict.
+        row: the peer's, in it.
+    """
+    parts = []
+    for name, teacher in teachers_of(report).items():
+        if name != row["name"] and teacher.get("params") and row.get("params"):
+            words = f"{name}, of {teacher['params'] / row['params']:.1f} times the parameters"
+            if teacher.get("macs") and row.get("macs"):
+                words += f" and {teacher['macs'] / row['macs']:.1f} times the multiply-accumulates"
+            parts.append(words)
+    return "; ".join(parts)
+
+
 def _costs(row):
     return f"{row['params']:,}", "-" if row["macs"] is None else f"{row['macs']:,}"
 

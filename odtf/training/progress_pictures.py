@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from odtf import data, pictures, targets
+from odtf import pictures, targets
 from odtf.files import make_directory
 
 FOLDER = "pictures"
@@ -32,6 +32,8 @@ class ProgressPictures:
         """Draws the networks as they are after an epoch, counted from 1, if it is one of those that are drawn."""
         if not self._every or epoch % self._every:
             return
+        from odtf import data  # Whoever only looks for pictures needs no TensorFlow.
+
         task, info, finished = self._method.task, self._dataset.info, targets.find("phone")
         part = self._dataset.splits["validation"].part(self._count)
         images, truth = part.take(np.arange(len(part)))

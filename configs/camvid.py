@@ -71,7 +71,7 @@ def get_config(arg=None):
     config.precision = "mixed_bfloat16"
     config.schedule.name = "cosine"
     config.schedule.learning_rate = 0.05
-    config.schedule.warmup_epochs = 2.0
+    config.schedule.warmup_epochs = min(2.0, config.epochs / 4)  # Also of a run of few epochs.
     if arg.smoke:
         shrink(config)
     return config

@@ -20,7 +20,7 @@ network, mean), peers, epochs (of each network; milestones scale with it), kl (b
 code's reduction), smoke (two epochs on digits).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 STATISTICS = {
     "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)},
@@ -53,7 +53,7 @@ def get_config(arg=None):
     config.weight_decay = 2e-4
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
-    config.schedule.milestones = (arg.epochs // 2, arg.epochs * 3 // 4)
+    config.schedule.milestones = rising([arg.epochs // 2, arg.epochs * 3 // 4])
     if arg.smoke:
         smoke(config)
     cheap = {"name": "od_cheap_resnet", "depth": depth, "conv": arg.block}

@@ -28,7 +28,7 @@ it), smoke (two epochs on digits).
 
 import pathlib
 
-from odtf.training.config import choose, free, load_config, parse_arg
+from odtf.training.config import choose, free, load_config, parse_arg, rising
 
 NETWORKS = {
     "resnet8": {"name": "cifar_resnet", "depth": 8},
@@ -63,5 +63,5 @@ def get_config(arg=None):
         config.network = free({**network, "conv": arg.conv})
         if own:
             config.batch_size = 64
-            config.schedule.milestones = tuple(round(arg.epochs * share) for share in (0.3, 0.6, 0.9))
+            config.schedule.milestones = rising(round(arg.epochs * share) for share in (0.3, 0.6, 0.9))
     return config

@@ -27,7 +27,7 @@ Arguments: network, data (cifar10, cifar100), product (single, fused), conv (sta
 what stands for the 3x3 convolutions), peers, epochs (milestones scale with it), smoke (two epochs on digits).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 NETWORKS = {
     "resnet32": {"name": "cifar_resnet", "depth": 32},
@@ -72,7 +72,7 @@ def get_config(arg=None):
     config.optimizer.nesterov = True
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
-    config.schedule.milestones = (arg.epochs // 2, arg.epochs * 3 // 4)
+    config.schedule.milestones = rising([arg.epochs // 2, arg.epochs * 3 // 4])
     if arg.smoke:
         smoke(config)
         config.network = free({"name": "cifar_resnet", "depth": 8, "width": 8, "conv": arg.conv})

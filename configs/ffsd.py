@@ -29,7 +29,7 @@ Arguments: network, data (cifar10, cifar100, imagenet2012), shift (released, raw
 (common students), epochs (0: the protocol's; milestones scale with it), smoke (two epochs on digits).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 NETWORKS = {
     "resnet20": {"name": "cifar_resnet", "depth": 20},
@@ -74,10 +74,10 @@ def get_config(arg=None):
     config.optimizer.nesterov = True
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
-    config.schedule.milestones = ((config.epochs + 1) // 2, (config.epochs + 1) * 3 // 4)
+    config.schedule.milestones = rising([(config.epochs + 1) // 2, (config.epochs + 1) * 3 // 4])
     if imagenet:
-        config.schedule.warmup_epochs = 5.0
-        config.schedule.milestones = tuple(config.epochs * share // 9 for share in (3, 6, 8))
+        config.schedule.warmup_epochs = min(5.0, config.epochs / 4)
+        config.schedule.milestones = rising(config.epochs * share // 9 for share in (3, 6, 8))
     config.method = free(
         {
             "name": "FeatureFusionSelfDistillation",

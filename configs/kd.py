@@ -52,7 +52,7 @@ depthwise, shift, line, ghost: what stands for the 3x3 convolutions of the stude
 epochs (of each network; milestones scale with it), smoke (one epoch of the teacher and two of the student on digits).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 NETWORKS = {
     "wrn40_2": {"name": "wide_resnet", "depth": 40, "widen": 2},
@@ -132,7 +132,7 @@ def get_config(arg=None):
         config.network.conv = arg.conv
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.01 if student == "mobilenetv2" and arg.teacher != "train" else 0.05
-    config.schedule.milestones = (arg.epochs * 5 // 8, arg.epochs * 3 // 4, arg.epochs * 7 // 8)
+    config.schedule.milestones = rising([arg.epochs * 5 // 8, arg.epochs * 3 // 4, arg.epochs * 7 // 8])
     config.epochs = arg.epochs
     if arg.teacher == "train":
         config.network = free(NETWORKS[teacher])

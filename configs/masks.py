@@ -45,7 +45,7 @@ def get_config(arg=None):
     config.weight_decay = 1e-4
     config.schedule.name = "cosine"
     config.schedule.learning_rate = 0.05
-    config.schedule.warmup_epochs = 2.0
+    config.schedule.warmup_epochs = min(2.0, config.epochs / 4)  # Also of a run of few epochs.
     if arg.smoke:
         config.data.name, config.data.image_size = "digit_scenes", None
         config.network = free(network(4, depth=10))

@@ -16,7 +16,7 @@ Arguments: data (cifar10, cifar100), resnet (its depth: 32, 110), gate (epoch, s
 baseline), epochs (milestones scale with it), smoke (six epochs on digits, three small networks).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 STATISTICS = {
     "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)},
@@ -59,7 +59,7 @@ def get_config(arg=None):
     config.weight_decay = 5e-4
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
-    config.schedule.milestones = (arg.epochs // 2, arg.epochs * 3 // 4)
+    config.schedule.milestones = rising([arg.epochs // 2, arg.epochs * 3 // 4])
     specs, rates = ([pair[i] for pair in networks.values()] for i in (0, 1))
     if arg.only:
         spec, rate = choose("only", arg.only, networks)

@@ -52,7 +52,7 @@ peers (students; fraction i is (S - i + 1) / S), student (0: all; N: number N al
 pseudo_teacher), epochs (0: the paper's; milestones scale with it), smoke (two epochs on digits, three students).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 RESNET = {"name": "cifar_resnet"}
 NETWORKS = {
@@ -105,7 +105,7 @@ def get_config(arg=None):
     config.optimizer.nesterov = True
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
-    config.schedule.milestones = (config.epochs // 2, config.epochs * 3 // 4)
+    config.schedule.milestones = rising([config.epochs // 2, config.epochs * 3 // 4])
     specs = students(choose("network", arg.network, NETWORKS), arg.peers)
     if arg.smoke:
         smoke(config)

@@ -14,8 +14,11 @@ discriminators share, epochs, batch, the weight of the channels; without pairs t
 turns, with a mobile ResNet alone.
 
 An epoch is kept as the released code does: if its Fréchet distance, or on Cityscapes its mIoU, is the best so far. For
-that it takes `judge`, the path of a classifier between whose features the distance then is, and on Cityscapes
+that it takes `judge`, the path of a classifier between whose features the distance then is, or of the FID's Inception
+weights (pt_inception-2015-12-05-6726825d.pth, which the released code judges by), and on Cityscapes
 `segmenter`, that of a segmenter. With pairs PSNR chooses where neither is given; without there must be a judge.
+
+Every 25 epochs there are pictures of what all networks make of some images, in the workdir and on its page.
 
 No run of the released length was made here: it takes a GPU for days.
 
@@ -70,6 +73,7 @@ def get_config(arg=None):
     config.data.augment = free({"load_size": 286, "flip": True})
     config.optimizer = free({"name": "adam", "beta_1": 0.5})
     config.schedule.name, config.schedule.learning_rate = "linear", 2e-4
+    config.pictures.every_epochs = 0 if arg.smoke else 25
     if arg.smoke:
         config.data.name, config.data.image_size = "digit_pictures", (32, 32)
         config.data.augment = free({"load_size": 36, "flip": True})

@@ -30,7 +30,7 @@ it), smoke (two epochs on digits).
 
 import pathlib
 
-from odtf.training.config import choose, free, load_config, parse_arg
+from odtf.training.config import choose, free, load_config, parse_arg, rising
 
 # Names of configs/pcl.py; "resnet110" is another network there.
 NETWORKS = {name: name for name in ("resnet32", "vgg16", "densenet40_12", "wrn20_8")} | {
@@ -76,5 +76,5 @@ def get_config(arg=None):
             # The released code normalises CIFAR-100 by the statistics of CIFAR-10 as well.
             config.data.mean = (0.4914, 0.4822, 0.4465)
             config.data.std = (0.2023, 0.1994, 0.2010)
-            config.schedule.milestones = (round(arg.epochs * 151 / 300), arg.epochs * 3 // 4)
+            config.schedule.milestones = rising([round(arg.epochs * 151 / 300), arg.epochs * 3 // 4])
     return config

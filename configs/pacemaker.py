@@ -24,7 +24,7 @@ line (N of the 1xN convolutions, odd; the teacher stays 3x3), guidance (mean, en
 epochs (of each network), smoke (an epoch each on digits).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 NETWORKS = {
     **{
@@ -63,7 +63,7 @@ def get_config(arg=None):
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
     config.schedule.factor = 0.2
-    config.schedule.milestones = tuple(arg.epochs * share // 10 for share in (3, 6, 8))
+    config.schedule.milestones = rising(arg.epochs * share // 10 for share in (3, 6, 8))
     spec, epochs = choose("network", arg.network, NETWORKS), arg.epochs
     if arg.smoke:
         smoke(config)

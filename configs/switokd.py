@@ -15,7 +15,7 @@ depthwise, shift, line, ghost: what stands for the 3x3 convolutions of the stude
 smoke (two epochs on digits).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 NETWORKS = {
     "wrn16_1": {"name": "wide_resnet", "depth": 16, "widen": 1},
@@ -54,7 +54,7 @@ def get_config(arg=None):
     config.weight_decay = 5e-4
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
-    config.schedule.milestones = tuple(epochs * share // 6 for share in (2, 3, 4))
+    config.schedule.milestones = rising(epochs * share // 6 for share in (2, 3, 4))
     if arg.smoke:
         smoke(config)
         student = {"name": "cifar_resnet", "depth": 8, "width": 8, "conv": arg.conv}

@@ -25,7 +25,7 @@ as in the table), share (lambda), temperature, kl (batchmean, elementmean), onli
 network), smoke (an epoch each on digits).
 """
 
-from odtf.training.config import choose, default_config, free, parse_arg, smoke
+from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
 
 # Channels and number of the convolutions of each stage, and the dense layer before the classifier.
 PLAIN = {
@@ -80,7 +80,7 @@ def get_config(arg=None):
     config.weight_decay = 1e-4
     config.schedule.name = "constant" if plain else "piecewise"
     config.schedule.learning_rate = 0.01 if plain else 0.1
-    config.schedule.milestones = () if plain else (arg.epochs // 2, arg.epochs * 3 // 4)
+    config.schedule.milestones = () if plain else rising([arg.epochs // 2, arg.epochs * 3 // 4])
     chain, epochs = arg.chain or CHAINS[arg.family], arg.epochs
     if arg.smoke:
         smoke(config)

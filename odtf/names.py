@@ -14,7 +14,7 @@ MODELS = "FILE.keras, keras.applications:NAME"
 OWN = "FILE.py:NAME or package.module:NAME of your own"
 
 # Modules beside those of the kind: what they have in common.
-_COMMON = {"methods": {"base"}, "tasks": {"classes", "clients", "study", "task", "written"}}
+_COMMON = {"methods": {"base"}, "tasks": {"classes", "clients", "evaluated", "exported", "study", "task", "written"}}
 # The source of every data set that is no other source's: its form stands last.
 FALLBACK = "tfds"
 
@@ -61,9 +61,12 @@ def data_sets():
 
 
 def meant(word, known):
-    """Returns " (did you mean WORD?)" with the known name that is nearest to a word, or nothing if none is near."""
+    """Returns " (did you mean WORD?)" with the known name that is nearest to a word, or nothing if none is near.
+
+    Of a single known name, which the message gives in any case, nothing is asked.
+    """
     spelled = {_plain(name): str(name) for name in known}
-    near = difflib.get_close_matches(_plain(word), spelled, n=1)
+    near = difflib.get_close_matches(_plain(word), spelled, n=1) if len(spelled) > 1 else []
     return f" (did you mean {spelled[near[0]]}?)" if near else ""
 
 

@@ -10,6 +10,7 @@ from odtf import export, models, workdir_lock
 from odtf.atomic_files import AtomicFiles
 from odtf.errors import UserError
 from odtf.runs import Run
+from odtf.training import report as report_lib
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -154,6 +155,8 @@ def _about(run, name, network):
         "epochs": f"{config.epochs}; {chosen}",
         "batch size": config.batch_size,
     }
+    if taught := report_lib.taught_by(report, run.peer(name)):
+        training["taught by"] = taught
     if config.quantization.aware:
         training["quantisation"] = "int8 in training: the ranges of activations are those that it learned"
     size = models.cost(network, deployed=True, output=run.task.output)

@@ -48,6 +48,19 @@ class Figure:
 
 
 @dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture that was drawn before.
+
+    Attributes:
+        caption: a sentence.
+        path: of the file.
+    """
+
+    caption: str
+    path: object
+
+
+@dataclasses.dataclass(frozen=True)
 class Gallery:
     """Images in a row.
 

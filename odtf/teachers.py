@@ -16,11 +16,12 @@ import tensorflow as tf
 from odtf import models
 from odtf.errors import UserError
 from odtf.evaluation.image_file import ImageFile
-from odtf.evaluation.pixels import RANGES, from_flags
+from odtf.evaluation.pixels import from_flags
 from odtf.models import file_record, keras_file
 from odtf.models.graph import graph_of
 from odtf.models.graphless import as_logits, probe, shape_called_with
 from odtf.models.pixel_ranges import GIVEN, fed, find_pixels
+from odtf.pixel_scales import RANGES
 
 _KEYS = ("file", "pixels", "order", "scores", "layout", "output")
 _SCORES = (None, "logits", "probabilities")

@@ -17,7 +17,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
 LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
-LEAVES |= {"atomic_files", "workdir_lock", "launches"}
+LEAVES |= {"atomic_files", "workdir_lock", "launches", "pixel_scales"}
 LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "own_code": {"errors", "names"},
     "pictures": {"files"},
     "tables": set(),
+    "pixel_scales": set(),
     "sections": set(),
     "launches": {"sealed"},
     "lifetimes": set(),
@@ -41,16 +42,17 @@ MAY_IMPORT = {
     "losses": set(),
     "metrics": set(),
     "layers": set(),
-    "models": {"errors", "names", "own_code", "lifetimes", "zoo", "layers"},
+    "models": {"errors", "names", "own_code", "lifetimes", "pixel_scales", "zoo", "layers"},
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "tflite": LEAVES,
     "tasks": LEAVES | {"data", "losses", "metrics", "models", "tflite", "pictures", "sections"},
     "methods": {"errors", "names", "own_code", "tasks", "metrics", "models", "layers", "losses", "quantization"},
-    "training": LEAVES | {"quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
+    "training": LEAVES
+    | {"pictures", "quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
     "run_records": {"errors", "sealed", "training"},
     "runs": LEAVES | {"run_records", "training", "teachers"},
-    "teachers": {"errors", "models", "evaluation"},
+    "teachers": {"errors", "pixel_scales", "models", "evaluation"},
     "export": LEAVES | {"pictures", "tflite", "quantization", "tasks", "metrics", "models", "layers", "data"},
     "run_exports": LEAVES | {"runs", "training", "export", "models", "data"},
     "candidates": LEAVES | {"pictures", "runs", "run_exports", "training", "export", "tflite", "tasks", "models"},
@@ -137,12 +139,12 @@ def test_tensorflow_is_named_only_where_the_platform_demands_it():
         # The step, the order of its updates, and the loops: over held-out examples, and Keras' own; the pool of images
         # that replicas share.
         if path.name not in (
-            "base.py",
             "cycle.py",
             "held_out.py",
             "image_pool.py",
             "keras_loops.py",
             "players.py",
+            "replicas.py",
             "running.py",
             "training_step.py",
         ):

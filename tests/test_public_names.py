@@ -52,7 +52,7 @@ def _commands():
 
 def _is_of(module, name, value):
     made = inspect.isfunction(value) or inspect.isclass(value)
-    return made and not name.startswith("_") and value.__module__ == module.__name__
+    return made and not name.startswith("_") and f"{value.__module__}.".startswith(f"{module.__name__}.")
 
 
 def _parts(path):

@@ -4,6 +4,7 @@
     odtf-evaluate foreign.tflite --data=folder:photos --pixels=-1..1 --json=foreign.json
     odtf-evaluate imagenet.tflite --data=folder:photos --labels=imagenet.txt --split=all
     odtf-evaluate student.tflite --data=cifar10 --data_dir=DATA --against=other.tflite --threads=2
+    odtf-evaluate painter.tflite --data=folder:HORSES --task=translation --nopaired --features=judge.keras
     odtf-evaluate brightness.tflite --data=digits --task=my_package.brightness:Brightness
 
 The metrics of the task and what else it tells, and the agreement with another file. Images come in the size of the
@@ -17,6 +18,7 @@ and, where matplotlib is installed, .png. The JSON, stable; keys may be added:
     against      file, each METRIC, agreement (where the task knows one), and further figures
 """
 
+import inspect
 import pathlib
 
 from absl import flags
@@ -25,6 +27,7 @@ import odtf
 from odtf import files, names
 from odtf.commands import cli
 from odtf.errors import UserError
+from odtf.pixel_scales import RANGES
 from odtf.quiet import import_tensorflow
 
 _TASK = flags.DEFINE_string("task", "classification", f"What the output means: {names.listed(names.tasks())}.")
@@ -51,9 +54,7 @@ _JSON = flags.DEFINE_string("json", None, "File for the figures; the table is pr
 _THREADS = flags.DEFINE_integer(
     "threads", 1, "Threads that LiteRT may use.", lower_bound=1, upper_bound=cli.MAX_THREADS
 )
-_PIXELS = flags.DEFINE_enum(
-    "pixels", None, ["0..255", "0..1", "-1..1"], "What pixels become, for files that do not say it."
-)
+_PIXELS = flags.DEFINE_enum("pixels", None, list(RANGES), "What pixels become, for files that do not say it.")
 _MEAN = flags.DEFINE_list("mean", None, "In place of --pixels: mean per channel of pixels scaled to [0, 1].")
 _STD = flags.DEFINE_list("std", None, "With --mean: deviation per channel of pixels scaled to [0, 1].")
 _RESIZE = flags.DEFINE_enum(
@@ -75,6 +76,13 @@ _LABEL_OFFSET = flags.DEFINE_integer(
     "For tasks with classes, the output of the first: 1 if output 0 is a background, else 0.",
     lower_bound=0,
 )
+_FEATURES = flags.DEFINE_string(
+    "features", None, "For translation, config.task.features: the network of the Fréchet distance."
+)
+_SEGMENTER = flags.DEFINE_string(
+    "segmenter", None, "For translation, config.task.segmenter: what the mIoU of pictures is judged by."
+)
+_PAIRED = flags.DEFINE_boolean("paired", None, "For translation: --nopaired for two sets without pairs.")
 _SKIP_CORRUPT = flags.DEFINE_boolean("skip_corrupt", False, "Pass over images that cannot be decoded.")
 
 
@@ -100,7 +108,7 @@ def _main(argv):
     from odtf.evaluation import evaluator, presentation
     from odtf.evaluation.image_file import ImageFile
 
-    task = tasks.make(_TASK.value)
+    task = _make_task()
     options = {flag.name: flag.value for flag in (_SCORES, _LABEL_OFFSET) if flag.value is not None}
     evaluator.check_options(task, options)
     file = ImageFile(path, given, _THREADS.value, _RESIZE.value)
@@ -130,6 +138,23 @@ def _main(argv):
     print(presentation.render(result, study))
     if written:
         print(f"\n{written}")
+
+
+def _make_task():
+    """Returns the task with the arguments that flags give it."""
+    from odtf import tasks
+
+    given = {flag.name: flag.value for flag in (_FEATURES, _SEGMENTER, _PAIRED) if flag.value is not None}
+    known = inspect.signature(tasks.find(_TASK.value)).parameters
+    for name, value in given.items():
+        if name not in known:
+            raise UserError(f"The task {_TASK.value!r} has no flag --{name}. Received: --{name}={value}.")
+    try:
+        return tasks.make(_TASK.value, **given)
+    except ValueError as error:
+        if not given:
+            raise
+        raise UserError(f"--task={_TASK.value}: {error}") from error
 
 
 def main():

@@ -7,6 +7,7 @@ from odtf import pictures
 from odtf.compare import gains_plot, images_plot, learning_curves, ratios, side_by_side
 from odtf.compare.cells import each, in_markdown, interval, mean_and_std, range_of
 from odtf.compare.plan import EQUAL
+from odtf.compare.spreads import spread_of
 from odtf.files import is_plain, make_directory, write_json, write_text
 
 _COLUMNS = ("alone", "student", "gain")
@@ -54,10 +55,10 @@ def to_markdown(result):
 def others(result):
     """Returns the tables that not every comparison has, as `values` in a list.
 
-    They are how small the students are beside the networks that they stand for, methods on one student side by side,
-    and the gain against the number of images.
+    They are how small the students are beside the networks that they stand for, what taught them, methods on one
+    student side by side, and the gain against the number of images.
     """
-    return [*_compressions(result), *side_by_side.tables(result), *images_plot.tables(result)]
+    return [*_compressions(result), *_teachers(result), *side_by_side.tables(result), *images_plot.tables(result)]
 
 
 def values(result):
@@ -86,6 +87,21 @@ def values(result):
         cells += [mean_and_std(typical, metric, True), interval(typical, metric)]
         lines.append(tuple(cells))
     return text, lines
+
+
+def _teachers(result):
+    """Returns the table of what taught the students, and what it reaches itself."""
+    metric = result["metric"]
+    heads = (f"{split} {metric['title']}" for split in ("val", "test"))
+    lines = [("config", "teacher", "parameters", "MACs", *heads)]
+    for row in result["rows"]:
+        for name in row["pairs"][0].get("teachers", {}):
+            found = [pair["teachers"][name] for pair in row["pairs"]]
+            costs = ["-" if found[0].get(what) is None else f"{found[0][what]:,}" for what in ("params", "macs")]
+            values = (spread_of(one[f"{split}_{metric['name']}"] for one in found) for split in ("val", "test"))
+            lines.append((row["label"], name, *costs, *(mean_and_std(value, metric) for value in values)))
+    text = f"What taught the students: mean ± standard deviation over the seeds{', in %' if metric['share'] else ''}."
+    return [(text, lines)] if lines[1:] else []
 
 
 def _names(pairs):

@@ -15,7 +15,7 @@ from odtf.errors import UserError
 from odtf.files import make_directory
 from odtf.training import config as config_lib
 from odtf.training import data_record
-from odtf.training.report import metric_of, shown
+from odtf.training.report import metric_of, shown, teachers_of
 
 # How many images a data set has of which all are trained on, for an estimate of what is left alone.
 _MANY = 50_000
@@ -38,7 +38,8 @@ def run(plan, workdir, *, peer=None, every_peer=False, log=print, allow_code=Fal
         (how many it does; None where no run says it), network (of the student), batch_size, learning_rate, pairs,
         compression (what `Compressions.of` returns), curves (of `odtf.compare.learning_curves`) and the statistics
         of `summary`. A pair has seed; student, alone and typical (the values of the peers as large as the student, on
-        average); val_gain and test_gain; teacher; members, of how many networks the student is made, of which the first
+        average); val_gain and test_gain; teacher; teachers, all that
+        teach, by name; members, of how many networks the student is made, of which the first
         is the one alone; and got, for the method's whole run, the student within it and the network alone: epochs,
         steps, images and seconds (the student's are not known).
 
@@ -216,6 +217,7 @@ def _pair(method, name, alone, seed):
         **parties,
         **{f"{split}_gain": gain_of(parties, "student", split, metric) for split in ("val", "test")},
         "teacher": method.report["teacher"],
+        "teachers": teachers_of(method.report),
         "members": len(networks[name]) if isinstance(networks[name], list) else 1,
         "got": {
             "run": _got(method, method.config.epochs, _network_epochs(method, networks)),

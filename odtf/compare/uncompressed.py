@@ -9,12 +9,15 @@ from odtf.training import data_record
 _CHANGES = ("cheap", "fraction", "after", "divisor", "init")
 # What only cheap convolutions have.
 _OF_CHEAP = ("groups", "expansion")
+# What all generators of images stand for: the full ResNet-9, by which the compression of GANs is measured.
+_GENERATORS = ("resnet_generator", "unet_generator")
+_FULL_GENERATOR = {"name": "resnet_generator", "conv": "standard", "width": 64}
 # Networks that have cheap convolutions alone, and what they become.
 _STANDARD = {"od_cheap_resnet": ("cifar_resnet", ("depth", "width"))}
 
 
 def original_of(network):
-    """Returns the specification with standard convolutions and all channels.
+    """Returns the specification with standard convolutions and all channels; of generators, the full ResNet-9.
 
     Args:
         network: mapping, a specification of a network, as `config.network` is one.
@@ -23,6 +26,8 @@ def original_of(network):
         dict; equal to the specification where that is not compressed.
     """
     found = {key: value for key, value in dict(network).items() if key not in _CHANGES}
+    if found["name"] in _GENERATORS:
+        return dict(_FULL_GENERATOR)
     if found["name"] in _STANDARD:
         name, keys = _STANDARD[found["name"]]
         return {"name": name, **{key: found[key] for key in keys if key in found}}

@@ -9,9 +9,8 @@ import dataclasses
 import numpy as np
 
 from odtf.errors import UserError
+from odtf.pixel_scales import RANGES
 
-# What the pixels 0 and 255 become.
-RANGES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 # Ranges found by calibration, and scales of 1/128, miss the ends a little.
 _TOLERANCE = 0.02
 

@@ -19,7 +19,8 @@ from odtf.errors import UserError
 from odtf.export import first_scaling
 from odtf.models import allowed, file_record, from_keras, keras_file
 from odtf.models.graph import call_of, graph_of
-from odtf.models.pixel_ranges import GIVEN, RANGES, find_pixels, normalization_of
+from odtf.models.pixel_ranges import GIVEN, find_pixels, normalization_of
+from odtf.pixel_scales import RANGES
 from odtf.quantization import is_aware
 
 

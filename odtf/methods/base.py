@@ -1,24 +1,25 @@
 """The base of every method: a cohort is one Keras model; what a method defines of it, and its forward pass."""
 
 import keras
-import tensorflow as tf
 
 from odtf.methods.shared.divergence import KL, Divergence
 from odtf.methods.shared.held_out import Evaluation
+from odtf.methods.shared.hooks import Hooks
 from odtf.methods.shared.keras_loops import KerasLoops
 from odtf.methods.shared.reached import Reached
+from odtf.methods.shared.replicas import assign_together
 from odtf.methods.shared.saved import Saved
 from odtf.methods.shared.training_step import TrainingStep
 from odtf.tasks import Classification
 
 
-class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
+class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     """A cohort of peers, the online teacher built from them, and what they minimise together.
 
     A subclass builds its peers in the constructor and returns the named terms of its loss from `loss_terms`; if it has
-    a teacher, `call_teacher` computes it from the peers' outputs. Everything else is here and in the parts: the step in
-    `TrainingStep`, how a cohort is evaluated in `Evaluation`, what Keras' own methods do with it in `KerasLoops`, and
-    how it is saved in `Saved`.
+    a teacher, `call_teacher` computes it from the peers' outputs. What else it may define is in `Hooks`; everything
+    else is here and in the parts: the step in `TrainingStep`, how a cohort is evaluated in `Evaluation`, what Keras'
+    own methods do with it in `KerasLoops`, and how it is saved in `Saved`.
 
     Args:
         task: `odtf.tasks.Task`: what a sample is, the supervised term, the metrics; classification by default.
@@ -106,50 +107,13 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
         self.warm_start = None
         self._forwards = {}
-        self._step_function = self._sums_function = None
+        self._step_function, self._sums_functions = None, {}
         self.forget_loops()
         self.reached = Reached()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
         self.built = True
 
-    # What a method defines ------------------------------------------------------------------------------------------
-
-    def call_teacher(self, outputs, training):
-        """Returns the teacher's taps (at least its answer) from the peers' outputs, or None if there is no teacher.
-
-        Args:
-            outputs: dict from a peer's name to its dict of taps.
-            training: bool.
-        """
-        return None
-
-    def loss_terms(self, targets, outputs):
-        """Returns the named terms of the loss, each a float32 tensor `[batch]`; the loss is the sum of their means.
-
-        Args:
-            targets: targets of the batch, as the task has them: integer labels `[batch]` in classification.
-            outputs: what `call` returned: a dict from the name of each peer, and "teacher", to its dict of taps.
-        """
-        raise NotImplementedError
-
-    def players(self):
-        """Returns a list of `Player`: the variables with an objective, an optimizer or a weight decay of their own.
-
-        What is in none of them is trained by the optimizer of `compile`, for all terms that no player names.
-        """
-        return []
-
-    def after_step(self, targets, outputs):
-        """Runs after the optimizers, inside the step and on every replica: moving averages belong here.
-
-        Args:
-            targets: targets of the batch.
-            outputs: what `call` returned.
-        """
-
-    def waiting(self):
-        """Returns a list of the trainable variables that wait in this phase: they get no gradient, and stay as are."""
-        return []
+    # What a method has ----------------------------------------------------------------------------------------------
 
     def follow(self, pairs, decay):
         """Moves averages one step, inside `after_step`: average <- decay * average + (1 - decay) * variable.
@@ -160,102 +124,8 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         """
         pairs = list(pairs)
         self.reached.follow(pairs)
-        pairs = [(average.value, variable.value) for average, variable in pairs]
-
-        def move(average, variable, decay):
-            average.assign(decay * average + (1.0 - decay) * variable)
-
-        def across_replicas(strategy, decay):
-            for average, variable in pairs:
-                strategy.extended.update(average, move, args=(variable, decay), group=False)
-
-        # The copies that replicas hold of one variable are assigned to together, or they would drift apart.
-        tf.distribute.get_replica_context().merge_call(across_replicas, args=(decay,))
-
-    def phase_at(self, epoch):
-        """Returns the phase of training that an epoch belongs to, a pure function of its 0-based number.
-
-        A method that trains in stages reads `self.phase` wherever the stages differ (which variables are trainable,
-        which terms there are); the step is traced anew for every phase.
-        """
-        return 0
-
-    def before_training(self, batch):
-        """Runs once before the first step of a run, in odtf's loop: what a method fits to the data.
-
-        What it changes must be variables of the model, so that checkpoints hold it.
-
-        Args:
-            batch: callable from the number of a step, from 0, to its images and targets.
-        """
-
-    def enter_phase(self, phase):
-        """Runs once when training crosses into a phase, outside the step; not when a run resumes within it.
-
-        What it changes must be variables of the model, so that checkpoints hold it.
-        """
-
-    @property
-    def students(self):
-        """Names of the peers that the student is chosen from; all of them, where none is there only to teach."""
-        return tuple(self.peers)
-
-    @property
-    def selection(self):
-        """The metric that validation chooses by: "NAME/metric" among the values of a split."""
-        return self.task.choice
-
-    def extra_values(self, split, examples):
-        """Returns what else there is to say of a split: "NAME/metric" -> float.
-
-        It is logged with the metrics; what belongs to a peer or the teacher stands in report.json beside them.
-
-        Args:
-            split: "validation" or "test".
-            examples: callable from the name of any split to a finite dataset of (images, targets, weights), in order
-                and not augmented; see `collect`.
-        """
-        return {}
-
-    def held_out_sums(self, targets, outputs, weights):
-        """Returns further sums over held-out examples, name -> scalar; `evaluate` makes means of them.
-
-        Args:
-            targets: targets of the batch.
-            outputs: what `call` returned for inference.
-            weights: float32 tensor `[batch]`: 0 for padding, else 1.
-        """
-        return {}
-
-    def after_validation(self, values):
-        """Runs after each validation with its means, outside the step: what a method learns from held-out data.
-
-        Args:
-            values: dict of floats, those of `held_out_sums` among them.
-        """
-
-    def complete(self, outputs, training):
-        """Returns what `call` returned with what there is for the losses alone, beside the taps of the networks.
-
-        `call` does so in training; in inference it is asked for where the loss of held-out examples is wanted.
-
-        Args:
-            outputs: dict from the name of each peer, and "teacher", to its dict of taps.
-            training: bool.
-        """
-        return outputs
-
-    def with_targets(self, outputs, targets, training):
-        """Returns outputs with what there is for the losses alone that needs the targets: what networks make of them.
-
-        A step asks for it after the forward pass, under the same tape.
-
-        Args:
-            outputs: what `call` or `complete` returned.
-            targets: targets of the batch.
-            training: bool.
-        """
-        return outputs
+        moved = [decay * average.value + (1.0 - decay) * variable.value for average, variable in pairs]
+        assign_together([average for average, _ in pairs], moved)
 
     def answer(self, taps):
         """Returns what a network, or the teacher, answers: the tap of the task's output among its taps."""
@@ -277,35 +147,6 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
             temperature: positive float.
         """
         return self.divergence(self, targets, teacher, student, temperature)
-
-    # What a comparison asks -----------------------------------------------------------------------------------------
-
-    @classmethod
-    def epochs_of(cls, options, networks, epochs):
-        """Returns in which epochs of a run each of its networks learns: a dict from its name to (first, end).
-
-        A pure function of the config, so that the same network alone can be given the same epochs. Networks that do not
-        learn themselves (averages of others, or made of several) are not in it.
-
-        Args:
-            options: dict, `config.method` without its name.
-            networks: dict from the name of every peer to its specification; a list of them where it is made of several.
-            epochs: int, how many the whole run has.
-        """
-        return {name: (0, epochs) for name, network in networks.items() if not isinstance(network, list)}
-
-    @classmethod
-    def rate_of(cls, options, name, rate):
-        """Returns the learning rate of a network, where that of the run is `rate`; see `epochs_of`."""
-        return rate
-
-    def schedule_epochs(self, epochs):
-        """Returns over how many epochs the learning rate of a run of so many goes, where the method has its own time.
-
-        Args:
-            epochs: int, how many the run has.
-        """
-        return epochs
 
     # The forward pass -----------------------------------------------------------------------------------------------
 

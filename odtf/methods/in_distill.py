@@ -206,12 +206,18 @@ class InDistill(TaughtByFrozen):
     # Retrieval ------------------------------------------------------------------------------------------------------
 
     def extra_values(self, split, examples):
+        networks = {"peer_0": self.peers["peer_0"], "teacher": self.teacher}
+        return self._retrieved({name: networks[name] for name in networks if name not in self.frozen}, split, examples)
+
+    def frozen_values(self, split, examples):
+        return self._retrieved(self.frozen, split, examples)
+
+    def _retrieved(self, networks, split, examples):
         def collected(network, name):
             found = self.collect(network, "embedding", examples(name), self.retrieval_examples)
             return dict(zip(("embedding", "label"), found, strict=True))
 
         values = {}
-        networks = {"peer_0": self.peers["peer_0"], "teacher": self.teacher}
         for name, network in networks.items():
             if not self.retrieval_examples or "embedding" not in taps_of(network.output, self.task.output):
                 continue

@@ -5,9 +5,8 @@ import numpy as np
 
 from odtf.models.graph import graph_of, run
 from odtf.models.taps import ONLY_IN_TRAINING
+from odtf.pixel_scales import RANGES
 
-# What the pixels 0 and 255 become.
-RANGES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 # What comes in is what the network takes.
 GIVEN = "given"
 _PASSING = (*ONLY_IN_TRAINING, keras.layers.Resizing, keras.layers.CenterCrop, keras.layers.ZeroPadding2D)

@@ -4,7 +4,7 @@ import re
 
 from odtf import __version__, files
 from odtf.page.inlining import Inliner, heat_map
-from odtf.sections import Confusion, Figure, Gallery, Note, Table
+from odtf.sections import Confusion, Figure, Gallery, Note, Picture, Table
 
 _INSTALL = "no figures: pip install matplotlib"
 # More classes do not fit on a screen as a table.
@@ -93,6 +93,9 @@ def _block(block, number, inliner):
         return "table", {"head": head, "rows": rows}
     if isinstance(block, Figure):
         image = inliner.figure(block)
+        return "figures", [] if image is None else [{"caption": block.caption, "image": image}]
+    if isinstance(block, Picture):
+        image = inliner.picture(block)
         return "figures", [] if image is None else [{"caption": block.caption, "image": image}]
     if isinstance(block, Gallery):
         return "gallery", _gallery(block, inliner)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import pathlib
 import re
 
 import numpy as np
@@ -49,6 +50,16 @@ class Inliner:
         if figure.has_photos:
             return self._kept(_photo(content))
         return self._kept(_embedded(content.decode()))
+
+    def picture(self, picture):
+        """Returns the HTML of a `Picture`, or None where it cannot be read or does not fit."""
+        try:
+            return self._kept(_photo(pathlib.Path(picture.path).read_bytes()))
+        except ImportError:
+            self.lacks_matplotlib = True
+        except (OSError, ValueError, SyntaxError):  # What Pillow raises on a file that is no picture, or a half one.
+            self.left_out += 1
+        return None
 
     def _drawn(self, figure):
         import matplotlib

@@ -3,9 +3,12 @@
 import pathlib
 
 from odtf.errors import UserError
-from odtf.page import curves, html, run_sections, training_log
-from odtf.sections import Note, Section
+from odtf.page import curves, html, run_sections, smaller, training_log
+from odtf.sections import Note, Picture, Section
+from odtf.training.progress_pictures import drawn
 from odtf.training.report import metric_of, shown
+
+_PICTURES = 6
 
 
 def write(run, path, *, split="test", max_examples=10_000):
@@ -29,7 +32,9 @@ def write(run, path, *, split="test", max_examples=10_000):
     log = training_log.read(run.workdir, networks)
     sections = [
         run_sections.networks(report),
+        *smaller.sections(run, builds=max_examples != 0),
         *curves.sections(log, metric, (student["name"], student["epoch"])),
+        *_along_training(run.workdir),
         *_judged(run, split, max_examples),
         run_sections.exports(run.workdir, report),
         run_sections.candidates(run.workdir, report),
@@ -37,6 +42,14 @@ def write(run, path, *, split="test", max_examples=10_000):
     ]
     title = f"{report.get('method', 'A run')} on {report.get('dataset', 'its data')}"
     return html.write(path, title, _summary(report, metric), [section for section in sections if section])
+
+
+def _along_training(workdir):
+    """Returns the section of pictures along training in a list: the first, the last, and some between."""
+    found = drawn(workdir)
+    places = sorted({round(i * (len(found) - 1) / (_PICTURES - 1)) for i in range(_PICTURES)}) if found else []
+    shown_ones = [Picture(f"After epoch {found[place][0]}.", found[place][1]) for place in places]
+    return [Section("Along training", tuple(shown_ones))] if shown_ones else []
 
 
 def _judged(run, split, max_examples):

@@ -11,7 +11,7 @@ from odtf.errors import UserError
 from odtf.sections import Figure, Note, Section, Table
 from odtf.tflite.arena import arena
 from odtf.training import config as config_lib
-from odtf.training.report import metric_of, shown
+from odtf.training.report import metric_of, shown, titled
 
 
 def networks(report):
@@ -25,10 +25,11 @@ def networks(report):
     heads = [f"{split} {title}" for title in titles for split in ("val", "test")]
     table = [("network", "made of", "parameters", "MACs", *heads, f"test {metric['title']} at the end")]
     for name, row in rows:
-        student = " (student)" if name == report["student"]["name"] else ""
         keys = [f"{split}_{one}" for one in names for split in ("val", "test")] + [f"last_test_{metric['name']}"]
         values = (_value(row.get(key), metric, key.endswith(f"_{metric['name']}")) for key in keys)
-        table.append((name + student, _made_of(row.get("network")), *_costs(row), *values))
+        table.append(
+            (titled(row, report) if "name" in row else name, _made_of(row.get("network")), *_costs(row), *values)
+        )
     return Section("Networks", (Table(table), *_disagreement(report)))
 
 

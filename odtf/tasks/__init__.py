@@ -10,7 +10,8 @@ import inspect
 from odtf import names as names_lib
 from odtf import own_code
 from odtf.errors import UserError
-from odtf.tasks.task import Answer, Task
+from odtf.tasks.exported import Answer
+from odtf.tasks.task import Task
 
 __all__ = ["Answer", "Task", "check", "find", "make", "names"]
 

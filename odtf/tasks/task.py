@@ -1,44 +1,22 @@
 """The base of tasks, all that the core knows of one: samples, head, loss terms, metrics, and exported files."""
 
-import dataclasses
 import inspect
 import typing
 
 from odtf.errors import UserError
-
-# Rounding costs 16-bit activations little, 8-bit ones more where scores differ little; a broken file is far beyond.
-_LARGEST_ERROR = {"float32": 1e-3, "float16": 0.02, "int16x8": 0.2, "dynamic": 0.3, "int8": 0.5}
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What an exported file gives.
-
-    Attributes:
-        name: of the output tensor.
-        shape: of the output, with the batch of 1; None for a size that is the network's own.
-        dtype: type of its values; None: the target's.
-        quantization: (scale, zero point) by which stored values are read, such as (1.0, 0) for "uint8" pixels; a float
-            that the network computes is rounded to them. None: as calibrated, or floats.
-        softmax: whether the file gives the softmax of what the network computes, over the last axis. It is computed in
-            float32 behind a network of integers: in their steps many classes would share the first place.
-    """
-
-    name: str
-    shape: tuple
-    dtype: str | None = None
-    quantization: tuple | None = None
-    softmax: bool = False
+from odtf.tasks.evaluated import EvaluatedTask
+from odtf.tasks.exported import ExportedTask
 
 
-class Task:
+class Task(ExportedTask, EvaluatedTask):
     """A task: what there is to learn about an image, how it is judged, and what becomes of it on a device.
 
     A method knows no other way to labels, a run no other way to a number of quality, an export no other way to what a
     file answers. A new task is a subclass in a file of its own; configs name it by that file, or by
     `package.module:attribute`. It has a `name`, `targets`, `metrics` and `output`, and writes `head`, `supervised`,
-    `distil` (where a method compares answers) and `answer`; all else has defaults. Losses and metrics are written in
-    `keras.ops`. The constructor's arguments are keys of `config.task`.
+    `distil` (where a method compares answers) and `answer`; all else has defaults, which files have in `ExportedTask`
+    and `EvaluatedTask`. Losses and metrics are written in `keras.ops`. The constructor's arguments are keys of
+    `config.task`.
 
     Example:
 
@@ -191,161 +169,6 @@ class Task:
     def progress(self, targets, output):
         """Returns what the log of training tells of a batch beside its loss: name -> scalar tensor."""
         return {}
-
-    # In the export --------------------------------------------------------------------------------------------------
-
-    def fold(self, output, target):
-        """Applies what a target wants behind the network, to a KerasTensor `[1, ...]`; the output itself if nothing.
-
-        It becomes integers where the network does; a softmax, which should not, is said by `answer` instead.
-
-        Args:
-            output: what the network computes.
-            target: `odtf.targets.Target`; where it is `finished`, a file ends in what an app shows.
-        """
-        return output
-
-    def folded(self, output, target):
-        """Returns what `fold`, and the answer's softmax, make of a network's answers, numpy arrays `[batch, ...]`."""
-        return output
-
-    def comparable(self, answers, info, target):
-        """Returns the answers of a file, or what `folded` gives, in the form that metrics take: as they are.
-
-        Args:
-            answers: array `[n, ...]`, as real numbers.
-            info: `odtf.data.Info` of the data.
-            target: `odtf.targets.Target` of the file.
-        """
-        return answers
-
-    def answer(self, info, target, quantization):
-        """Returns the `Answer` of a file.
-
-        Args:
-            info: `odtf.data.Info` of the data.
-            target: `odtf.targets.Target`.
-            quantization: how the file computes.
-        """
-        raise NotImplementedError
-
-    def check(self, info, shape):
-        """Refuses data that a network's answers do not fit, before anything is exported.
-
-        Args:
-            info: `odtf.data.Info` of the data.
-            shape: of the network's output, a tuple; its batch is None.
-
-        Raises:
-            UserError: naming what does not fit.
-        """
-
-    def allowed_loss(self, metric, count, max_drop):
-        """Returns how far a file's metric may be worse than its network's.
-
-        Where the metric is a share of examples, the margin with which so many images show it is added to this.
-
-        Args:
-            metric: name of the metric.
-            count: int, how many examples it was computed from.
-            max_drop: the price of quantisation, in units of the metric.
-        """
-        return max_drop
-
-    def least_agreement(self, quantization):
-        """Returns how far a file must agree with its network, in units of `agreement`; None: the metrics are enough.
-
-        Args:
-            quantization: how the file computes.
-        """
-        return None
-
-    def largest_error(self, quantization):
-        """Returns the largest root mean square difference of a file's answers from its network's; None: any.
-
-        It is in units of the standard deviation of the network's answers, over images and values.
-
-        Args:
-            quantization: how the file computes.
-        """
-        return _LARGEST_ERROR.get(quantization)
-
-    def is_barely_trained(self, value, info):
-        """Whether a network that the metric which chooses gives this value has learned next to nothing.
-
-        Args:
-            value: float.
-            info: `odtf.data.Info` of the data.
-        """
-        return False
-
-    def labels(self, info):
-        """Returns the names that go with a file's outputs, a tuple of str; empty where outputs have none."""
-        return ()
-
-    def describe(self, info):
-        """Returns words for a file's description: "Image classifier, 10 classes of digits"."""
-        return f"{self.name} of {info.name}"
-
-    # In an evaluation -----------------------------------------------------------------------------------------------
-
-    def reader(self, file, info, against=False):
-        """Returns what makes of a file's raw answers what the metrics take, see `odtf.tasks.study.Reader`.
-
-        A task may have further arguments with defaults, for files that do not say everything; `odtf-evaluate` gives
-        its flags of these names to the tasks that take them.
-
-        Args:
-            file: `odtf.evaluation.ImageFile`.
-            info: `odtf.data.Info` of the data.
-            against: whether the file is the one that another is compared with, for which those arguments are.
-
-        Raises:
-            UserError: if the file is none of this task, or none for these data.
-        """
-        from odtf.tasks.study import Reader
-
-        return Reader()
-
-    def predictions(self, outputs, info):
-        """Returns what a file says of each image, for people: a list of dicts that JSON can hold.
-
-        Args:
-            outputs: array `[n, ...]`, as `reader` gives it.
-            info: `odtf.data.Info`, whose names are those of the outputs.
-
-        Raises:
-            UserError: if there is no such thing in the task.
-        """
-        raise UserError(f"A task whose answers are names or numbers is wanted. Received: the task {self.name!r}.")
-
-    def study(self, info):
-        """Returns what judges outputs and shows the figures, an `odtf.tasks.study.Study`: by default, all metrics."""
-        from odtf.tasks.study import Study
-
-        return Study(self, info)
-
-    def card(self, info, target):
-        """Returns what a model card says of the task.
-
-        Args:
-            info: `odtf.data.Info` of the data.
-            target: `odtf.targets.Target`.
-
-        Returns:
-            dict: "title", what the network is about; "kind", what the file is, with its article; "end", what it ends
-            in; "output", a sentence on the output tensor; "limits", a list of what the figures do not promise.
-        """
-        return {
-            "title": self.describe(info),
-            "kind": f"a network for {self.name}",
-            "end": "what the network computes",
-            "output": f"The output is the answer to the task, {self.name}.",
-            "limits": [
-                f"It was tried on images of {info.name} alone: other cameras, light and framing cost accuracy that\n"
-                "  these figures do not show."
-            ],
-        }
 
     # For people -----------------------------------------------------------------------------------------------------
 

@@ -177,6 +177,8 @@ BOUNDS = {
     "quantization.range_momentum": number(0, 1, below=True),
     "checkpoint.every_steps": integer(0),
     "checkpoint.keep": integer(1),
+    "pictures.every_epochs": integer(0, _EPOCHS),
+    "pictures.images": integer(1, 64),
     "export.targets": Bound("a tuple of names", lambda v: _is_list(v) and all(isinstance(name, str) for name in v)),
     "export.quantization": Bound("the name of a quantisation", lambda v: isinstance(v, str)),
     "export.calibration_examples": integer(1),

@@ -13,12 +13,12 @@ from odtf import names, own_code
 from odtf.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 
 # What may change between two runs on one workdir: it alters neither the data, the network nor the course of training.
-RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "export", "code_dir")
+RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "pictures", "export", "code_dir")
 
 
 # Parts whose keys are the arguments of the builder that they name.
@@ -111,6 +111,9 @@ def default_config() -> ml_collections.ConfigDict:
     config.quantization.range_momentum = 0.99  # Of the moving averages that are the ranges of activations.
 
     config.checkpoint = ml_collections.ConfigDict({"every_steps": 0, "keep": 3})  # every_steps 0: every epoch.
+
+    # Pictures of what all networks make of some images of the validation split: after each so many epochs, 0 for none.
+    config.pictures = ml_collections.ConfigDict({"every_epochs": 0, "images": 4})
 
     config.export = ml_collections.ConfigDict()
     config.export.targets = ("soc", "phone")  # What the end of training exports; () for nothing.
@@ -209,6 +212,11 @@ def choose(key: str, value: str, options: Mapping[str, Any]) -> Any:
         listed = f"{', '.join(options)}{names.meant(value, options)}"
         raise UserError(f"The config's argument {key} must be one of {listed}. Received: {value!r}.")
     return options[value]
+
+
+def rising(epochs: Iterable[int]) -> tuple[int, ...]:
+    """Returns milestones in their order, each once: shares of a run of few epochs fall together."""
+    return tuple(sorted(set(epochs)))
 
 
 def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:

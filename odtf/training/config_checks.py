@@ -24,7 +24,7 @@ _ONLY_WITH = (
 def check(config):
     """Raises UserError if a value that needs no data and no TensorFlow to judge is wrong."""
     known = default_config()
-    for part in ("", "data", "init", "schedule", "quantization", "checkpoint", "export"):
+    for part in ("", "data", "init", "schedule", "quantization", "checkpoint", "pictures", "export"):
         have, allowed = (config[part], known[part]) if part else (config, known)
         where = f"config.{part}" if part else "config"
         keys = ", ".join(sorted(allowed))

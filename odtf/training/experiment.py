@@ -14,6 +14,7 @@ from odtf.training import config as config_lib
 from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
 from odtf.training.logs import Log
+from odtf.training.progress_pictures import ProgressPictures
 
 
 class Experiment:
@@ -30,8 +31,10 @@ class Experiment:
         self.checkpoints = Checkpoints(
             workdir, method, keep=config.checkpoint.keep, is_chief=placement.is_chief, log=self.log.line
         )
+        self.pictures = ProgressPictures(config.pictures, workdir, dataset, method, self.log.line)
         self.total_steps = config.epochs * pipeline.steps_per_epoch
         self._requests = stopping.Requests()
+        self._frozen = {}  # By split, the values of networks that stay as they are.
 
     def run(self):
         """Trains to the end, or goes on where an earlier run stopped, and returns the report as a dict.
@@ -123,6 +126,8 @@ class Experiment:
         self.method.after_validation(values)
         self.log.values(step, "validation", {"epoch": epoch, **values})
         self.log.line(f"epoch {epoch}/{self.config.epochs}  validation {self._shown(values)}")
+        if self.placement.is_chief:
+            self.pictures.after(epoch)
         if self.method.quantization is not None and not self.method.quantization.quantizes:
             return  # What is exported has been trained as int8: float weights would be better here and worse there.
         if found := choosing.improved(self.method, values, progress):
@@ -140,10 +145,20 @@ class Experiment:
         return f"{metric.title}: {'  '.join(shown)}"
 
     def _evaluate(self, split):
+        """Returns all values of a split; of networks that stay as they are, those of the first time."""
+        if not self.method.frozen:
+            return self._measured(split) | self.method.extra_values(split, self._examples)
+        if split not in self._frozen:
+            frozen = self._measured(split, frozen=True)
+            self._frozen[split] = frozen | self.method.frozen_values(split, self._examples)
+        values = self._measured(split, frozen=False)
+        return values | self._frozen[split] | self.method.extra_values(split, self._examples)
+
+    def _measured(self, split, frozen=None):
         parts = self.dataset.parts(metrics.references_of(self.method.task.metrics))
         references = {name: self._distributed(part) for name, part in parts.items()}
-        values = self.method.measure(self._distributed(self.dataset.splits[split]), references=references)
-        return values | self.method.extra_values(split, self._examples)
+        examples = self._distributed(self.dataset.splits[split])
+        return self.method.measure(examples, references=references, frozen=frozen)
 
     def _distributed(self, split):
         """Returns the examples of a split for all replicas."""
@@ -177,6 +192,8 @@ class Experiment:
         peers = []
         for name, network in self.method.peers.items():
             about = {**report_lib.cost_of(network, self.method.task), "network": cohorts.network_of(self.method, name)}
+            if name not in self.method.students:
+                about["role"] = "teacher"
             if name in self.method.starts:
                 about["start"] = dataclasses.asdict(self.method.starts[name])
             peers.append({"name": name, **about, **report_lib.figures(name, chosen, last)})

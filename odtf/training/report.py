@@ -10,7 +10,8 @@ The form is stable; keys may be added, none is renamed or removed:
                 agreement: its share, null where the task has none
     peers       for each: name, params, macs, network (what it was built from; a list where it is made of several),
                 val_METRIC, test_METRIC (at the chosen epoch), last_val_METRIC, last_test_METRIC (at the end); the same
-                of all other metrics of the task and the method. Where it started from trained weights: start (source,
+                of all other metrics of the task and the method. role: "teacher", of one that is there to teach alone.
+                Where it started from trained weights: start (source,
                 and by layer how many weights it has taken, which are new and which of the source have no place)
     teacher     test_METRIC, val_METRIC and the same at the end; params and macs of a network that teaches alone; null
                 where the method has no teacher
@@ -97,6 +98,35 @@ def diversity(chosen, last):
     return ({"disagreement": found} if found else {}) | ({"diversity": values} if values else {})
 
 
+def titled(peer, report):
+    """Returns the name of a peer as tables show it, with what it is there for."""
+    role = "student" if peer["name"] == report["student"]["name"] else peer.get("role")
+    return f"{peer['name']} ({role})" if role else peer["name"]
+
+
+def teachers_of(report):
+    """Returns the rows of all that teaches and does not become the student: a dict from its name."""
+    found = {peer["name"]: peer for peer in report["peers"] if peer.get("role") == "teacher"}
+    return found | ({"teacher": report["teacher"]} if report.get("teacher") else {})
+
+
+def taught_by(report, row):
+    """Returns in words what taught a peer, and how many times as large it is; empty where that is not known.
+
+    Args:
+        report: dict.
+        row: the peer's, in it.
+    """
+    parts = []
+    for name, teacher in teachers_of(report).items():
+        if name != row["name"] and teacher.get("params") and row.get("params"):
+            words = f"{name}, of {teacher['params'] / row['params']:.1f} times the parameters"
+            if teacher.get("macs") and row.get("macs"):
+                words += f" and {teacher['macs'] / row['macs']:.1f} times the multiply-accumulates"
+            parts.append(words)
+    return "; ".join(parts)
+
+
 def _costs(row):
     return f"{row['params']:,}", "-" if row["macs"] is None else f"{row['macs']:,}"
 
@@ -110,7 +140,7 @@ def render(report):
         ("network", "parameters", "MACs", f"val {title}", f"test {title}", f"test {title} at the end"),
         *(
             (
-                f"{peer['name']} (student)" if peer["name"] == report["student"]["name"] else peer["name"],
+                titled(peer, report),
                 *_costs(peer),
                 *(shown(peer[key], metric) for key in keys),
             )

@@ -66,6 +66,18 @@ def test_what_a_student_costs_stands_beside_its_original(trainings, tmp_path):
     assert table(markdown.to_markdown(result), 2)[1][1:] == ["10 (2.50 x)", "1,000 (4.00 x)"]
 
 
+def test_what_taught_a_student_stands_in_a_table_of_its_own(trainings, tmp_path):
+    result = compare(["configs/digits.py:epochs=1"], tmp_path, 2)
+    assert "What taught the students" not in markdown.to_markdown(result)
+    for seed, pair in enumerate(result["rows"][0]["pairs"]):
+        values = {"val_quality": 0.5 + 0.1 * seed, "test_quality": 0.25}
+        pair["teachers"] = {"wide": {"name": "wide", "params": 2000, "macs": 1_000_000, **values}, "teacher": values}
+    head, *rows = table(markdown.to_markdown(result), 2)
+    assert head == ["config", "teacher", "parameters", "MACs", "val quality", "test quality"]
+    assert rows[0][1:] == ["wide", "2,000", "1,000,000", "55.00 ± 7.07", "25.00 ± 0.00"]
+    assert rows[1][1:4] == ["teacher", "-", "-"]
+
+
 def test_one_seed_has_no_interval(trainings, tmp_path):
     text = markdown.to_markdown(compare(["configs/digits.py:epochs=1"], tmp_path, 1))
     head, row = table(text, 0)

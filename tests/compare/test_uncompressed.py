@@ -26,6 +26,10 @@ RECORD = {"name": "made", "image_shape": [8, 8, 1], "names": ["a", "b", "c"], "m
             {"name": "vgg", "depth": 8, "cheap": {"conv": "shift"}, "fraction": 0.5, "after": "stage1"},
             {"name": "vgg", "depth": 8},
         ),
+        (
+            {"name": "unet_generator", "levels": 6, "width": 16, "fraction": 0.5},
+            {"name": "resnet_generator", "conv": "standard", "width": 64},
+        ),
         ({"name": "cifar_resnet", "depth": 8, "groups": None}, {"name": "cifar_resnet", "depth": 8, "groups": None}),
     ],
 )

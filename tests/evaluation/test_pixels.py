@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from odtf import pixel_scales
 from odtf.evaluation import pixels
 
 
@@ -38,7 +39,7 @@ def test_what_an_input_tensor_says_of_pixels(kind, scale, zero_point, wanted):
     if wanted is None:
         assert found is None
     else:
-        assert found(np.array([0, 255], np.uint8)) == pytest.approx(pixels.RANGES[wanted], abs=scale)
+        assert found(np.array([0, 255], np.uint8)) == pytest.approx(pixel_scales.RANGES[wanted], abs=scale)
 
 
 @pytest.mark.parametrize(

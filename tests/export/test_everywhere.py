@@ -12,6 +12,7 @@ from odtf import export, run_exports, runs
 from odtf.commands import export as command
 from odtf.errors import UserError
 from odtf.export import TARGETS, output, several
+from odtf.runs import finished_run
 from odtf.training import report as report_lib
 from odtf.training.config import default_config, load_config, to_json
 
@@ -63,7 +64,7 @@ def test_every_target_in_the_form_that_it_takes(run):
 
 def test_a_report_from_before_02_leaves_the_network_of_a_peer_to_the_config():
     def named(arg, name):
-        found = runs._network_before_02(load_config(f"configs/{arg}.py", "smoke"), name)
+        found = finished_run.network_before_02(load_config(f"configs/{arg}.py", "smoke"), name)
         return dict(found.items())
 
     assert named("mcod", "peer_1") == {"name": "cifar_resnet", "depth": 8, "width": 8}

@@ -65,6 +65,19 @@ def written(workdir, **options):
     return path.read_text("utf-8")
 
 
+def test_ratios_to_teachers_and_pictures_that_cannot_be_read(workdir):
+    report = json.loads((workdir / "report.json").read_text())
+    wide = {**peer("wide", 0.9), "params": 123_450, "macs": 13_578, "role": "teacher"}
+    report = {key: value for key, value in report.items() if key != "digest"} | {"peers": [*report["peers"], wide]}
+    sealed.write(workdir / "report.json", report)
+    (workdir / "pictures").mkdir()
+    (workdir / "pictures" / "epoch-00003.png").write_bytes(b"no picture")
+    text = text_of(written(workdir, max_examples=0))
+    # Ten times the parameters; of the file, 4 * 123,450 / 25,728.
+    assert "than parameters MACs smallest file wide 10.0 x 2.0 x 19.2 x" in text
+    assert "wide (teacher)" in text and "1 images were left out" in text
+
+
 def text_of(page):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 

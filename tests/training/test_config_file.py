@@ -64,3 +64,4 @@ def test_names_that_differ_by_case_or_underscores_are_near():
     assert names.meant("kdcl", ["KDCL", "Solo"]) == " (did you mean KDCL?)"
     assert names.meant("deep_mutual_learning", names.methods()) == " (did you mean DeepMutualLearning?)"
     assert names.meant("zzz", ["KDCL", "Solo"]) == ""
+    assert names.meant("kdcl", ["KDCL"]) == ""  # There is no other.

@@ -46,3 +46,16 @@ def rendered(task, agreement):
 )
 def test_agreement_is_shown_as_the_task_means_it(task, agreement, shown):
     assert rendered(task, agreement)[3:5] == shown
+
+
+def test_a_card_says_what_taught_a_network_and_how_much_larger_it_is():
+    student = {"name": "peer_0", "params": 1000, "macs": 20_000}
+    wide = {"name": "wide", "params": 14_500, "macs": 260_000, "role": "teacher"}
+    report = {"peers": [student, wide], "teacher": None}
+    words = "wide, of 14.5 times the parameters and 13.0 times the multiply-accumulates"
+    assert report_lib.taught_by(report, student) == words
+    assert report_lib.taught_by(report, wide) == ""
+    # A file of another framework has no operators to count; what peers make together is no network.
+    taught = {"peers": [student], "teacher": {"params": 2500, "macs": None}}
+    assert report_lib.taught_by(taught, student) == "teacher, of 2.5 times the parameters"
+    assert report_lib.taught_by({"peers": [student], "teacher": {"test_top1": 0.5}}, student) == ""

@@ -89,6 +89,8 @@ SETTINGS = {
     "quantization.range_momentum": f"{HERE}::test_training_for_int8_is_that_of_the_config",
     "checkpoint.every_steps": f"{HERE}::test_how_often_a_run_logs_and_saves",
     "checkpoint.keep": f"{HERE}::test_how_often_a_run_logs_and_saves",
+    "pictures.every_epochs": "training/test_progress_pictures.py::test_pictures_are_drawn_as_often_as_the_config_says",
+    "pictures.images": "training/test_progress_pictures.py::test_pictures_are_drawn_as_often_as_the_config_says",
     "export.targets": "own/test_examples.py::test_a_task_of_ones_own_from_config_to_evaluated_file",
     "export.quantization": f"{HERE}::test_exports_are_made_as_the_config_says",
     "export.calibration_examples": f"{HERE}::test_exports_are_made_as_the_config_says",

@@ -6,6 +6,7 @@ from keras import ops
 from odtf.losses import cycle_consistency, identity_mapping, least_squares
 from odtf.methods.shared import image_pool
 from odtf.methods.shared.peers import peer_seed
+from odtf.methods.shared.replicas import assign_together
 from odtf.models.discriminators import patch_discriminator
 
 WIDE, BACK = "wide", "back"
@@ -126,14 +127,6 @@ class CycleTeaching:
         """Puts the pools where the step has left them, on all replicas together."""
         variables, values = [], []
         for name, (pool, count, _) in self._pools.items():
-            variables += [pool.value, count.value]
+            variables += [pool, count]
             values += [outputs[f"{_CYCLE}_{name}"][key] for key in ("pool", "count")]
-
-        def assign(variable, value):
-            variable.assign(value)
-
-        def across_replicas(strategy, *values):
-            for variable, value in zip(variables, values, strict=True):
-                strategy.extended.update(variable, assign, args=(value,), group=False)
-
-        tf.distribute.get_replica_context().merge_call(across_replicas, args=values)
+        assign_together(variables, values)

@@ -95,6 +95,13 @@ class TaughtByFrozen(Method):
         teacher = {"teacher": (0, first)} if first else {}
         return {**teacher, **dict.fromkeys(networks, (first, epochs))}
 
+    @property
+    def frozen(self):
+        # What a subclass of one's own makes of the teacher's answers may change.
+        if self.teacher is None or self.teacher_epochs or not type(self).__module__.startswith("odtf."):
+            return {}
+        return {"teacher": self.teacher}
+
     def phase_at(self, epoch):
         return TEACHER if epoch < self.teacher_epochs else STUDENT
 

@@ -1,5 +1,7 @@
 """Evaluation of a cohort: the task's metrics of every peer and the teacher, over all replicas."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,22 +9,24 @@ from keras import ops
 
 from odtf import metrics
 from odtf.methods.shared import diversity
+from odtf.methods.shared.peers import taps_of
 
 
 class Evaluation:
     """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica."""
 
-    def sums(self, data):
+    def sums(self, data, frozen=None):
         """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
 
         Args:
             data: images, targets and optionally weights `[batch]`: 0 for padding, else 1.
+            frozen: as for `measure`.
 
         Returns:
             As `sums_of`, and those of how much the peers differ, see `odtf.methods.shared.diversity`.
         """
         images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
-        outputs = self(images, training=False)
+        outputs = self(images, training=False) if frozen is None else self._outputs_of(images, frozen)
         targets, weights = self.task.standard(targets), _weights(outputs, weights)
         differ = diversity.sums(self.task, targets, self.answers(outputs), weights)
         return self.sums_of(targets, outputs, weights) | differ
@@ -44,12 +48,27 @@ class Evaluation:
         held_out = self.held_out_sums(targets, outputs, weights)
         return {"count": ops.sum(weights), **sums, **{f"held_out/{name}": value for name, value in held_out.items()}}
 
-    @property
-    def sums_function(self):
-        """As `step_function`, for `sums`; adds over replicas, or joins in their order what is joined."""
-        if self._sums_function is None:
-            self._sums_function = self._distribute(self.sums, tf.distribute.ReduceOp.SUM, self._is_joined)
-        return self._sums_function
+    def _outputs_of(self, images, frozen):
+        """What `call` returns for inference of those that are frozen, or of the peers."""
+        if self.autocast:  # As Keras does before `call`.
+            images = ops.cast(images, self.compute_dtype)
+        networks = self.frozen if frozen else self.peers
+        answers = {
+            name: network(self.view(images, index), training=False)
+            for index, (name, network) in enumerate(networks.items())
+        }
+        return {name: taps_of(answer, self.task.output) for name, answer in answers.items()}
+
+    def sums_function(self, frozen=None):
+        """Returns a function as `step_function`, for `sums`, which are added over replicas, or joined in their order.
+
+        Args:
+            frozen: as for `measure`.
+        """
+        if frozen not in self._sums_functions:
+            sums = functools.partial(self.sums, frozen=frozen)
+            self._sums_functions[frozen] = self._distribute(sums, tf.distribute.ReduceOp.SUM, self._is_joined)
+        return self._sums_functions[frozen]
 
     def _distribute(self, step, reduction, joined=lambda name: False):
         """Returns a function of an iterator that runs `step` on every replica and reduces what it returns.
@@ -107,7 +126,7 @@ class Evaluation:
                 break
         return np.concatenate(taps)[:limit], np.concatenate(all_targets)[:limit]
 
-    def measure(self, x, y=None, batch_size=None, references=None):
+    def measure(self, x, y=None, batch_size=None, references=None, frozen=None):
         """Returns the task's metrics of every peer and the teacher over a finite set of examples.
 
         It is what chooses a student, and no more than that: Keras' `evaluate` computes the loss as well.
@@ -119,6 +138,7 @@ class Evaluation:
             batch_size: int, for images; 128 by default.
             references: mapping from the name of a split to its examples, as `x`, for metrics that are computed against
                 another split (`odtf.metrics.references_of`); where a split is not given, they are left out.
+            frozen: True for those that are `frozen` alone, False for the peers alone, None for everything.
 
         Returns:
             dict "NAME/METRIC" -> float, such as the share of right answers, in [0, 1]; of several peers also how much
@@ -129,8 +149,8 @@ class Evaluation:
         """
         if y is not None:
             x = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size or 128)
-        given = {split: self._totals(examples) for split, examples in (references or {}).items()}
-        return self.values_of(self._totals(x), given)
+        given = {split: self._totals(examples, frozen) for split, examples in (references or {}).items()}
+        return self.values_of(self._totals(x, frozen), given)
 
     def values_of(self, totals, given=None):
         """Returns what `measure` does, from the total of all sums.
@@ -162,13 +182,13 @@ class Evaluation:
             values |= {f"{who}/{name}": value for name, value in found.items()}
         return values
 
-    def _totals(self, examples):
+    def _totals(self, examples, frozen):
         """Returns what `sums` gives for all batches together."""
-        return metrics.merged(self._sums(examples), self._is_joined)
+        return metrics.merged(self._sums(examples, frozen), self._is_joined)
 
-    def _sums(self, examples):
+    def _sums(self, examples, frozen):
         """Yields what `sums` gives for every batch, over all replicas."""
-        sums_function, iterator = self.sums_function, iter(examples)
+        sums_function, iterator = self.sums_function(frozen), iter(examples)
         while True:
             try:
                 yield sums_function(iterator)

@@ -62,7 +62,7 @@ class KerasLoops:
         if self.warm_start is not None:
             players = self.warm_start.players(players, self.optimizer, self)
         self.update = Update(self.optimizer, self.trainable_variables, self.weight_decay, players)
-        self._step_function = self._sums_function = None
+        self._step_function, self._sums_functions = None, {}
         self.forget_loops()
 
     # The steps of Keras' loops --------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Learning rates of players: those of the method's optimizer, at another factor or pace."""
 
+import inspect
+
 import keras
 from keras import ops
 
@@ -8,8 +10,27 @@ ONE_LOSS_SCALE = (
 )
 
 
+class Derived(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that is made of another one; a subclass keeps its constructor's arguments as attributes.
+
+    Args:
+        rate: `LearningRateSchedule` or float.
+    """
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def get_config(self):
+        arguments = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return {**arguments, "rate": keras.saving.serialize_keras_object(self.rate)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "rate": keras.saving.deserialize_keras_object(config["rate"])})
+
+
 @keras.saving.register_keras_serializable("odtf")
-class Scaled(keras.optimizers.schedules.LearningRateSchedule):
+class Scaled(Derived):
     """A learning rate times a factor.
 
     Args:
@@ -18,23 +39,16 @@ class Scaled(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, rate, factor):
-        self.rate = rate
+        super().__init__(rate)
         self.factor = float(factor)
 
     def __call__(self, step):
         rate = self.rate(step) if callable(self.rate) else self.rate
         return ops.cast(rate, "float32") * self.factor
 
-    def get_config(self):
-        return {"rate": keras.saving.serialize_keras_object(self.rate), "factor": self.factor}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["rate"]), config["factor"])
-
 
 @keras.saving.register_keras_serializable("odtf")
-class Paced(keras.optimizers.schedules.LearningRateSchedule):
+class Paced(Derived):
     """The learning rate of a player that steps in every n-th step alone: at each, that of the others.
 
     An optimizer counts its own steps, of which the k-th, from 1, is step number `every` times k.
@@ -45,18 +59,11 @@ class Paced(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, rate, every):
-        self.rate = rate
+        super().__init__(rate)
         self.every = int(every)
 
     def __call__(self, step):
         return self.rate((step + 1) * self.every - 1)
-
-    def get_config(self):
-        return {"rate": keras.saving.serialize_keras_object(self.rate), "every": self.every}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["rate"]), config["every"])
 
 
 def with_rate(optimizer, factor, every=1, timed=None):

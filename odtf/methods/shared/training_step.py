@@ -96,7 +96,7 @@ class TrainingStep:
             self.enter_phase(phase)
         turned = self.quantization is not None and self.quantization.begin_epoch(epoch)
         if turned:  # Inference computes otherwise, too.
-            self._sums_function = None
+            self._sums_functions = {}
             self._forwards.clear()
         turned |= self.warm_start is not None and self.warm_start.begin_epoch(epoch)
         if turned or phase != self.phase:

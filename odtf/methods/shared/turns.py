@@ -6,6 +6,8 @@ import math
 import keras
 from keras import ops
 
+from odtf.methods.shared.rates import Derived
+
 ONLINE, TEACHERS, IMITATION = 0, 1, 2
 
 
@@ -62,7 +64,7 @@ class Turns:
 
 
 @keras.saving.register_keras_serializable("odtf")
-class StudentsTime(keras.optimizers.schedules.LearningRateSchedule):
+class StudentsTime(Derived):
     """The learning rate of a student that learns in turns and counts its own steps.
 
     In turns that have a length it is that of the last step of the teacher, by whose steps the schedule goes; else that
@@ -75,7 +77,8 @@ class StudentsTime(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, rate, steps_per_epoch, turns):
-        self.rate, self.steps_per_epoch = rate, int(steps_per_epoch)
+        super().__init__(rate)
+        self.steps_per_epoch = int(steps_per_epoch)
         self.turns = turns if isinstance(turns, Turns) else Turns(**turns)
 
     def __call__(self, step):
@@ -86,9 +89,4 @@ class StudentsTime(keras.optimizers.schedules.LearningRateSchedule):
         return self.rate((taught + 1) * self.steps_per_epoch - 1)
 
     def get_config(self):
-        rate, turns = keras.saving.serialize_keras_object(self.rate), dataclasses.asdict(self.turns)
-        return {"rate": rate, "steps_per_epoch": self.steps_per_epoch, "turns": turns}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["rate"]), config["steps_per_epoch"], config["turns"])
+        return {**super().get_config(), "turns": dataclasses.asdict(self.turns)}

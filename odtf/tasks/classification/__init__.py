@@ -13,7 +13,8 @@ from odtf.losses import check_smoothing, cross_entropy, kl_divergence
 from odtf.metrics import Accuracy, Agreement
 from odtf.tasks import classes
 from odtf.tasks.classification.client import ImageClassifier
-from odtf.tasks.task import Answer, Task
+from odtf.tasks.exported import Answer
+from odtf.tasks.task import Task
 
 # Classes that are told of one image, the likeliest first.
 _MOST_SHOWN = 5

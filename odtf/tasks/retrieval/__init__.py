@@ -10,8 +10,9 @@ from odtf.metrics import CosineAgreement, MeanAveragePrecision, PrecisionAtK, Re
 from odtf.metrics.ranking import DISTANCES
 from odtf.models import heads
 from odtf.tasks import classes
+from odtf.tasks.exported import Answer
 from odtf.tasks.retrieval.embedder import ImageEmbedder
-from odtf.tasks.task import Answer, Task
+from odtf.tasks.task import Task
 
 # The least mean cosine between the vectors of a file and of its network.
 _LEAST_COSINE = {"float32": 0.999, "float16": 0.995, "int16x8": 0.995, "dynamic": 0.95, "int8": 0.9}

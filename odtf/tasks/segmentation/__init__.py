@@ -11,9 +11,10 @@ from odtf.data import Target
 from odtf.errors import UserError
 from odtf.models import heads
 from odtf.tasks import classes
+from odtf.tasks.exported import Answer
 from odtf.tasks.segmentation import frequencies, mask_pictures, overlap
 from odtf.tasks.segmentation.segmenter import ImageSegmenter
-from odtf.tasks.task import Answer, Task
+from odtf.tasks.task import Task
 
 VOID = 255
 

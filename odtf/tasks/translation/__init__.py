@@ -10,7 +10,8 @@ from keras import ops
 from odtf.data import COUNTED, LABELS, Target
 from odtf.errors import UserError
 from odtf.models import heads
-from odtf.tasks.task import Answer, Task
+from odtf.tasks.exported import Answer
+from odtf.tasks.task import Task
 from odtf.tasks.translation import likeness, translated_pictures
 from odtf.tasks.translation.frechet import FrechetDistance
 from odtf.tasks.translation.judges import Judge
@@ -111,7 +112,7 @@ class Translation(Task):
 
     def pictures(self, targets):
         """Returns the pictures of a batch, uint8 `[batch, height, width, channels]`, from its targets."""
-        return targets["picture"] if isinstance(targets, dict) else targets
+        return likeness.pictures_of(targets)
 
     def real(self, targets):
         """Returns the pictures of a batch as networks give them: float32 in [-1, 1]."""

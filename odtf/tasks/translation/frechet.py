@@ -6,15 +6,16 @@ import numpy as np
 from keras import ops
 
 from odtf.metrics import Metric
-from odtf.tasks.translation.likeness import in_unit_range
+from odtf.tasks.translation.likeness import in_unit_range, pictures_of
 
 
 class FrechetDistance(Metric):
     """The Fréchet distance of two normal distributions, fitted to features of generated and of real pictures.
 
-    Named after the network that gives the features: it is the FID only with the Inception weights of 2015-12-05, and
-    numbers of different networks, or of different counts of pictures, cannot be compared. Covariances are unbiased.
-    Without pairs every image and every picture counts once, however often it comes in a split.
+    Named after the network that gives the features: it is the FID only with the Inception weights of 2015-12-05, see
+    `odtf.models.fid_inception`, and is called so then. Numbers of different networks, or of different counts of
+    pictures, cannot be compared. Covariances are unbiased. Without pairs every image and every picture counts once,
+    however often it comes in a split.
 
     Args:
         network: callable from images in [-1, 1] to features `[batch, features]`; see `judges.Judge`.
@@ -28,11 +29,15 @@ class FrechetDistance(Metric):
     share = False
 
     def __init__(self, network, title):
-        self.network = network
-        self.title = f"Fréchet distance by {title}"
+        self.network, self._words = network, title
+
+    @property
+    def title(self):
+        """Words for people: FID where it is that."""
+        return "FID" if getattr(self.network, "is_of_fid", False) else f"Fréchet distance by {self._words}"
 
     def sums(self, targets, output, weights):
-        real, counted = (targets["picture"], targets.get("counted")) if isinstance(targets, dict) else (targets, None)
+        real, counted = pictures_of(targets), targets.get("counted") if isinstance(targets, dict) else None
         found = {}
         for index, (name, images) in enumerate((("generated", output), ("real", in_unit_range(real)))):
             # float64: a covariance is a small difference of large sums.

@@ -1,5 +1,6 @@
 """Networks that judge pictures: a classifier by its features, a segmenter by its classes. They stay as they are."""
 
+import functools
 import pathlib
 
 import keras
@@ -8,9 +9,11 @@ from keras import ops
 
 from odtf import own_code
 from odtf.errors import UserError
+from odtf.models import fid_inception
 
 # A pixel that was a whole number stays one, although it went through [-1, 1].
 _SLACK = 2.0**-8
+_PTH = (".pth", ".pt")
 
 
 class Judge:
@@ -20,7 +23,8 @@ class Judge:
 
     Args:
         name: path of a .keras file, of a .tflite file with raw pixels for input, or of the workdir of a finished run,
-            whose student.keras is taken; or FILE.py:NAME or package.module:NAME of a function of float32 pixels
+            whose student.keras is taken; or, for features, of the FID's Inception weights (.pth), see
+            `odtf.models.fid_inception`; or FILE.py:NAME or package.module:NAME of a function of float32 pixels
             `[batch, height, width, channels]`, whole numbers from 0 to 255.
         tap: what a .keras file is asked for: "embedding", what its last layer with weights takes, or "logits", its
             answer. Another file, or a function, gives its answer.
@@ -40,6 +44,11 @@ class Judge:
             self.title = name.rpartition(":")[2]
         else:
             self.title = pathlib.Path(name).stem
+
+    @functools.cached_property
+    def is_of_fid(self):
+        """Whether a Fréchet distance of its features is the FID: it is the file of the original Inception weights."""
+        return pathlib.Path(self.name).suffix in _PTH and fid_inception.is_original(self.name)
 
     def open(self):
         """Loads it, once.
@@ -67,9 +76,11 @@ class Judge:
             path = path / "student.keras"
         if not path.is_file():
             raise UserError(
-                "Pictures are judged by a .keras or .tflite file, or by a run whose student was exported. "
-                f"Received: {path}, which is no file."
+                "Pictures are judged by a .keras or .tflite file, the FID's Inception weights (.pth), or a run whose "
+                f"student was exported. Received: {path}, which is no file."
             )
+        if path.suffix in _PTH:
+            return _of_inception(path)
         return _of_tflite(path) if path.suffix == ".tflite" else _of_keras(path, self._tap)
 
 
@@ -92,6 +103,15 @@ def _of_keras(path, tap):
 
     def judge(levels):
         return network(_fitted(levels, height, width, channels) / 255.0, training=False)
+
+    return judge
+
+
+def _of_inception(path):
+    network, size = fid_inception.fid_inception(path), fid_inception.SIZE
+
+    def judge(levels):
+        return network(_fitted(levels, size, size, 3) / 127.5 - 1.0, training=False)
 
     return judge
 

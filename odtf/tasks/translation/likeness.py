@@ -17,6 +17,11 @@ LARGEST_DB = 100.0
 WINDOW, DEVIATION = 11, 1.5
 
 
+def pictures_of(targets):
+    """Returns the pictures of a batch, uint8 `[batch, height, width, channels]`, from its targets."""
+    return targets["picture"] if isinstance(targets, dict) else targets
+
+
 def in_unit_range(pictures):
     """Returns uint8 pictures as float32 tensors in [-1, 1], as networks get and give them."""
     return ops.cast(pictures, "float32") / 127.5 - 1.0
@@ -82,7 +87,7 @@ class PSNR(Mean):
     share = False
 
     def values(self, targets, output):
-        return psnr(output, in_unit_range(targets))
+        return psnr(output, in_unit_range(pictures_of(targets)))
 
     def text(self, value):
         return f"{value:.2f} dB"
@@ -95,7 +100,7 @@ class SSIM(Mean):
     share = False
 
     def values(self, targets, output):
-        return ssim(output, in_unit_range(targets))
+        return ssim(output, in_unit_range(pictures_of(targets)))
 
 
 class ImageAgreement(Metric):

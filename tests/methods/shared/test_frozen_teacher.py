@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from odtf import methods
 from odtf.training.checkpoints import Checkpoints
 from tests.methods.conftest import NETWORK, make_method
 
@@ -50,6 +51,25 @@ def test_both_are_evaluated_in_every_phase(batch, sgd):
     for epoch in (0, 2):
         method.begin_epoch(epoch)
         assert set(method.measure(*batch)) == {"peer_0/top1", "teacher/top1"}
+
+
+def test_the_frozen_teacher_and_the_student_are_measured_apart_as_together(batch, sgd):
+    method = make_method("FitNets")
+    method.compile(sgd)
+    together = method.measure(*batch)
+    assert method.measure(*batch, frozen=False) | method.measure(*batch, frozen=True) == together
+    assert set(method.measure(*batch, frozen=True)) == {"teacher/top1"}
+    method.teacher = None  # The student is measured without it.
+    assert method.measure(*batch, frozen=False) == {"peer_0/top1": together["peer_0/top1"]}
+
+
+def test_what_a_subclass_of_ones_own_makes_of_the_teacher_is_measured_anew(batch):
+    class Own(methods.OfflineDistillation):
+        """A method from elsewhere."""
+
+    assert set(make_method("OfflineDistillation").frozen) == {"teacher"}
+    assert Own(NETWORK, NETWORK(seed=1, name="teacher")).frozen == {}
+    assert inline().frozen == {}
 
 
 def test_what_fit_shows_changes_with_the_phase(batch, sgd):

@@ -52,6 +52,8 @@ def exported(pictures, tmp_path_factory):
         ("unet", "phone", "int8", 30.0),
         ("unet", "phone", "float16", 35.0),
         ("resnet", "phone", "float16", 35.0),
+        ("resnet", "phone", "int8", 30.0),
+        ("resnet for chips", "phone", "int8", 30.0),
         ("resnet for chips", "soc", "int8", 30.0),
     ],
 )

@@ -83,3 +83,12 @@ def test_agreement_is_of_all_pixels():
     found = evaluate(lambda x: x, [(one, other)], metric)["agreement"]
     assert found == pytest.approx(10 * math.log10(4 / np.mean((one - other) ** 2)), abs=1e-4)
     assert evaluate(lambda x: x, [(one, one)], metric)["agreement"] == 100.0
+
+
+def test_labels_beside_the_picture_change_nothing():
+    """As they come where a segmenter judges, too."""
+    rng = np.random.default_rng(0)
+    pictures, images = rng.integers(0, 256, (3, 16, 16, 1), np.uint8), rng.uniform(-1, 1, (3, 16, 16, 1))
+    given = {"picture": pictures, "labels": np.zeros((3, 16, 16), np.uint8)}
+    for metric in (likeness.PSNR(), likeness.SSIM()):
+        np.testing.assert_array_equal(metric.values(given, images), metric.values(pictures, images))

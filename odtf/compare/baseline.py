@@ -35,6 +35,7 @@ def alone(config, name, networks):
     data["method"] = {"name": "Solo"}
     data["data"]["num_views"] = 1
     data["data"]["domains"] = []
+    data["compare"] = {"alone": False, "recorded": None}
     if (first, end) != (0, config.epochs):
         data["epochs"] = end - first
         data["schedule"].update(_part_of_schedule(data["schedule"], first, end, config.epochs, name))
@@ -77,8 +78,8 @@ def _part_of_schedule(schedule, first, end, epochs, name):
         name: of the network, for the message.
 
     Raises:
-        UserError: if no schedule is like that part: it begins or ends within a cosine or one cycle, or begins within a warm-up or
-            within what a later restart begins anew.
+        UserError: if no schedule is like that part: it begins or ends within a cosine or one cycle, or begins within a
+            warm-up or within what a later restart begins anew.
     """
     starts = [0, *(start for start in schedule["restarts"] if 0 < start < epochs)]
     # How much of the schedule is over that was begun last before the network learns.

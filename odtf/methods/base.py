@@ -105,8 +105,10 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         self.quantization = None
         # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
         self.warm_start = None
+        # What a recipe does otherwise: an `Averaging` of the weights, `Norms` for batch normalisation, a `Resizing`.
+        self.averaging = self.norms = self.resizing = None
         self._forwards = {}
-        self._step_function = self._sums_function = None
+        self._step_function = self._sums_function = self._pass_function = None
         self.forget_loops()
         self.reached = Reached()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
@@ -120,6 +122,14 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         Args:
             outputs: dict from a peer's name to its dict of taps.
             training: bool.
+        """
+        return None
+
+    def ensemble(self):
+        """Returns the teacher that is built from the peers as one network that can be deployed, or None.
+
+        It shares the weights of the peers and renames layers of theirs: a cohort that has been asked for it trains no
+        more.
         """
         return None
 

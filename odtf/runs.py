@@ -17,7 +17,10 @@ from odtf.errors import UserError
 from odtf.files import check_directory, make_directory
 from odtf.run_records import earlier_report, read_config, read_report
 from odtf.training import config as config_lib
-from odtf.training import data_record, growth
+from odtf.training import data_record, growth, precision
+
+# What a report calls the online teacher, or the network that teaches alone.
+TEACHER = "teacher"
 
 
 class Run:
@@ -101,7 +104,7 @@ class Run:
         return self.report["student"]["name"]
 
     def peer(self, name=None):
-        """Returns the row of a peer in the report; of the student by default.
+        """Returns the row of a peer in the report; of the student by default. "teacher" is that of the whole cohort.
 
         Raises:
             UserError: if there is no such peer.
@@ -110,6 +113,8 @@ class Run:
         for row in self.report["peers"]:
             if row["name"] == name:
                 return row
+        if name == TEACHER and self.report["teacher"]:
+            return {"name": name, **self.report["teacher"], "network": [row["network"] for row in self.report["peers"]]}
         raise UserError(f"The run in {self.workdir} has the peers {', '.join(self.peers)}. Received: {name!r}.")
 
     def network_of(self, name):
@@ -142,7 +147,25 @@ class Run:
             network = cohorts.make_network(self.config, row, info)
             if checkpoints.load_peer(network, row["name"], self.chosen_path):
                 return network
+        if row["name"] not in self.peers:
+            return self._ensemble(info)
         return self.cohort(info).peers[row["name"]]
+
+    def _ensemble(self, info):
+        """Returns the online teacher, which is made of the peers, as one network.
+
+        Raises:
+            UserError: if it is none that can be deployed.
+        """
+        cohort = self.cohort(info)
+        network = None if self.config.quantization.aware else cohort.ensemble()
+        if network is None:
+            why = " that learned its rounding" if self.config.quantization.aware else ""
+            raise UserError(
+                f"The teacher of {self.config.method.name}{why} is no network that can be exported; one of "
+                f"{', '.join(self.peers)} would be right. Received: {TEACHER!r}."
+            )
+        return network
 
     def cohort(self, info=None):
         """Builds the whole cohort with the weights that validation chose; see `network`."""
@@ -255,6 +278,11 @@ def train(config, workdir, placement, allow_code=False, download=False):
 
 def _train(config, workdir, placement, allow_code, download):
     from odtf.training import preparation
+
+    recorded = read_config(workdir) if (pathlib.Path(workdir) / "config.json").exists() else None
+    config, chosen = precision.resolved(config, recorded, placement.num_workers)
+    if chosen and placement.is_chief:
+        print(chosen)
 
     def teacher(workdir, info=None):
         return load_teacher(workdir, info, allow_code or own_names(config))

@@ -7,6 +7,9 @@ The config is one of those that `odtf list configs` shows, or a Python file, FIL
 get_config, and --config.KEY=VALUE changes any key of what it returns. --config=NAME --help prints what it is, and its
 keys. Ctrl-C and SIGTERM save first; the same command on the same workdir goes on where it stopped.
 
+With config.compare.alone (the config `gain`, or folder:compare=True) the network of the student is trained alone too,
+in WORKDIR/alone, for as many epochs, and the difference is printed.
+
 In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorboard/, checkpoints/, chosen/ (weights
 that validation chose), report.json, report.html (all of it to look at; odtf-report makes it anew), launches.json (by
 which commands, and on what), student.keras and export/.
@@ -61,10 +64,12 @@ def _main(argv):
 
 
 def _train(config, workdir, placement):
-    """Trains, and exports what the config names."""
+    """Trains, exports what the config names, and does the same with its network alone where that is asked for."""
+    from odtf.compare import beside
     from odtf.run_exports import export_workdir
     from odtf.training import strategy
 
+    beside.check(config, placement)
     try:
         report = runs.train(config, workdir, placement, _ALLOW_CODE.value, _DOWNLOAD.value)
     except strategy.WORKER_LOST as error:
@@ -73,12 +78,15 @@ def _train(config, workdir, placement):
         return
     from odtf.training.report import render
 
+    allowed = _ALLOW_CODE.value or runs.own_names(config)
     for target in config.export.targets:
-        allowed = _ALLOW_CODE.value or runs.own_names(config)
         report = export_workdir(workdir, target, config.export.quantization, allow_code=allowed)
     print(f"\n{render(report)}\n\nAll of it: {os.path.join(workdir, 'report.json')}")
     if _REPORT.value:
-        _write_page(workdir, _ALLOW_CODE.value or runs.own_names(config))
+        _write_page(workdir, allowed)
+    if config.compare.alone:
+        alone = beside.train(workdir, placement, allowed)
+        print(f"\n{beside.render(runs.Run(workdir, allowed), alone, config.compare.recorded)}")
 
 
 def _write_page(workdir, allowed):

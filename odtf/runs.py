@@ -158,7 +158,7 @@ class Run:
             UserError: if it is none that can be deployed.
         """
         cohort = self.cohort(info)
-        network = None if self.config.quantization.aware else cohort.ensemble()
+        network = None if self.config.quantization.aware else cohort.ensemble_network()
         if network is None:
             why = " that learned its rounding" if self.config.quantization.aware else ""
             raise UserError(

@@ -85,7 +85,7 @@ def _train(config, workdir, placement):
     if _REPORT.value:
         _write_page(workdir, allowed)
     if config.compare.alone:
-        alone = beside.train(workdir, placement, allowed)
+        alone = beside.train(workdir, placement, export_workdir, allowed)
         print(f"\n{beside.render(runs.Run(workdir, allowed), alone, config.compare.recorded)}")
 
 

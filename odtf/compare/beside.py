@@ -24,12 +24,13 @@ def check(config, placement):
     baseline.alone(config, "peer_0", {"peer_0": config.network.to_dict()})
 
 
-def train(workdir, placement, allow_code=False):
+def train(workdir, placement, export, allow_code=False):
     """Trains the network of a finished run's student alone, and exports it for the targets of the run.
 
     Args:
         workdir: directory of the run; the other one is in its folder "alone", and goes on where it stopped.
         placement: `odtf.training.strategy.Placement`.
+        export: callable that takes what `odtf.run_exports.export_workdir` takes.
         allow_code: as for `odtf.runs.Run`.
 
     Returns:
@@ -38,13 +39,11 @@ def train(workdir, placement, allow_code=False):
     Raises:
         UserError, odtf.stopping.Stopped: as `odtf.runs.train`.
     """
-    from odtf.run_exports import export_workdir
-
     run, folder = runs.Run(workdir, allow_code), pathlib.Path(workdir) / FOLDER
     solo = baseline.alone(run.config, run.student, {name: run.network_of(name) for name in run.peers})
     runs.train(solo, folder, placement, allow_code)
     for target in solo.export.targets:
-        export_workdir(folder, target, solo.export.quantization, allow_code=allow_code)
+        export(folder, target, solo.export.quantization, allow_code=allow_code)
     return runs.Run(folder, allow_code)
 
 

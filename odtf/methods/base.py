@@ -125,7 +125,7 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         """
         return None
 
-    def ensemble(self):
+    def ensemble_network(self):
         """Returns the teacher that is built from the peers as one network that can be deployed, or None.
 
         It shares the weights of the peers and renames layers of theirs: a cohort that has been asked for it trains no

@@ -127,7 +127,7 @@ class CollaborativeCrossArchitecture(Method):
         shares = ops.convert_to_tensor(self.shares)
         return {"logits": sum(shares[i] * outputs[name]["logits"] for i, name in enumerate(self.peers))}
 
-    def ensemble(self):
+    def ensemble_network(self):
         shares = ops.convert_to_numpy(self.shares)
         return mean_network(None, list(self.peers.values()), self.task.output, shares)
 

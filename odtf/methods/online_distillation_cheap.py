@@ -109,7 +109,7 @@ class OnlineDistillationCheap(Method):
     def call_teacher(self, outputs, training):
         return self.teacher_head([last_map(outputs[name]) for name in self.peers], training=training)
 
-    def ensemble(self):
+    def ensemble_network(self):
         return joined(None, list(self.peers.values()), self.teacher_head, last_map, name="teacher")
 
     def call(self, images, training=False):

@@ -100,7 +100,7 @@ class OnlineEnsemble(Branched):
     def call_teacher(self, outputs, training):
         return {self.task.output: sum(self.answer(outputs[name]) for name in self.peers) / len(self.peers)}
 
-    def ensemble(self):
+    def ensemble_network(self):
         return mean_network(self.trunk, list(self.branches.values()), self.task.output)
 
     def loss_terms(self, targets, outputs):

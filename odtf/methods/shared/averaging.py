@@ -22,8 +22,9 @@ class Averaging:
 
         cohort.averaging = Averaging("ema", decay=0.99)
 
-    Averaged weights have other activations than those whose statistics batch normalisation has kept, so `applied`
-    estimates these anew, on given batches.
+    `fit` moves the averages and validates on the weights as they are; odtf's own loop, and whoever enters `applied`,
+    evaluates the averages. They have other activations than those whose statistics batch normalisation has
+    kept, so `applied` estimates these anew, on given batches.
 
     Args:
         kind: "ema" or "lookahead".

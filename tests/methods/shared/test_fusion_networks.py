@@ -19,7 +19,7 @@ def test_it_answers_as_the_cohort_does(name, uneven):
         method.shares.assign([0.25, 0.75])
     images, _ = make_batch()
     expected = method(images, training=False)["teacher"]["logits"]
-    network = method.ensemble()
+    network = method.ensemble_network()
     np.testing.assert_allclose(network(images, training=False)["logits"], expected, rtol=1e-4, atol=1e-5)
     deployed = models.deploy(network, "logits")
     np.testing.assert_allclose(deployed(images), expected, rtol=1e-4, atol=1e-5)
@@ -27,4 +27,4 @@ def test_it_answers_as_the_cohort_does(name, uneven):
 
 
 def test_other_teachers_are_none():
-    assert make_method("DeepMutualLearning").ensemble() is None
+    assert make_method("DeepMutualLearning").ensemble_network() is None

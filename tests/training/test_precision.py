@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from odtf import runs
 from odtf.errors import UserError
-from odtf.training import precision
+from odtf.training import cohorts, precision
 from odtf.training.config import differences, free, to_json
 from tests.training.test_experiment import small, train
 
@@ -87,6 +87,16 @@ def test_a_run_records_what_it_chose_and_keeps_it(tmp_path, monkeypatch, capsys)
         keras.config.set_dtype_policy(before)
     assert again["config"]["precision"] == "mixed_bfloat16"
     assert "precision mixed_bfloat16: as the run was begun" in capsys.readouterr().out
+
+
+def test_what_is_no_run_computes_in_float32():
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        cohorts.set_runtime(solo())
+        assert keras.config.dtype_policy().name == "float32"
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def test_named_precisions_still_have_to_agree():

@@ -65,7 +65,9 @@ def render(run, alone, recorded=None):
         rows += [("", "", "", *other) for other in files[1:]]
     pair = {"student": run.report["student"], "alone": alone.report["student"]}
     gained = shown(gain_of(pair, "student", "test", metric), metric, signed=True)
-    words = f"In this run the method's student is {gained} better on the test split than the same network alone."
+    words = (
+        f"What the method's student gained on the test split over the same network alone, in this one run: {gained}."
+    )
     return "\n\n".join((table(rows), f"{words} {recorded or ''}".strip()))
 
 

@@ -65,9 +65,7 @@ def render(run, alone, recorded=None):
         rows += [("", "", "", *other) for other in files[1:]]
     pair = {"student": run.report["student"], "alone": alone.report["student"]}
     gained = shown(gain_of(pair, "student", "test", metric), metric, signed=True)
-    words = (
-        f"What the method's student gained on the test split over the same network alone, in this one run: {gained}."
-    )
+    words = f"Gained on the test split over the same network alone, in this one run: {gained}."
     return "\n\n".join((table(rows), f"{words} {recorded or ''}".strip()))
 
 

@@ -27,7 +27,7 @@ def test_both_are_trained_and_their_difference_is_shown(tmp_path, capsys, monkey
     assert alone.network_of("peer_0") == run.network_of(run.student)
     values = [one.report["student"]["test_top1"] for one in (run, alone)]
     gain = values[0] - values[1]
-    assert f"over the same network alone, in this one run: {gain:+.2%}." in shown
+    assert f"alone, in this one run: {gain:+.2%}." in shown
     assert shown.rstrip().endswith("Over 5 seeds: +1.00.")
     for one, value in zip((run, alone), values, strict=True):
         (row,) = one.report["exports"]

@@ -3,31 +3,20 @@
 Which is fastest depends on the shape and the machine; `odtf-benchmark train` has a row for each.
 """
 
-import numpy as np
 from keras import ops
 
 
-def block_diagonal(inputs, kernel, groups, strides=(1, 1), padding="same"):
-    """A grouped convolution as one standard convolution whose kernel is 0 between groups: `groups` times the products.
+def batched(inputs, kernel, groups):
+    """A grouped convolution of stride 1 as a batched product of matrices for each tap.
 
     Args:
         inputs: `[batch, height, width, channels]`.
-        kernel: `[height, width, channels / groups, filters]`.
+        kernel: `[height, width, channels / groups, filters]`, of odd sides.
         groups: integer that divides `channels` and `filters`.
-        strides: pair of integers.
-        padding: "same" or "valid".
 
     Returns:
         Tensor `[batch, height, width, filters]`.
     """
-    channels, filters = inputs.shape[-1], kernel.shape[-1]
-    same_group = np.arange(channels)[:, np.newaxis] * groups // channels == np.arange(filters) * groups // filters
-    dense = ops.tile(kernel, (1, 1, groups, 1)) * ops.cast(same_group, kernel.dtype)
-    return ops.conv(inputs, dense, strides=strides, padding=padding, data_format="channels_last")
-
-
-def batched(inputs, kernel, groups):
-    """A grouped convolution of stride 1 as a batched product of matrices for each tap; arguments as before."""
     shifted, (height, width) = _shifted(inputs, kernel.shape[:2]), inputs.shape[1:3]
     parts, total = (groups, inputs.shape[-1] // groups), 0.0
     filters = ops.reshape(kernel, (*kernel.shape[:3], groups, -1))

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from odtf.benchmark import forms
 from odtf.benchmark.setup import Setup
-from odtf.layers.convolution_forms import block_diagonal
-from odtf.layers.grouped_convolution import split_convolution
+from odtf.layers import grouped_convolution
+from odtf.layers.grouped_convolution import block_diagonal_convolution, split_convolution
 
 
 def with_gradients(function, inputs, kernel):
@@ -49,10 +49,24 @@ def test_depthwise(arrays, name):
     equal(with_gradients(forms.DEPTHWISE[name], inputs, kernel), with_gradients(forms._depthwise, inputs, kernel))
 
 
-def test_block_diagonal_with_a_stride(arrays):
+@pytest.mark.parametrize("options", [((2, 2), "valid", (1, 1)), ((1, 1), "same", (2, 2))], ids=str)
+def test_block_diagonal_with_a_stride_and_dilated(arrays, options):
     inputs, kernel, _ = arrays
-    expected = split_convolution(inputs, kernel, 4, (2, 2), "valid", (1, 1))
-    np.testing.assert_allclose(block_diagonal(inputs, kernel, 4, (2, 2), "valid"), expected, rtol=1e-4, atol=1e-5)
+    expected = split_convolution(inputs, kernel, 4, *options)
+    found = block_diagonal_convolution(inputs, kernel, 4, *options)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("depth", "chosen"), [(4, "block_diagonal_convolution"), (8, "split_convolution")])
+def test_without_a_native_kernel_narrow_groups_are_one_convolution(monkeypatch, depth, chosen):
+    asked = []
+    monkeypatch.setattr(grouped_convolution, "_is_native", lambda inputs: False)
+    for name in ("block_diagonal_convolution", "split_convolution"):
+        monkeypatch.setattr(grouped_convolution, name, lambda *args, name=name: asked.append(name))
+    grouped_convolution.grouped_convolution(
+        tf.ones((1, 4, 4, 16)), tf.ones((3, 3, depth, 16)), 16 // depth, (1, 1), "same", (1, 1)
+    )
+    assert asked == [chosen]
 
 
 def test_every_form_is_a_row():

@@ -71,7 +71,8 @@ def main():
     given.output.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, f"{stem}.tflite")
     shutil.copyfile(file.parent / CARD, f"{stem}.md")
-    for suffix, content in (("json", about(run, row, given)), ("config.json", run.report["config"])):
+    config = {**run.report["config"], "code_dir": None}  # Of that machine.
+    for suffix, content in (("json", about(run, row, given)), ("config.json", config)):
         pathlib.Path(f"{stem}.{suffix}").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     print(f"{stem}.tflite: {row['bytes']:,} bytes, {about(run, row, given)['quality']:.4f}")
 

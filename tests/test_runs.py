@@ -73,7 +73,7 @@ def test_the_teacher_is_a_network_where_peers_make_it(case):
         images = np.random.default_rng(0).normal(size=(4, *run.dataset.image_shape)).astype("float32")
         expected = run.cohort()(images, training=False)["teacher"]["logits"]
         np.testing.assert_allclose(run.network("teacher")(images)["logits"], expected, rtol=1e-4, atol=1e-5)
-        assert run.network_of("teacher") == [CNN, NARROW]
+        assert run.network_of("teacher") == json.loads(json.dumps([CNN, NARROW]))
     else:
         with pytest.raises(UserError, match="Received: 'teacher'"):
             run.network("teacher")

@@ -3,8 +3,9 @@
     odtf-train --config=gain --workdir=runs/gain
 
 Four peers of 1,046 parameters with shift convolutions and an online teacher, then the network of their student alone
-with the same epochs and the same schedule: two verified files, and what the one gained over the other. Networks this
-small have room to learn from each other; of the 16 channels of `digits.py` both ways end alike.
+with the same epochs and the same schedule: two verified files, and the difference between them in this one run. One
+run says little, in either direction: `odtf-compare --config=gain --seeds=5 --workdir=DIR --json=gain.json` has the
+interval.
 
 Arguments: block (depthwise, group, shift), depth (6n+2), width, peers, epochs.
 """

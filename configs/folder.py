@@ -7,8 +7,10 @@ Four depthwise peers with an online teacher. Where there are a few hundred image
 trained weights; the peers have heads of their own, so that they differ. A start of the zoo (`odtf list zoo`) brings its
 network with it, any other (a workdir, a .keras file) needs the depth that it has.
 
+With compare=True the network of the student is then trained alone too, and the difference is printed.
+
 Arguments: path, size (images are resized to size x size), depth (6n+2), peers, epochs, batch, skip_corrupt, start,
-frozen (in how many of the first epochs the layers that were taken wait for the heads).
+frozen (in how many of the first epochs the layers that were taken wait for the heads), compare.
 """
 
 from odtf import zoo
@@ -18,7 +20,17 @@ from odtf.training.config import default_config, free, parse_arg
 def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
     arg = parse_arg(
-        arg, path="PHOTOS", size=32, depth=8, peers=4, epochs=30, batch=64, skip_corrupt=False, start="", frozen=0
+        arg,
+        path="PHOTOS",
+        size=32,
+        depth=8,
+        peers=4,
+        epochs=30,
+        batch=64,
+        skip_corrupt=False,
+        start="",
+        frozen=0,
+        compare=False,
     )
     config = default_config()
     config.data.name = f"folder:{arg.path}"
@@ -34,6 +46,7 @@ def get_config(arg=None):
     if arg.start:
         config.network.init = {"source": arg.start, "head": False}
     config.init.frozen_epochs = arg.frozen
+    config.compare.alone = arg.compare
     config.method = free({"name": "OnlineDistillationCheap", "num_peers": arg.peers, "temperature": 4.0})
     config.schedule.name = "cosine"
     config.schedule.learning_rate = 0.05

@@ -64,6 +64,21 @@ def test_a_peer_is_built_alone_as_it_is_in_its_cohort(case, monkeypatch):
         np.testing.assert_array_equal(alone(images)["logits"], cohort.peers[peer](images)["logits"])
 
 
+def test_the_teacher_is_a_network_where_peers_make_it(case):
+    name, workdir = case
+    run = runs.Run(workdir)
+    if name == "branches":
+        assert run.network("teacher").name == "teacher"  # A peer of this method.
+    elif name == "shared":
+        images = np.random.default_rng(0).normal(size=(4, *run.dataset.image_shape)).astype("float32")
+        expected = run.cohort()(images, training=False)["teacher"]["logits"]
+        np.testing.assert_allclose(run.network("teacher")(images)["logits"], expected, rtol=1e-4, atol=1e-5)
+        assert run.network_of("teacher") == json.loads(json.dumps([CNN, NARROW]))
+    else:
+        with pytest.raises(UserError, match="Received: 'teacher'"):
+            run.network("teacher")
+
+
 def test_other_commands_rows_are_kept(case):
     run, other = runs.Run(case[1]), runs.Run(case[1])
     run.add_exports([{"path": "a", "bytes": 1}, {"path": "b", "bytes": 2}], 1.5)

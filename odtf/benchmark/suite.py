@@ -12,13 +12,14 @@ The JSON, stable, times in milliseconds:
 import dataclasses
 import time
 
-from odtf.benchmark import shared_trunks, single_layers, steps
+from odtf.benchmark import forms, shared_trunks, single_layers, steps
 from odtf.benchmark.environment import environment
 from odtf.tables import table
 
 FUNCTIONS = {
     "group_conv": single_layers.group_conv,
     "cheap_layers": single_layers.cheap_layers,
+    "forms": forms.convolution_forms_of,
     "batch_norm": lambda setup: [*single_layers.batch_norm(setup), *steps.batch_norm(setup)],
     "joint_step": steps.joint_step,
     "ensemble_step": shared_trunks.ensemble_step,

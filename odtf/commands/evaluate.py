@@ -5,7 +5,10 @@
     odtf-evaluate imagenet.tflite --data=folder:photos --labels=imagenet.txt --split=all
     odtf-evaluate student.tflite --data=cifar10 --data_dir=DATA --against=other.tflite --threads=2
     odtf-evaluate painter.tflite --data=folder:HORSES --task=translation --nopaired --features=judge.keras
+    odtf-evaluate zoo/digits_shift
     odtf-evaluate brightness.tflite --data=digits --task=my_package.brightness:Brightness
+
+zoo/NAME is a student that comes with odtf, on the data of its card, which must give the number that the card says.
 
 The metrics of the task and what else it tells, and the agreement with another file. Images come in the size of the
 file, and their pixels as its metadata or its quantised input say. A float file says nothing without metadata: --pixels,
@@ -29,6 +32,7 @@ from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.pixel_scales import RANGES
 from odtf.quiet import import_tensorflow
+from odtf.zoo import students
 
 _TASK = flags.DEFINE_string("task", "classification", f"What the output means: {names.listed(names.tasks())}.")
 _DATA = flags.DEFINE_string("data", None, f"What to evaluate on: {names.data_sets()}.")
@@ -90,7 +94,10 @@ def _main(argv):
     if len(argv) != 2:
         received = " ".join(argv[1:]) or "nothing"
         raise UserError(f"odtf-evaluate FILE.tflite --data=NAME evaluates one file. Received: {received}.")
-    path, data = argv[1], cli.required(_DATA)
+    path, student = argv[1], None
+    if path.startswith(students.PREFIX) and not pathlib.Path(path).exists():
+        student, path = path, str(students.path(path))
+    data = _DATA.value or students.card(student)["data"] if student else cli.required(_DATA)
     for name in filter(None, (path, _AGAINST.value)):
         if not pathlib.Path(name).is_file():
             raise UserError(f"odtf-evaluate takes TFLite files. Received: {name}, which is no file.")
@@ -138,6 +145,13 @@ def _main(argv):
     print(presentation.render(result, study))
     if written:
         print(f"\n{written}")
+    if student and _is_of_card(student, data):
+        print(f"\n{students.check_quality(student, result)}")
+
+
+def _is_of_card(student, data):
+    """Whether all test images of a student's own data were read."""
+    return data == students.card(student)["data"] and _SPLIT.value == "test" and _MAX_EXAMPLES.value is None
 
 
 def _make_task():

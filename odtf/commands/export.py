@@ -39,7 +39,11 @@ from odtf.targets.web_packages import find_web_library
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run of odtf-train.")
 _TARGET = cli.define_choice("target", "soc", [*TARGETS, "all"], "What the file is for.")
-_PEER = flags.DEFINE_string("peer", None, "The peer to export; the student that validation chose by default.")
+_PEER = flags.DEFINE_string(
+    "peer",
+    None,
+    "The peer to export; the student that validation chose by default. The teacher of OD-cheap, OEM and MCOD: teacher.",
+)
 _QUANTIZATION = flags.DEFINE_enum(
     "quantization",
     None,

@@ -7,6 +7,9 @@ The config is one of those that `odtf list configs` shows, or a Python file, FIL
 get_config, and --config.KEY=VALUE changes any key of what it returns. --config=NAME --help prints what it is, and its
 keys. Ctrl-C and SIGTERM save first; the same command on the same workdir goes on where it stopped.
 
+With config.compare.alone (the config `gain`, or folder:compare=True) the network of the student is trained alone too,
+in WORKDIR/alone, for as many epochs, and the difference is printed.
+
 In the workdir: config.json, data.json (what it learns from), log.jsonl, tensorboard/, checkpoints/, chosen/ (weights
 that validation chose), report.json, report.html (all of it to look at; odtf-report makes it anew), launches.json (by
 which commands, and on what), student.keras and export/.
@@ -61,21 +64,28 @@ def _main(argv):
 
 
 def _train(config, workdir, placement):
-    """Trains, and exports what the config names."""
+    """Trains, exports what the config names, and does the same with its network alone where that is asked for."""
+    from odtf.compare import beside
     from odtf.training import config_data
 
+    beside.check(config, placement)
+    allowed = _ALLOW_CODE.value or runs.own_names(config)
     with config_data.one_data_set():
-        report = _train_and_export(config, workdir, placement)
+        report = _train_and_export(config, workdir, placement, allowed)
     if not placement.is_chief:
         return
+    from odtf.run_exports import export_workdir
     from odtf.training.report import render
 
     print(f"\n{render(report)}\n\nAll of it: {os.path.join(workdir, 'report.json')}")
     if _REPORT.value:
-        _write_page(workdir, _ALLOW_CODE.value or runs.own_names(config))
+        _write_page(workdir, allowed)
+    if config.compare.alone:
+        alone = beside.train(workdir, placement, export_workdir, allowed)
+        print(f"\n{beside.render(runs.Run(workdir, allowed), alone, config.compare.recorded)}")
 
 
-def _train_and_export(config, workdir, placement):
+def _train_and_export(config, workdir, placement, allowed):
     """Returns the report of the run."""
     from odtf.run_exports import export_workdir
     from odtf.training import strategy
@@ -85,7 +95,6 @@ def _train_and_export(config, workdir, placement):
     except strategy.WORKER_LOST as error:
         raise strategy.worker_lost(error, placement) from error
     for target in config.export.targets if placement.is_chief else ():
-        allowed = _ALLOW_CODE.value or runs.own_names(config)
         report = export_workdir(workdir, target, config.export.quantization, allow_code=allowed)
     return report
 

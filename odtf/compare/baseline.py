@@ -35,9 +35,11 @@ def alone(config, name, networks):
     data["method"] = {"name": "Solo"}
     data["data"]["num_views"] = 1
     data["data"]["domains"] = []
+    data["compare"] = {"alone": False, "recorded": None}
     if (first, end) != (0, config.epochs):
         data["epochs"] = end - first
         data["schedule"].update(_part_of_schedule(data["schedule"], first, end, config.epochs, name))
+        data["recipe"]["sizes"] = _part_of_sizes(data["recipe"]["sizes"], first, end)
         if config.quantization.aware:
             data["quantization"].update(_part_of_quantization(config, first, end))
     rate = data["schedule"]["learning_rate"]
@@ -76,15 +78,15 @@ def _part_of_schedule(schedule, first, end, epochs, name):
         name: of the network, for the message.
 
     Raises:
-        UserError: if no schedule is like that part: it begins or ends within a cosine, or begins within a warm-up or
-            within what a later restart begins anew.
+        UserError: if no schedule is like that part: it begins or ends within a cosine or one cycle, or begins within a
+            warm-up or within what a later restart begins anew.
     """
     starts = [0, *(start for start in schedule["restarts"] if 0 < start < epochs)]
     # How much of the schedule is over that was begun last before the network learns.
     over = first - max(start for start in starts if start <= first)
     later = [start - first for start in starts if first < start < end]
-    cosine = schedule["name"] == "cosine"
-    if (over and (cosine or later or schedule["warmup_epochs"] > over)) or (cosine and end not in (*starts, epochs)):
+    whole = schedule["name"] in ("cosine", "one_cycle")
+    if (over and (whole or later or schedule["warmup_epochs"] > over)) or (whole and end not in (*starts, epochs)):
         raise UserError(
             f"{name} learns in the epochs {first} to {end} of {epochs}, and its part of the schedule is none by "
             "itself: config.schedule.restarts must have the epochs in which its schedule begins and ends. "
@@ -98,6 +100,13 @@ def _part_of_schedule(schedule, first, end, epochs, name):
         "milestones": [milestone - over for milestone in schedule["milestones"] if milestone > over],
         "learning_rate": schedule["learning_rate"] * schedule["factor"] ** _passed(schedule, over),
     }
+
+
+def _part_of_sizes(sizes, first, end):
+    """Returns the sizes of images, as `config.recipe.sizes`, in the epochs from `first` to `end` of a run."""
+    before = [stage for stage in sizes if stage[0] <= first][-1:]
+    later = [stage for stage in sizes if first < stage[0] < end]
+    return [[max(0, epoch - first), *size] for epoch, *size in (*before, *later)]
 
 
 def _passed(schedule, over):

@@ -178,6 +178,8 @@ def _train_alone(config, method, name, equal, seed, workdir):
 
     networks = _networks(method)
     solo = baseline.alone(config, name, networks)
+    if solo.precision == "auto":  # That of the method, whatever its network alone would have.
+        solo.precision = method.config.precision
     if equal == "epochs":
         return train(solo)
     if equal == "steps":

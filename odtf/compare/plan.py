@@ -134,6 +134,7 @@ def stretched(config, epochs):
     data["epochs"] = epochs
     schedule, quantization = data["schedule"], data["quantization"]
     schedule["warmup_epochs"] = float(schedule["warmup_epochs"] * scale)
+    data["recipe"]["sizes"] = [[int(epoch * scale), *size] for epoch, *size in data["recipe"]["sizes"]]
     data["init"]["frozen_epochs"] = int(data["init"]["frozen_epochs"] * scale)
     for key in ("milestones", "restarts"):
         schedule[key] = [_number(epoch * scale) for epoch in schedule[key]]

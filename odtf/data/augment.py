@@ -44,6 +44,7 @@ class Augmentation:
         mixup: alpha of Beta(alpha, alpha), from which the factor of MixUp is drawn; 0 for none. Labels become
             distributions `[batch, classes]`, see `odtf.data.mixing`.
         cutmix: the same of CutMix. Where both are given, a step has either, as likely as not.
+        alternate: with `flip`, mirror an image in every other epoch instead, see `odtf.data.flips`.
 
     Reference:
         DeVries, Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv 1708.04552.
@@ -64,6 +65,7 @@ class Augmentation:
     rand_augment: tuple | None = None
     mixup: float = 0.0
     cutmix: float = 0.0
+    alternate: bool = False
 
     @classmethod
     def from_config(cls, config, image_shape=None):
@@ -90,6 +92,11 @@ class Augmentation:
             raise UserError(f"augment.pad_mode must be 'zero' or 'reflect'. Received: pad_mode={self.pad_mode!r}.")
         if not isinstance(self.flip, bool):
             raise UserError(f"augment.flip must be True or False. Received: flip={self.flip!r}.")
+        if not isinstance(self.alternate, bool) or (self.alternate and not self.flip):
+            raise UserError(
+                "augment.alternate must be True or False, and False without augment.flip. "
+                f"Received: alternate={self.alternate!r} with flip={self.flip}."
+            )
         photo_checks.in_range("rotate", self.rotate, 0.0, 180.0, "degrees from 0 to 180")
         photo_checks.in_range("color", self.color, 0.0, 0.999, "a number in [0, 1)")
         photo_checks.pair("scale", self.scale, 0.01, 100.0, "(least, most), both above 0")

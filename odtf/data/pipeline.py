@@ -9,6 +9,7 @@ from odtf.data import arguments, batches, mixing, own_augmentation, views
 from odtf.data.augment import Augmentation, augment, crop_and_flip
 from odtf.data.balanced_pool import BalancedPool
 from odtf.data.draws import Share
+from odtf.data.flips import AlternatingFlips
 from odtf.data.graph_calls import user_error_from
 from odtf.data.pools import Pool
 from odtf.data.samples import as_batch
@@ -61,6 +62,9 @@ class TrainPipeline:
                 f" Received: batch_size={batch_size}."
             )
         self._store = self._pool.store
+        self._flips = None
+        if self._augmentation.alternate:
+            self._flips = AlternatingFlips(len(self._store), self._seed, self.num_views)
         self._apart = [name for name, target in self._store.targets.items() if target.apart]
         if self._apart and self.domains:
             raise UserError(
@@ -183,6 +187,7 @@ class TrainPipeline:
         targets = {name: target for name, target in self._store.targets.items() if target.spatial}
         spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
         numbers, answers = views.drawn(share, self._augmentation, self._stored is not None), None
+        numbers = self._with_flips(numbers, rows, step)
         if self._stored is not None:
             numbers, answers = self._stored.chosen(tf.ensure_shape(rows, (size,)), numbers)
         images, spatial = self._placed(images, spatial, numbers, self._augmentation)
@@ -194,7 +199,7 @@ class TrainPipeline:
         )
         for name in self._apart:
             spec = dataclasses.replace(self._augmentation, color=0.0, hue=0.0)
-            numbers = views.drawn(share._replace(seed=self._other_seed), spec)
+            numbers = self._with_flips(views.drawn(share._replace(seed=self._other_seed), spec), others, step)
             pictures, _ = self._placed(values[name], {}, numbers, spec)
             moved[name], _ = crop_and_flip(pictures, numbers.draws, spec)
         if self.num_views > 1:
@@ -203,6 +208,9 @@ class TrainPipeline:
         if answers is not None:
             images = {"images": images, "answers": answers}
         return images, as_batch({**values, **moved})
+
+    def _with_flips(self, numbers, rows, step):
+        return numbers if self._flips is None else self._flips.applied(numbers, rows, step // self.steps_per_epoch)
 
     def _placed(self, images, spatial, numbers, spec):
         """Images and spatial targets, as many as there are views, after what precedes crop and flip."""

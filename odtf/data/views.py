@@ -71,9 +71,12 @@ def drawn(share, spec, always=False):
 
 
 def said_of(augmentation):
-    """Returns what an augmentation does, a dict that JSON can hold, of what is not left at its default."""
+    """Returns what an augmentation does, a dict that JSON can hold, of what is not left at its default.
+
+    Which views there are, and not how often: alternating flips are flips.
+    """
     fields = {field.name: field.default for field in dataclasses.fields(augmentation)}
-    values = {name: getattr(augmentation, name) for name in fields}
+    values = {name: getattr(augmentation, name) for name in fields} | {"alternate": False}
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return {
         name: list(value) if isinstance(value, tuple) else value

@@ -106,8 +106,11 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         self.quantization = None
         # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
         self.warm_start = None
+        # What a recipe does otherwise: an `Averaging` of the weights, `Norms` for batch normalisation, a `Resizing`.
+        self.averaging = self.norms = self.resizing = None
         self._forwards = {}
-        self._step_function, self._sums_functions = None, {}
+        self._step_function = self._pass_function = None
+        self._sums_functions = {}
         self.forget_loops()
         self.reached = Reached()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.

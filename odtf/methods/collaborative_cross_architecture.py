@@ -12,6 +12,7 @@ from keras import ops
 from odtf import metrics
 from odtf.losses import check_temperature
 from odtf.methods.base import Method
+from odtf.methods.shared.fusion import mean_network
 from odtf.methods.shared.peers import check_answers, independent_peers, several
 from odtf.methods.shared.players import Player
 from odtf.methods.shared.ramps import sigmoid_ramp
@@ -125,6 +126,10 @@ class CollaborativeCrossArchitecture(Method):
     def call_teacher(self, outputs, training):
         shares = ops.convert_to_tensor(self.shares)
         return {"logits": sum(shares[i] * outputs[name]["logits"] for i, name in enumerate(self.peers))}
+
+    def ensemble_network(self):
+        shares = ops.convert_to_numpy(self.shares)
+        return mean_network(None, list(self.peers.values()), self.task.output, shares)
 
     def loss_terms(self, targets, outputs):
         target = ops.stop_gradient(outputs["teacher"]["logits"])

@@ -12,6 +12,7 @@ from odtf.layers.initializers import linear_uniform
 from odtf.losses import check_temperature
 from odtf.methods.base import Method
 from odtf.methods.shared.frozen_teacher import check_share
+from odtf.methods.shared.fusion import joined
 from odtf.methods.shared.peers import check_answers, independent_peers, last_map, peer_seed, several
 from odtf.models import heads
 
@@ -107,6 +108,9 @@ class OnlineDistillationCheap(Method):
 
     def call_teacher(self, outputs, training):
         return self.teacher_head([last_map(outputs[name]) for name in self.peers], training=training)
+
+    def ensemble_network(self):
+        return joined(None, list(self.peers.values()), self.teacher_head, last_map, name="teacher")
 
     def call(self, images, training=False):
         outputs = super().call(images, training)

@@ -9,6 +9,7 @@ from keras import ops
 
 from odtf.losses import check_temperature, squared_difference
 from odtf.methods.shared.branches import Branched
+from odtf.methods.shared.fusion import mean_network
 from odtf.methods.shared.peers import peer_seed, stages_of
 from odtf.methods.shared.players import Player
 from odtf.methods.shared.rates import with_rate
@@ -98,6 +99,9 @@ class OnlineEnsemble(Branched):
 
     def call_teacher(self, outputs, training):
         return {self.task.output: sum(self.answer(outputs[name]) for name in self.peers) / len(self.peers)}
+
+    def ensemble_network(self):
+        return mean_network(self.trunk, list(self.branches.values()), self.task.output)
 
     def loss_terms(self, targets, outputs):
         target = ops.stop_gradient(self.answer(outputs["teacher"]))

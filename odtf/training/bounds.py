@@ -120,6 +120,17 @@ def _are_domains(value):
     )
 
 
+def _are_sizes(value):
+    def is_stage(stage):
+        whole = _is_list(stage) and len(stage) in (2, 3) and all(type(v) is int for v in stage)
+        return whole and stage[0] >= 0 and all(1 <= side <= 16384 for side in stage[1:])
+
+    if not _is_list(value) or not all(map(is_stage, value)):
+        return False
+    epochs = [stage[0] for stage in value]
+    return not epochs or (epochs[0] == 0 and epochs == sorted(set(epochs)))
+
+
 _MILESTONES = Bound("a tuple of rising epochs, 0 or more", _are_epochs)
 
 # Every key of `odtf.training.config.default_config` but those that are arguments of what a part names.
@@ -129,7 +140,7 @@ BOUNDS = {
     "batch_size": integer(1, 2**20),
     "epochs": integer(1, _EPOCHS),
     "weight_decay": number(0, 1),
-    "precision": one_of("float32", "mixed_bfloat16", "mixed_float16"),
+    "precision": one_of("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     "jit": SWITCH,
     "sync_batch_norm": SWITCH,
     "log_every_steps": integer(1),
@@ -162,9 +173,21 @@ BOUNDS = {
     "network": _NAMED,
     "method": _NAMED,
     "optimizer": _NAMED,
+    "average.name": one_of("none", "ema", "lookahead"),
+    "average.decay": number(0, 1, below=True),
+    "average.every_steps": integer(1),
+    "average.power": number(0, 100),
+    "average.norm_batches": integer(1),
+    "recipe.norm_bias_rate": number(0, 1000, above=True),
+    "recipe.norm_decay": SWITCH,
+    "recipe.whitened_stem": SWITCH,
+    "recipe.sizes": Bound(
+        "a tuple of (epoch, side) or (epoch, height, width), rising by epoch from 0, with sides from 1 to 16384",
+        _are_sizes,
+    ),
     "init.frozen_epochs": integer(0, _EPOCHS),
     "init.body_rate": number(0, 1000, above=True),
-    "schedule.name": one_of("constant", "piecewise", "cosine", "linear"),
+    "schedule.name": one_of("constant", "piecewise", "cosine", "linear", "one_cycle"),
     "schedule.learning_rate": number(0, 1000, above=True),
     "schedule.warmup_epochs": number(0, _EPOCHS),
     "schedule.milestones": _MILESTONES,
@@ -179,6 +202,8 @@ BOUNDS = {
     "checkpoint.keep": integer(1),
     "pictures.every_epochs": integer(0, _EPOCHS),
     "pictures.images": integer(1, 64),
+    "compare.alone": SWITCH,
+    "compare.recorded": Bound("None or text", lambda v: v is None or isinstance(v, str)),
     "export.targets": Bound("a tuple of names", lambda v: _is_list(v) and all(isinstance(name, str) for name in v)),
     "export.quantization": Bound("the name of a quantisation", lambda v: isinstance(v, str)),
     "export.calibration_examples": integer(1),
@@ -201,9 +226,9 @@ OF_OPTIMIZER = {
 
 # Arguments that Keras' optimizers take and a run does not: the default, which changes nothing and passes, and why.
 REFUSED_OF_OPTIMIZER = {
-    "use_ema": (False, "nothing reads an average of weights; a schedule that falls to 0, such as cosine, settles them"),
-    "ema_momentum": (0.99, "it is of use_ema, and nothing reads an average of weights"),
-    "ema_overwrite_frequency": (None, "it is of use_ema, and nothing reads an average of weights"),
+    "use_ema": (False, "config.average.name=ema averages the weights that are chosen and exported"),
+    "ema_momentum": (0.99, "it is of use_ema; config.average has its own"),
+    "ema_overwrite_frequency": (None, "it is of use_ema; config.average has its own"),
     "gradient_accumulation_steps": (
         None,
         "schedules, and what else goes by epochs, would be stretched by it; config.batch_size may be larger",

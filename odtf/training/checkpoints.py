@@ -46,8 +46,10 @@ class Checkpoints:
         self._log = log
         # By position, not by attribute: a checkpoint of a Keras 3 model finds the trainable variables through the
         # optimizer but passes over the moving statistics of networks that a model holds in a dict.
+        averages = getattr(getattr(method, "averaging", None), "averages", ())
         self._variables = tf.train.Checkpoint(
             method=[v.value for v in method.variables],
+            **({"average": [v.value for v in averages]} if averages else {}),
             **{
                 f"optimizer{i or ''}": [v.value for v in optimizer.variables]
                 for i, optimizer in enumerate(method.update.optimizers)

@@ -26,7 +26,8 @@ def set_runtime(config):
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    keras.config.set_dtype_policy(config.precision)
+    # A run has chosen by now, see `odtf.training.precision`; what only takes data and teacher of a config is float32.
+    keras.config.set_dtype_policy("float32" if config.precision == "auto" else config.precision)
 
 
 def make_task(config):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 # What may change between two runs on one workdir: it alters neither the data, the network nor the course of training.
-RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "pictures", "export", "code_dir")
+RUNTIME_KEYS = ("checkpoint.keep", "log_every_steps", "pictures", "export", "code_dir", "compare")
 
 
 # Parts whose keys are the arguments of the builder that they name.
@@ -57,7 +57,8 @@ def default_config() -> ml_collections.ConfigDict:
     config.batch_size = 128  # The global batch, over all replicas and workers.
     config.epochs = 1
     config.weight_decay = 0.0  # Coupled, on all trainable variables; see odtf.methods.Method.compile.
-    config.precision = "float32"  # Or "mixed_bfloat16", "mixed_float16".
+    # Or "mixed_bfloat16", "mixed_float16"; "auto": see `odtf.training.precision`, the default once that is measured.
+    config.precision = "float32"
     config.jit = False  # XLA; refused on a CPU, where it makes cheap convolutions many times slower.
     config.sync_batch_norm = True  # Statistics over all replicas, where there is more than one.
     config.log_every_steps = 50
@@ -92,15 +93,31 @@ def default_config() -> ml_collections.ConfigDict:
     # the layers that were taken wait for the new ones, and a factor on their learning rate thereafter.
     config.init = ml_collections.ConfigDict({"frozen_epochs": 0, "body_rate": 1.0})
 
+    # What validation sees, chooses and exports in place of the weights of the last step, see `Averaging`.
+    config.average = ml_collections.ConfigDict()
+    config.average.name = "none"  # Or "ema", beside the weights; or "lookahead", from which they then go on.
+    config.average.decay = 0.99  # Times (step / steps of the run) ** power.
+    config.average.every_steps = 1
+    config.average.power = 0.0
+    config.average.norm_batches = 16  # Of the last steps, from which batch normalisation has the averages' statistics.
+
+    config.recipe = ml_collections.ConfigDict()
+    config.recipe.norm_bias_rate = 1.0  # A factor on the learning rate of the biases of batch normalisation.
+    config.recipe.norm_decay = True  # Whether batch normalisation has the weight decay.
+    config.recipe.whitened_stem = False  # Whether students' first convolutions begin as what whitens training images.
+    # Smaller images in the first epochs: (epoch, side) or (epoch, height, width) each, such as ((0, 24), (20, 32)).
+    config.recipe.sizes = ()
+
     config.optimizer = ml_collections.ConfigDict({"name": "sgd", "momentum": 0.9, "nesterov": False})
     config.schedule = ml_collections.ConfigDict()
-    config.schedule.name = "constant"  # "constant", "piecewise", "cosine" or "linear".
+    config.schedule.name = "constant"  # "constant", "piecewise", "cosine", "linear" or "one_cycle".
     config.schedule.learning_rate = 0.1
     config.schedule.warmup_epochs = 0.0  # Linear, from 0.
     config.schedule.milestones = ()  # piecewise: epochs, 0-based, at whose start the rate is multiplied by `factor`.
     # linear: the one before which the rate is constant, or none; it then falls by epoch, and is above 0 in the last.
     config.schedule.factor = 0.1
-    config.schedule.final_fraction = 0.0  # cosine: the last rate as a share of the first.
+    # one_cycle: the warm-up is its rise, and from there the rate falls step by step in a straight line.
+    config.schedule.final_fraction = 0.0  # cosine, one_cycle: the last rate as a share of the first.
     config.schedule.restarts = ()  # Epochs at whose start all of the above begins anew, for training in stages.
 
     config.quantization = ml_collections.ConfigDict()
@@ -119,6 +136,11 @@ def default_config() -> ml_collections.ConfigDict:
     config.export.targets = ("soc", "phone")  # What the end of training exports; () for nothing.
     config.export.quantization = "int8"
     config.export.calibration_examples = 256
+
+    config.compare = ml_collections.ConfigDict()
+    # Whether odtf-train then trains the network of the student alone too, in WORKDIR/alone, and shows the difference.
+    config.compare.alone = False
+    config.compare.recorded = ml_collections.config_dict.placeholder(str)  # What it adds: what seeds gave before.
     config.lock()
     return config
 
@@ -269,6 +291,8 @@ def differences(old, new):
         f"{key}: {old.get(key, missing)} -> {new.get(key, missing)}"
         for key in sorted(old.keys() | new.keys())
         if old.get(key, missing) != new.get(key, missing)
+        # Which "auto" became is the run's own.
+        and not (key == "precision" and "auto" in (old.get(key), new.get(key)))
         and not any(key == free or key.startswith(f"{free}.") for free in RUNTIME_KEYS)
     ]
 

@@ -15,7 +15,11 @@ from odtf.training.config import FREE, default_config, leaves
 # Keys without a meaning unless another has some values: (key, that other, its values).
 _ONLY_WITH = (
     ("schedule.milestones", "schedule.name", ("piecewise", "linear")),
-    ("schedule.final_fraction", "schedule.name", ("cosine",)),
+    ("schedule.final_fraction", "schedule.name", ("cosine", "one_cycle")),
+    ("average.decay", "average.name", ("ema", "lookahead")),
+    ("average.every_steps", "average.name", ("ema", "lookahead")),
+    ("average.power", "average.name", ("ema", "lookahead")),
+    ("average.norm_batches", "average.name", ("ema", "lookahead")),
     ("quantization.delay_epochs", "quantization.aware", (True,)),
     ("quantization.freeze_batch_norm_epochs", "quantization.aware", (True,)),
 )
@@ -24,7 +28,8 @@ _ONLY_WITH = (
 def check(config):
     """Raises UserError if a value that needs no data and no TensorFlow to judge is wrong."""
     known = default_config()
-    for part in ("", "data", "init", "schedule", "quantization", "checkpoint", "pictures", "export"):
+    parts = (key for key, value in known.items() if isinstance(value, ml_collections.ConfigDict) and key not in FREE)
+    for part in ("", *parts):
         have, allowed = (config[part], known[part]) if part else (config, known)
         where = f"config.{part}" if part else "config"
         keys = ", ".join(sorted(allowed))
@@ -52,11 +57,12 @@ def check(config):
         raise UserError(
             "config.jit must be False where config.deterministic is True: Keras leaves XLA off there. Received: True."
         )
-    if config.init.body_rate != 1 and config.precision == "mixed_float16":
-        raise UserError(
-            "config.init.body_rate needs a second optimizer, which mixed_float16 does not allow: float32 or "
-            f"mixed_bfloat16 would be right. Received: {config.init.body_rate}."
-        )
+    for key in ("init.body_rate", "recipe.norm_bias_rate") if config.precision == "mixed_float16" else ():
+        if _value(config, key) != 1:
+            raise UserError(
+                f"config.{key} needs a second optimizer, which mixed_float16 does not allow: float32 or mixed_bfloat16 "
+                f"would be right. Received: {_value(config, key)}."
+            )
     for key, value in leaves(config.to_dict()):
         try:
             json.dumps(value, allow_nan=False)
@@ -128,10 +134,15 @@ def _check_warm_up(config):
 def _check_quantization(config):
     if not config.quantization.aware:
         return
-    if config.precision != "float32":
+    if config.precision not in ("float32", "auto"):
         raise UserError(
             "config.precision must be float32 where config.quantization.aware is: 16 bits cannot hold the levels of an "
             f"activation. Received: {config.precision!r}."
+        )
+    if config.average.name != "none":
+        raise UserError(
+            "config.average.name must be 'none' where config.quantization.aware is True: the ranges of activations are "
+            f"those of the weights of the last step. Received: {config.average.name!r}."
         )
     if config.export.targets and config.export.quantization != "int8":
         raise UserError(

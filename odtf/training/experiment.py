@@ -1,5 +1,6 @@
 """An experiment, from what was prepared to a report: train, validate, choose, test once."""
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -9,7 +10,7 @@ import tensorflow as tf
 from odtf import data, metrics, stopping
 from odtf.data import splits
 from odtf.errors import UserError
-from odtf.training import choosing, cohorts
+from odtf.training import choosing, cohorts, recipes
 from odtf.training import config as config_lib
 from odtf.training import report as report_lib
 from odtf.training.checkpoints import Checkpoints
@@ -88,6 +89,7 @@ class Experiment:
         every = self.config.checkpoint.every_steps or steps_per_epoch
         first = progress["step"]
         if not first:
+            recipes.begin(self.config, self.method, self.pipeline.batch)
             self.method.before_training(self.pipeline.batch)
         self.method.begin_epoch(first // steps_per_epoch, resumed=first % steps_per_epoch > 0)
         iterator = iter(
@@ -120,6 +122,11 @@ class Experiment:
 
     def _validate(self, progress):
         """Evaluates on the validation split at the end of an epoch and keeps the best peer so far."""
+        with self._averaged(progress["step"]):
+            self._judge(progress)
+
+    def _judge(self, progress):
+        """Evaluates the weights as they are, logs what they give, and keeps them if they are the best so far."""
         step = progress["step"]
         epoch = step // self.pipeline.steps_per_epoch
         values = self._evaluate("validation")
@@ -133,6 +140,23 @@ class Experiment:
         if found := choosing.improved(self.method, values, progress):
             digest = self.checkpoints.save_chosen(step)
             progress["chosen"] = {"step": step, "epoch": epoch, **found, "sha256": digest}
+
+    @contextlib.contextmanager
+    def _averaged(self, step):
+        """Lets the weights be their averages within, where the config has any, with statistics of the last batches."""
+        if self.method.averaging is None:
+            yield
+            return
+
+        def batches():
+            count = min(step, self.config.average.norm_batches)
+            dataset = self.placement.distribute(
+                lambda replicas, number: self.pipeline.dataset(step - count, replicas=replicas, num_replicas=number)
+            )
+            return iter(dataset), count
+
+        with self.method.averaging.applied(self.method, batches):
+            yield
 
     def _shown(self, values):
         """Returns the metric that chooses, of everything that has it, as a line shows it."""
@@ -185,7 +209,8 @@ class Experiment:
 
     def _report(self, progress):
         """Reads the test split, with the last weights and, if they are others, the chosen ones; returns the report."""
-        last = self._figures()
+        with self._averaged(self.total_steps):
+            last = self._figures()
         chosen_at = progress["chosen"]
         self.checkpoints.load_chosen(chosen_at["step"], chosen_at.get("sha256"))
         chosen = last if chosen_at["step"] == self.total_steps else self._figures()

@@ -18,11 +18,11 @@ def refusal(old, new):
     Returns:
         One sentence, or None: then the longer run is bit by bit what it would have been without the end between.
     """
-    return _of_schedule(old, new) or _of_quantization(old, new) or _of_method(old, new)
+    return _of_schedule(old, new) or _of_average(new) or _of_quantization(old, new) or _of_method(old, new)
 
 
 def _of_schedule(old, new):
-    if new.schedule.name not in ("cosine", "linear"):
+    if new.schedule.name not in ("cosine", "linear", "one_cycle"):
         return None  # Its milestones, restarts and warm-up are epochs from the beginning.
     # The last fall of the run ends with it; it may have ended with a restart.
     begun = bisect.bisect_left(sorted(old.schedule.restarts), old.epochs)
@@ -32,6 +32,15 @@ def _of_schedule(old, new):
     return (
         f"config.epochs can grow only where the past rate stays what it was, and a {new.schedule.name} schedule falls "
         "over all epochs: a constant or piecewise schedule, or a restart at the old end, would allow it."
+    )
+
+
+def _of_average(new):
+    if new.average.name == "none" or not new.average.power:
+        return None
+    return (
+        "config.epochs can grow only where the past averages stay what they were, and their decay rises to the end: "
+        "config.average.power at 0 would allow it."
     )
 
 

@@ -4,7 +4,7 @@ import pathlib
 
 from odtf import data, quantization
 from odtf.errors import UserError
-from odtf.training import cohorts, config_checks, config_data, data_record, own_losses
+from odtf.training import cohorts, config_checks, config_data, data_record, own_losses, recipes
 from odtf.training.experiment import Experiment
 from odtf.training.schedules import make_optimizer, make_schedule
 
@@ -54,6 +54,7 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
         epochs = method.schedule_epochs(config.epochs)
         schedule = make_schedule(config.schedule, pipeline.steps_per_epoch, epochs)
         optimizer = make_optimizer(config.optimizer, schedule)
+        recipes.install(config, method, dataset.image_shape, pipeline.steps_per_epoch)
         method.compile(
             optimizer,
             weight_decay=config.weight_decay,

@@ -90,14 +90,43 @@ class LinearByEpoch(keras.optimizers.schedules.LearningRateSchedule):
         return {name: getattr(self, name) for name in ("rate", "steps_per_epoch", "constant", "epochs")}
 
 
+@keras.saving.register_keras_serializable("odtf")
+class Falling(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that is constant up to a step, then falls by the same amount from step to step.
+
+    Behind a `WarmUp` of as many steps it is one cycle: up to the peak, and down from it, both in straight lines.
+
+    Args:
+        rate: float, the peak.
+        start: int, the last step at the peak.
+        end: int, the step at which it has fallen; it stays there.
+        final_fraction: float, to which share of the peak it falls.
+
+    Reference:
+        Smith, Topin, "Super-Convergence", arXiv 1708.07120; the linear fall is that of cifar10-fast and airbench.
+    """
+
+    def __init__(self, rate, start, end, final_fraction=0.0):
+        self.rate, self.start, self.end = float(rate), int(start), int(end)
+        self.final_fraction = float(final_fraction)
+
+    def __call__(self, step):
+        over = ops.cast(step, "float32") - self.start
+        share = ops.clip(over / max(1, self.end - self.start), 0.0, 1.0)
+        return self.rate * (1.0 - (1.0 - self.final_fraction) * share)
+
+    def get_config(self):
+        return {name: getattr(self, name) for name in ("rate", "start", "end", "final_fraction")}
+
+
 def make_schedule(config, steps_per_epoch, epochs):
     """Returns the learning-rate schedule of a config, in steps.
 
     Args:
-        config: mapping with name ("constant", "piecewise", "cosine", "linear"), learning_rate, warmup_epochs,
-            milestones, factor, final_fraction and restarts, as in `odtf.training.config`.
+        config: mapping with name ("constant", "piecewise", "cosine", "linear", "one_cycle"), learning_rate,
+            warmup_epochs, milestones, factor, final_fraction and restarts, as in `odtf.training.config`.
         steps_per_epoch: int.
-        epochs: int, the length of the whole run; the cosine ends with it, or with the next restart.
+        epochs: int, the length of the whole run; a cosine and one cycle end with it, or with the next restart.
 
     Returns:
         `keras.optimizers.schedules.LearningRateSchedule`.
@@ -111,8 +140,11 @@ def make_schedule(config, steps_per_epoch, epochs):
 def _make_schedule(config, steps_per_epoch, epochs):
     schedules = keras.optimizers.schedules
     rate, total = float(config["learning_rate"]), steps_per_epoch * epochs
+    warmup = round(config["warmup_epochs"] * steps_per_epoch)
     if config["name"] == "cosine":
         schedule = schedules.CosineDecay(rate, max(1, total), alpha=float(config["final_fraction"]))
+    elif config["name"] == "one_cycle":
+        schedule = Falling(rate, warmup, total, config["final_fraction"])
     elif config["name"] == "linear":
         schedule = LinearByEpoch(rate, steps_per_epoch, next(iter(config["milestones"]), 0), epochs)
     else:
@@ -121,7 +153,6 @@ def _make_schedule(config, steps_per_epoch, epochs):
         boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in milestones]
         values = [rate * float(config["factor"]) ** i for i in range(len(boundaries) + 1)]
         schedule = schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else _Constant(rate)
-    warmup = round(config["warmup_epochs"] * steps_per_epoch)
     return WarmUp(schedule, warmup) if warmup else schedule
 
 

@@ -142,6 +142,7 @@ def test_a_network_that_ends_early_loses_what_comes_later():
     ("first", "end", "schedule"),
     [
         (40, 100, {"name": "cosine"}),
+        (0, 40, {"name": "one_cycle"}),
         (0, 40, {"name": "cosine"}),
         (4, 100, {"name": "constant", "warmup_epochs": 5.0}),
         (40, 100, {"name": "piecewise", "milestones": [50], "restarts": [60]}),

@@ -47,18 +47,19 @@ def test_a_gradient_is_said_to_be_native_where_tensorflow_has_it():
 
 
 def test_both_paths_are_the_ones_named(monkeypatch):
-    """Native is one convolution; split is one a group, and neither is compiled by XLA."""
+    """Native is one convolution, as are narrow groups with zeros between; split is one a group; none goes by XLA."""
 
-    def operators(native):
+    def operators(native, channels):
         monkeypatch.setattr(grouped_convolution, "has_native_gradient", lambda *_: native)
-        graph = tf.function(layer).get_concrete_function(tf.TensorSpec([1, 8, 8, 16])).graph
+        layer = layers.GroupConv2D(8, 3, 4)
+        layer.build([1, 8, 8, channels])
+        graph = tf.function(layer).get_concrete_function(tf.TensorSpec([1, 8, 8, channels])).graph
         return [op.type for op in graph.get_operations()]
 
-    layer = layers.GroupConv2D(8, 3, 4)
-    layer.build([1, 8, 8, 16])
-    assert operators(True).count("Conv2D") == 1
-    assert operators(False).count("Conv2D") == 4
-    assert not any("Call" in op for op in operators(True) + operators(False))
+    native, narrow, split = operators(True, 32), operators(False, 16), operators(False, 32)
+    assert [found.count("Conv2D") for found in (native, narrow, split)] == [1, 1, 4]
+    assert "Tile" in narrow and "Tile" not in native + split
+    assert not any("Call" in op for op in native + narrow + split)
 
 
 def test_without_onednn_the_layer_trains_all_the_same():

@@ -72,7 +72,7 @@ HUGE = 2**40
         ({"optimizer.epsilon": "x"}, r"optimizer.epsilon must be a positive number"),
         ({"export.quantization": None}, "export.quantization must be the name of a quantisation"),
         # What left a network untrained, or had no effect.
-        ({"optimizer.use_ema": True}, "optimizer.use_ema would be right left out: nothing reads an average"),
+        ({"optimizer.use_ema": True}, "optimizer.use_ema would be right left out: config.average.name=ema averages"),
         ({"optimizer.gradient_accumulation_steps": 1000}, "would be right left out: .*config.batch_size"),
         ({"optimizer.clipnorm": -1.0}, "optimizer.clipnorm must be None or a number"),
         ({"optimizer.clipnorm": 1e-30}, "optimizer.clipnorm must be None or a number"),
@@ -81,7 +81,10 @@ HUGE = 2**40
         ({"schedule.warmup_epochs": 5.0, "epochs": 4}, "warmup_epochs must be at most 4, the epochs of the run"),
         ({"schedule.warmup_epochs": 3.0, "epochs": 4, "schedule.restarts": (2,)}, "warmup_epochs must be at most 2"),
         ({"schedule.milestones": (2,)}, "milestones acts where config.schedule.name is piecewise or linear alone"),
-        ({"schedule.final_fraction": 0.5}, "final_fraction acts where config.schedule.name is cosine alone"),
+        (
+            {"schedule.final_fraction": 0.5},
+            "final_fraction acts where config.schedule.name is cosine or one_cycle",
+        ),
         ({"quantization.delay_epochs": 1}, "delay_epochs acts where config.quantization.aware is True alone"),
         ({"quantization.freeze_batch_norm_epochs": 0}, "freeze_batch_norm_epochs acts where"),
         ({"data.mean": (127.5,)}, r"data.mean must be .*scaled to \[0, 1\], not of 0..255"),

@@ -74,6 +74,7 @@ CHAIN = {"name": "TAKD", "teacher_network": {}, "assistant_networks": [{}], "ste
         ({"schedule.name": "constant", "schedule.restarts": [4, 12]}, None),
         ({"schedule.name": "piecewise", "schedule.milestones": [5, 15]}, None),
         ({"schedule.name": "cosine"}, "a cosine schedule falls over all epochs"),
+        ({"schedule.name": "one_cycle"}, "a one_cycle schedule falls over all epochs"),
         ({"schedule.name": "cosine", "schedule.restarts": [4]}, "a cosine schedule falls over all epochs"),
         ({"schedule.name": "cosine", "schedule.restarts": [4, 12]}, "a cosine schedule falls over all epochs"),
         ({"schedule.name": "cosine", "schedule.restarts": [4, 10]}, None),

@@ -30,6 +30,15 @@ def test_cosine():
         assert rate(step) == pytest.approx(0.2 * (0.9 * cosine + 0.1), rel=1e-5)
 
 
+def test_one_cycle_rises_and_falls_in_straight_lines():
+    """Eight epochs of ten steps, two of them up; the last step is one before the end of the fall."""
+    rate = schedule(name="one_cycle", learning_rate=0.4, warmup_epochs=2.0, final_fraction=0.25)
+    expected = {0: 0.0, 5: 0.1, 20: 0.4, 35: 0.4 - 0.3 / 4, 50: 0.25, 79: 0.1 + 0.3 / 60, 80: 0.1, 99: 0.1}
+    for step, value in expected.items():
+        assert rate(step) == pytest.approx(value, rel=1e-5, abs=1e-7), step
+    assert schedule(name="one_cycle", learning_rate=1.0)(40) == pytest.approx(0.5)
+
+
 def test_linear_falls_by_epoch_and_never_to_zero():
     """300 constant epochs and 450 that fall: the last one has 1/451 of the rate."""
     rate = schedule(steps_per_epoch=7, epochs=750, name="linear", milestones=(300,), learning_rate=2e-4)
@@ -57,7 +66,7 @@ def test_warm_up_is_serializable():
     assert float(again(5)) == float(made(5)) == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("name", ["constant", "piecewise", "cosine", "linear"])
+@pytest.mark.parametrize("name", ["constant", "piecewise", "cosine", "linear", "one_cycle"])
 def test_restarts_begin_everything_anew(name):
     """Stages of 3, 2 and 3 epochs: each as if it were a run of its own."""
     options = {"name": name, "milestones": (1,), "warmup_epochs": 0.5}

@@ -7,6 +7,7 @@ released code: Jangho-Kim/FFL-pytorch. FFSD (arXiv 2103.14473) uses the same mod
 import math
 
 import keras
+import numpy as np
 from keras import layers
 
 from odtf.layers import BatchNormalization, Conv2D, DepthwiseConv2D
@@ -140,6 +141,30 @@ def joined(trunk, branches, head, tap, *, name):
     image = keras.Input((trunk or branches[0]).input.shape[1:], name="image")
     cut = image if trunk is None else _applied(trunk, image)["cut"]
     return keras.Model(image, _applied(head, [tap(_applied(branch, cut)) for branch in branches]), name=name)
+
+
+def mean_network(trunk, branches, output, shares=None):
+    """Builds one network whose answer is the mean of the answers of several; see `joined`.
+
+    Args:
+        trunk, branches: as for `joined`.
+        output: name of the tap that is a branch's answer, and the network's.
+        shares: floats that add up to 1, the weight of each answer; None: all alike.
+
+    Returns:
+        Functional `keras.Model` from images to a dict of the one tap.
+    """
+    answers = [keras.Input(branch.output[output].shape[1:]) for branch in branches]
+    if shares is None or np.ptp(shares) == 0:
+        mean = layers.Average(name="mean", dtype="float32")(answers)
+    else:
+        scaled = [
+            layers.Rescaling(float(share), name=f"share_{i}", dtype="float32")(answer)
+            for i, (share, answer) in enumerate(zip(shares, answers, strict=True))
+        ]
+        mean = layers.Add(name="mean", dtype="float32")(scaled)
+    head = keras.Model(answers, {output: mean}, name="mean_head")
+    return joined(trunk, branches, head, lambda taps: taps[output], name="teacher")
 
 
 def _applied(model, tensors):

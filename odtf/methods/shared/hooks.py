@@ -15,6 +15,14 @@ class Hooks:
         """
         return None
 
+    def ensemble_network(self):
+        """Returns the teacher that is built from the peers as one network that can be deployed, or None.
+
+        It shares the weights of the peers and renames layers of theirs: a cohort that has been asked for it trains no
+        more.
+        """
+        return None
+
     def loss_terms(self, targets, outputs):
         """Returns the named terms of the loss, each a float32 tensor `[batch]`; the loss is the sum of their means.
 

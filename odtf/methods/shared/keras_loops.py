@@ -61,8 +61,14 @@ class KerasLoops:
         players = self.players()
         if self.warm_start is not None:
             players = self.warm_start.players(players, self.optimizer, self)
-        self.update = Update(self.optimizer, self.trainable_variables, self.weight_decay, players)
-        self._step_function, self._sums_functions = None, {}
+        factors = None
+        if self.norms is not None:
+            players, factors = self.norms.players(players, self.optimizer, self), self.norms.decay_factors(self)
+        self.update = Update(self.optimizer, self.trainable_variables, self.weight_decay, players, factors)
+        if self.averaging is not None:
+            self.averaging.build(self)
+        self._step_function = self._pass_function = None
+        self._sums_functions = {}
         self.forget_loops()
 
     # The steps of Keras' loops --------------------------------------------------------------------------------------

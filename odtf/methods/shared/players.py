@@ -69,6 +69,7 @@ class Update:
         weight_decay: float, of everything that no player gives another one.
         players: list of `Player`; no variable in two of them. What is in none is trained with `optimizer`, for all
             terms that no player names.
+        decay_factors: dict from the identities of variables to what the decay that they have is multiplied by.
 
     Attributes:
         variables: as given.
@@ -79,11 +80,12 @@ class Update:
             meet a loss scale, which they would not know.
     """
 
-    def __init__(self, optimizer, variables, weight_decay, players):
+    def __init__(self, optimizer, variables, weight_decay, players, decay_factors=None):
         self.variables = variables
         self._decays = [weight_decay] * len(variables)
         self._terms = [None] * len(variables)
         owner = self._claim(players)
+        self._decays = [d * (decay_factors or {}).get(id(v), 1.0) for d, v in zip(self._decays, variables, strict=True)]
         self.optimizers = [optimizer]
         for player in players:
             if player.optimizer is not None and all(player.optimizer is not known for known in self.optimizers):

@@ -38,6 +38,7 @@ class TrainingStep:
 
     def learn(self, images, targets, weights=None):
         """As `step`, for targets as the task has them; returns its values, and what `call` returned."""
+        images = images if self.resizing is None else self.resizing(images)
         # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
         # must reach the decay too.
         scale = self.optimizer.scale_loss(1.0 / self.distribute_strategy.num_replicas_in_sync)
@@ -54,6 +55,8 @@ class TrainingStep:
         # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
         self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
         self.after_step(targets, outputs)
+        if self.averaging is not None:
+            self.averaging.after_step(self)
         progress = {
             f"{who}/{name}": value
             for who, output in self.answers(outputs).items()
@@ -99,6 +102,7 @@ class TrainingStep:
             self._sums_functions = {}
             self._forwards.clear()
         turned |= self.warm_start is not None and self.warm_start.begin_epoch(epoch)
+        turned |= self.resizing is not None and self.resizing.begin_epoch(epoch)
         if turned or phase != self.phase:
             self.phase, self.phase_began = phase, self._first_epoch_of(phase, epoch)
             self._step_function = None
@@ -146,3 +150,15 @@ class TrainingStep:
         if self._step_function is None:
             self._step_function = self._distribute(self.step, tf.distribute.ReduceOp.MEAN)
         return self._step_function
+
+    @property
+    def pass_function(self):
+        """As `step_function`, of the forward pass alone, as training has it: it moves statistics and no weight."""
+        if self._pass_function is None:
+
+            def forward(data):
+                self(keras.utils.unpack_x_y_sample_weight(data)[0], training=True)
+                return {"passes": ops.ones(())}
+
+            self._pass_function = self._distribute(forward, tf.distribute.ReduceOp.MEAN)
+        return self._pass_function

@@ -14,15 +14,13 @@ measured at every validation, see `odtf.methods.shared.diversity`.
 """
 
 import contextlib
-import dataclasses
 import itertools
 
 import keras
 import numpy as np
 from keras import ops
 
-from odtf.methods.shared.players import Player
-from odtf.methods.shared.rates import with_rate
+from odtf.methods.shared.own_rates import divided
 
 
 class WarmStart:
@@ -97,22 +95,7 @@ class WarmStart:
         """
         if self.body_rate == 1.0:
             return players
-        slower, mine = {}, body(model)
-
-        def optimizer_of(player):
-            own = player.optimizer if player is not None and player.optimizer is not None else optimizer
-            return slower.setdefault(id(own), (own, with_rate(own, self.body_rate)))[1]
-
-        divided = []
-        for player in players:
-            parts = [[v for v in player.variables if (id(v) in mine) == taken] for taken in (False, True)]
-            if parts[0]:
-                divided.append(_with(player, player.name, parts[0], player.optimizer))
-            if parts[1]:
-                divided.append(_with(player, f"{player.name}_body", parts[1], optimizer_of(player)))
-        claimed = {id(v) for player in players for v in player.variables}
-        rest = [v for v in model.trainable_variables if id(v) in mine - claimed]
-        return [*divided, *([Player("body", rest, optimizer=optimizer_of(None))] if rest else [])]
+        return divided(players, optimizer, model.trainable_variables, body(model), self.body_rate, "body")
 
 
 def marked(model):
@@ -124,10 +107,6 @@ def marked(model):
 def body(model):
     """Returns the identities of the variables of these layers, a set, whether or not they are trainable just now."""
     return {id(v) for layer in marked(model) for v in layer._trainable_variables}
-
-
-def _with(player, name, variables, optimizer):
-    return dataclasses.replace(player, name=name, variables=variables, optimizer=optimizer)
 
 
 def twins(method, num_views=1):

@@ -32,6 +32,7 @@ class Run:
         workdir: the same, a `pathlib.Path`.
         config: `ConfigDict`.
         report: dict, what report.json held when it was read last.
+        allow_code: as given.
 
     Raises:
         UserError: if the workdir holds no finished run, a record is damaged, or it names code that is not allowed.
@@ -41,7 +42,7 @@ class Run:
         self.workdir = pathlib.Path(workdir)
         self.config = read_config(workdir)
         self.report = read_report(workdir)
-        self._allow_code = allow_code
+        self.allow_code = allow_code
         own_code.check_allowed([*config_lib.named(self.config), self.report["peers"]], allow_code, workdir)
         if allow_code is True and self.config.code_dir:  # Not where a command allows what it names itself, and has.
             own_code.add_folder(self.config.code_dir)
@@ -148,7 +149,7 @@ class Run:
         """Builds the whole cohort with the weights that validation chose; see `network`."""
         from odtf.training import checkpoints, cohorts
 
-        teacher = functools.partial(load_teacher, allow_code=self._allow_code)
+        teacher = functools.partial(load_teacher, allow_code=self.allow_code)
         self._check_weights()
         method = cohorts.make_method(self.config, info or self.dataset.info, teacher)
         checkpoints.load_weights(method, self.chosen_path)
@@ -226,7 +227,7 @@ class Run:
         self.write(change, atomic)
 
 
-def train(config, workdir, placement, allow_code=False, download=False):
+def train(config, workdir, placement, allow_code=False, download=False, after_epoch=None):
     """Trains the cohort of a config in a workdir, or goes on where an earlier run stopped.
 
     Args:
@@ -235,6 +236,8 @@ def train(config, workdir, placement, allow_code=False, download=False):
         placement: `odtf.training.strategy.Placement`.
         allow_code: whether `config.method.teacher_workdir` may name code that is neither odtf's nor the config's.
         download: whether a data set that TFDS has not prepared is downloaded.
+        after_epoch: function that the chief calls with the number of an epoch when its validation is over, and what
+            the checkpoints keep of it is saved; None for nothing.
 
     Returns:
         The report as a dict, also written to `workdir/report.json` by the chief.
@@ -247,13 +250,13 @@ def train(config, workdir, placement, allow_code=False, download=False):
     if config.code_dir:
         own_code.add_folder(config.code_dir)
     if not placement.is_chief:
-        return _train(config, workdir, placement, allow_code, download)
+        return _train(config, workdir, placement, allow_code, download, None)
     check_claim(workdir, config)
     with workdir_lock.writing(workdir):
-        return _train(config, workdir, placement, allow_code, download)
+        return _train(config, workdir, placement, allow_code, download, after_epoch)
 
 
-def _train(config, workdir, placement, allow_code, download):
+def _train(config, workdir, placement, allow_code, download, after_epoch):
     from odtf.training import preparation
 
     def teacher(workdir, info=None):
@@ -269,7 +272,7 @@ def _train(config, workdir, placement, allow_code, download):
         if not data_record.is_begun(workdir):
             pipeline = prepared.pipeline
             data_record.write(workdir, data_record.of(prepared.dataset, pipeline.domains, pipeline.answers))
-    report = json.loads(json.dumps(prepared.run()))  # What is returned is what is read later.
+    report = json.loads(json.dumps(prepared.run(after_epoch)))  # What is returned is what is read later.
     if placement.is_chief:
         report |= _made_of(earlier, report["student"])
         sealed.write(pathlib.Path(workdir) / "report.json", report)

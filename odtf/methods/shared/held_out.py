@@ -10,7 +10,15 @@ from odtf.methods.shared import diversity
 
 
 class Evaluation:
-    """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica."""
+    """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica.
+
+    Attributes:
+        judges_loss: whether `measure` gives the task's supervised term too, "NAME/supervised", so that it can be seen
+            beside that of training; to be set before the first evaluation. In relational tasks, where the loss of an
+            example depends on the batch that it is in, there is none.
+    """
+
+    judges_loss = False
 
     def sums(self, data):
         """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
@@ -25,7 +33,15 @@ class Evaluation:
         outputs = self(images, training=False)
         targets, weights = self.task.standard(targets), _weights(outputs, weights)
         differ = diversity.sums(self.task, targets, self.answers(outputs), weights)
-        return self.sums_of(targets, outputs, weights) | differ
+        return self.sums_of(targets, outputs, weights) | differ | self._losses(targets, outputs, weights)
+
+    def _losses(self, targets, outputs, weights):
+        if not self.judges_loss or self.task.relational:
+            return {}
+        return {
+            f"held_out/{who}/supervised": ops.sum(weights * ops.cast(self.task.supervised(targets, output), "float32"))
+            for who, output in self.answers(outputs).items()
+        }
 
     def sums_of(self, targets, outputs, weights=None):
         """Returns a dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".

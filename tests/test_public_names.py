@@ -21,7 +21,7 @@ LIST = ROOT / "docs" / "public_names.txt"
 ROOMS = ("data", "export", "layers", "losses", "methods", "metrics", "models", "quantization", "targets", "tasks")
 # Modules whose functions and classes are.
 MODULES = (
-    *("errors", "model_exports", "run_exports", "runs", "teachers", "zoo"),
+    *("errors", "model_exports", "run_exports", "runs", "teachers", "workflow", "zoo"),
     *("training.config", "training.config_file", "training.strategy"),
 )
 # Classes that users write subclasses of, or whose parts they use.
@@ -86,6 +86,7 @@ TYPED = (
     *("data.from_arrays", "export.int8_file", "model_exports.export_model", "quantization.quantization_aware"),
     *("run_exports.export_everywhere", "run_exports.export_workdir", "targets.find", "zoo.card", "zoo.names"),
     *("training.config.default_config", "training.config.load_config", "training.config_file.load"),
+    *(f"workflow.{name}" for name in ("compare", "config", "curves", "export", "predict", "report", "train")),
 )
 
 

@@ -4,12 +4,15 @@ A workdir has one reader and one writer of report.json, and they are here. Impor
 what needs it is imported when it is asked for.
 """
 
+from __future__ import annotations
+
 import collections.abc
 import contextlib
 import functools
 import hashlib
 import json
 import pathlib
+from typing import TYPE_CHECKING
 
 from odtf import launches, own_code, sealed, workdir_lock
 from odtf.atomic_files import joined
@@ -18,6 +21,24 @@ from odtf.files import check_directory, make_directory
 from odtf.run_records import earlier_report, read_config, read_report
 from odtf.training import config as config_lib
 from odtf.training import data_record, growth
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Any
+
+    import keras
+    import ml_collections
+    import numpy as np
+
+    from odtf.atomic_files import AtomicFiles
+    from odtf.data import ImageDataset, Info
+    from odtf.methods import Method
+    from odtf.tasks import Task
+    from odtf.training.strategy import Placement
+
+    Path = str | os.PathLike[str]
+    Row = dict[str, Any]
 
 
 class Run:
@@ -38,7 +59,7 @@ class Run:
         UserError: if the workdir holds no finished run, a record is damaged, or it names code that is not allowed.
     """
 
-    def __init__(self, workdir, allow_code=False):
+    def __init__(self, workdir: Path, allow_code: bool | Collection[str] = False) -> None:
         self.workdir = pathlib.Path(workdir)
         self.config = read_config(workdir)
         self.report = read_report(workdir)
@@ -50,14 +71,14 @@ class Run:
     # What it is -----------------------------------------------------------------------------------------------------
 
     @functools.cached_property
-    def task(self):
+    def task(self) -> Task:
         """The `odtf.tasks.Task` that it learned."""
         from odtf.training.cohorts import make_task
 
         return make_task(self.config)
 
     @property
-    def dataset(self):
+    def dataset(self) -> ImageDataset:
         """The `odtf.data.ImageDataset` of its config, opened when it is first asked for; see `data_changes`.
 
         Raises:
@@ -66,12 +87,12 @@ class Run:
         return self._opened[0]
 
     @property
-    def data_changes(self):
+    def data_changes(self) -> Sequence[str]:
         """What the images of `dataset` differ in from those that it was trained on, a list of texts."""
         return self._opened[1]
 
     @property
-    def unchanged_dataset(self):
+    def unchanged_dataset(self) -> ImageDataset:
         """`dataset`, for what goes on with its training.
 
         Raises:
@@ -87,21 +108,21 @@ class Run:
         return data_record.opened(self.workdir, load_dataset(self.config), self.data_record, print)
 
     @functools.cached_property
-    def data_record(self):
+    def data_record(self) -> Row | None:
         """What `odtf.training.data_record` has written of the data that it was trained on; None if it has not."""
         return data_record.read(self.workdir)
 
     @property
-    def peers(self):
+    def peers(self) -> tuple[str, ...]:
         """Names of the networks that it trained, a tuple."""
         return tuple(row["name"] for row in self.report["peers"])
 
     @property
-    def student(self):
+    def student(self) -> str:
         """The name of the peer that validation chose."""
         return self.report["student"]["name"]
 
-    def peer(self, name=None):
+    def peer(self, name: str | None = None) -> Row:
         """Returns the row of a peer in the report; of the student by default.
 
         Raises:
@@ -113,14 +134,14 @@ class Run:
                 return row
         raise UserError(f"The run in {self.workdir} has the peers {', '.join(self.peers)}. Received: {name!r}.")
 
-    def network_of(self, name):
+    def network_of(self, name: str) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
         """Returns what the config says of a peer's network: a mapping, or a list of them for one made of several."""
         row = self.peer(name)
         return row["network"] if "network" in row else _network_before_02(self.config, name)
 
     # Its networks ---------------------------------------------------------------------------------------------------
 
-    def network(self, name=None, info=None):
+    def network(self, name: str | None = None, info: Info | None = None) -> keras.Model:
         """Builds a peer, the student by default, with the weights that validation chose.
 
         The peer alone is built, unless it is made of several: then the cohort is.
@@ -145,7 +166,7 @@ class Run:
                 return network
         return self.cohort(info).peers[row["name"]]
 
-    def cohort(self, info=None):
+    def cohort(self, info: Info | None = None) -> Method:
         """Builds the whole cohort with the weights that validation chose; see `network`."""
         from odtf.training import checkpoints, cohorts
 
@@ -155,7 +176,7 @@ class Run:
         checkpoints.load_weights(method, self.chosen_path)
         return method
 
-    def weights(self, name=None):
+    def weights(self, name: str | None = None) -> dict[str, np.ndarray]:
         """Returns the weights of a peer, the student by default, that validation chose; no network is built.
 
         Returns:
@@ -167,7 +188,7 @@ class Run:
         return _weights(self.workdir, self.report, self.peer(name)["name"])
 
     @property
-    def chosen_path(self):
+    def chosen_path(self) -> pathlib.Path:
         """The path of the weights that validation chose."""
         return self.workdir / "chosen" / f"step-{self.report['student']['step']}.npz"
 
@@ -175,7 +196,7 @@ class Run:
         """Raises UserError if the weights that validation chose are not those that the report was made of."""
         _check_weights(self.chosen_path, self.report)
 
-    def weights_digest(self):
+    def weights_digest(self) -> str:
         """Returns the sha256 of the weights that validation chose.
 
         Raises:
@@ -191,7 +212,7 @@ class Run:
 
     # Its report -----------------------------------------------------------------------------------------------------
 
-    def write(self, change, atomic=None):
+    def write(self, change: Callable[[Row], Any], atomic: AtomicFiles | None = None) -> None:
         """Changes report.json, read again: other commands may have added to it meanwhile.
 
         Args:
@@ -207,7 +228,7 @@ class Run:
             with joined(atomic) as together:
                 together.add(self.workdir, {"report.json": sealed.text(self.report).encode()})
 
-    def add_exports(self, rows, seconds, atomic=None):
+    def add_exports(self, rows: Iterable[Row], seconds: float, atomic: AtomicFiles | None = None) -> None:
         """Adds rows of exported files, in place of those of the same paths, and the seconds that they took."""
 
         def change(report):
@@ -217,7 +238,7 @@ class Run:
 
         self.write(change, atomic)
 
-    def add_finetuned(self, row, atomic=None):
+    def add_finetuned(self, row: Row, atomic: AtomicFiles | None = None) -> None:
         """Adds the row of a fine-tuning, in place of the one whose file has the same path."""
 
         def change(report):
@@ -227,7 +248,14 @@ class Run:
         self.write(change, atomic)
 
 
-def train(config, workdir, placement, allow_code=False, download=False, after_epoch=None):
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: Path,
+    placement: Placement,
+    allow_code: bool | Collection[str] = False,
+    download: bool = False,
+    after_epoch: Callable[[int], Any] | None = None,
+) -> Row:
     """Trains the cohort of a config in a workdir, or goes on where an earlier run stopped.
 
     Args:
@@ -279,12 +307,14 @@ def _train(config, workdir, placement, allow_code, download, after_epoch):
     return report
 
 
-def own_names(config):
+def own_names(config: ml_collections.ConfigDict) -> tuple[str, ...]:
     """Returns the names of own code in a config that a command was given: it may be imported, see `Run`."""
     return tuple(own_code.names_in(config_lib.named(config)))
 
 
-def load_teacher(workdir, info=None, allow_code=False):
+def load_teacher(
+    workdir: Path | Mapping[str, Any], info: Info | None = None, allow_code: bool | Collection[str] = False
+) -> Any:
     """Returns the student of a finished run, or a teacher that was trained elsewhere, to teach in another run.
 
     Args:
@@ -325,7 +355,7 @@ def _stored_answers(path):
     return config_data.answers_in(path)
 
 
-def teacher_digest(said):
+def teacher_digest(said: Path | Mapping[str, Any]) -> str:
     """Returns the sha256 of what a teacher is made of: of a run's chosen weights, or of a file or directory.
 
     Args:
@@ -369,7 +399,7 @@ def _load_teacher_file(said, info, allow_code):
         raise UserError(f"config.method.teacher: {error}") from error
 
 
-def load_start(source):
+def load_start(source: str) -> Any:
     """Returns what `odtf.models.start` takes, of the `init` of a network in a config.
 
     Args:
@@ -426,7 +456,7 @@ def _network_before_02(config, name):
 # The claim on a workdir ---------------------------------------------------------------------------------------------
 
 
-def check_claim(workdir, config):
+def check_claim(workdir: Path, config: ml_collections.ConfigDict) -> bool:
     """Shows that a run of `config` may write to the workdir, and writes nothing.
 
     Returns:
@@ -453,7 +483,7 @@ def check_claim(workdir, config):
     )
 
 
-def claim(workdir, config):
+def claim(workdir: Path, config: ml_collections.ConfigDict) -> None:
     """Makes the workdir a run's own: writes config.json into it.
 
     Raises:

@@ -1,5 +1,9 @@
 """The base of every method: a cohort is one Keras model; what a method defines of it, and its forward pass."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import tensorflow as tf
 
@@ -10,6 +14,11 @@ from odtf.methods.shared.reached import Reached
 from odtf.methods.shared.saved import Saved
 from odtf.methods.shared.training_step import TrainingStep
 from odtf.tasks import Classification
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.tasks import Task
 
 
 class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
@@ -67,17 +76,25 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     ...         return {**terms, "pull": self.weight * self.distil(targets, answers["a"], answers["b"])}
     """
 
-    only = ()
-    label = None
+    only: tuple[str, ...] = ()
+    label: str | None = None
     distils = True
     aggregates = False
-    teacher = None
+    teacher: Any = None
     takes_stored = False
     stored_shape = None
     mixes = True
     tells_peers_apart = False
 
-    def __init__(self, *, task=None, seed=0, synchronized=False, divergence=KL, name=None):
+    def __init__(
+        self,
+        *,
+        task: Task | None = None,
+        seed: int = 0,
+        synchronized: bool = False,
+        divergence: Any = KL,
+        name: str | None = None,
+    ) -> None:
         # Never Keras' own, which counts instances: it is part of the variables' paths, by which weights are found.
         super().__init__(name=name or self.label or type(self).__name__.lower())
         self.task = Classification() if task is None else task
@@ -99,13 +116,13 @@ class Method(TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
             )
         self.seed = int(seed)
         self.synchronized = bool(synchronized)
-        self.peers = {}
+        self.peers: dict[str, Any] = {}
         self.phase = self.phase_began = 0
         # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
         self.quantization = None
         # A `WarmStart`, where networks start from trained weights that wait at first, or learn at another rate.
         self.warm_start = None
-        self._forwards = {}
+        self._forwards: dict[Any, Any] = {}
         self._step_function = self._sums_function = None
         self.forget_loops()
         self.reached = Reached()

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from odtf.data import jpeg_parts
 from odtf.errors import UserError
 
 # What marks the text of a `UserError` within the text of a TensorFlow error.
@@ -90,18 +91,7 @@ def user_error_from(error):
     """
     found = re.search(_FAILURE, str(error))
     if not found:
-        return _of_jpeg(str(error))
+        return jpeg_parts.error_of(str(error))
     # TensorFlow prints bytes as in C source.
     text = found.group(1).encode().decode("unicode_escape").encode("latin-1").decode(errors="surrogateescape")
     return UserError(text)
-
-
-def _of_jpeg(text):
-    """The `UserError` of TensorFlow's own decoder, which knows a file by its length alone; None if it is none of it."""
-    found = re.search(r"Invalid JPEG data or crop window, data size (\d+)", text)
-    if not found:
-        return None
-    return UserError(
-        "Corrupt image: replace or remove it, or pass skip_corrupt=True. "
-        f"Received: a JPEG file of {int(found[1]):,} bytes."
-    )

@@ -5,18 +5,22 @@ graph does not do as Pillow does (other formats, pictures that EXIF turns, four 
 decoded whole by Pillow, and cut by the same numbers.
 """
 
+import collections
 import dataclasses
 import math
 
 import tensorflow as tf
 
 from odtf.data.decoding import decode
+from odtf.errors import UserError
 
 # Start of frame: baseline, extended and progressive; what else there is, few decoders know.
 _FRAMES = (0xC0, 0xC1, 0xC2)
 # A marker without a length behind it.
 _BARE = (0x01, *range(0xD0, 0xD9))
 _SCALES = (1, 2, 4, 8)
+# The last batches that were handed to graphs: functions that read a row with Pillow, and rows.
+_handed: collections.deque = collections.deque(maxlen=64)
 # Beside the scales: pixels that are decoded already.
 _WHOLE = 0
 
@@ -156,7 +160,7 @@ def decoded(contents, places, scales, shape):
 
     def one(given):
         content, place, scale = given
-        branch = tf.argmax(tf.equal(scale, (_WHOLE, *_SCALES)), output_type=tf.int32)
+        branch = tf.argmax(tf.cast(tf.equal(scale, (_WHOLE, *_SCALES)), tf.int32), output_type=tf.int32)
         return tf.switch_case(branch, [lambda kind=kind: kind(content, place) for kind in kinds])
 
     signature = tf.TensorSpec(shape, tf.uint8)
@@ -167,3 +171,33 @@ def _resized(part, shape):
     """A part in the wanted size; the centres of the pixels decide, as in Pillow."""
     pixels = tf.raw_ops.ResizeBilinear(images=part[tf.newaxis], size=shape[:2], half_pixel_centers=True)
     return tf.ensure_shape(tf.cast(pixels[0] + 0.5, tf.uint8), shape)
+
+
+def handing(read_one, rows):
+    """Notes which files a graph is about to decode, for `error_of`.
+
+    Args:
+        read_one: function of a row that raises `UserError`, with the name of the file, for a corrupt one.
+        rows: iterable of int.
+    """
+    _handed.append((read_one, tuple(map(int, rows))))
+
+
+def error_of(text):
+    """Returns the `UserError` of a graph's decoder, which does not know the names of files; None if it is none of it.
+
+    Args:
+        text: of TensorFlow's error.
+    """
+    if "Invalid JPEG data" not in text:
+        return None
+    for read_one, rows in tuple(_handed):
+        for row in rows:
+            try:
+                read_one(row)
+            except UserError as error:
+                return error
+    return UserError(
+        "Corrupt image: replace or remove it, or pass skip_corrupt=True. "
+        "Received: a JPEG file that TensorFlow cannot decode."
+    )

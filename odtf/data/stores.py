@@ -171,6 +171,7 @@ class FileStore:
         """
 
         def prepare(rows, numbers):
+            jpeg_parts.handing(self._read_one, rows)
             contents, columns = np.empty(len(rows), object), self._empty_targets(len(rows))
             places, scales = np.empty((len(rows), 4), np.int32), np.empty(len(rows), np.int32)
             for i, row in enumerate(rows):

@@ -173,5 +173,5 @@ def test_a_broken_file_is_one_line(tmp_path):
             (tmp_path / label / f"{number}.jpg").write_bytes(content)
     mean = (0.5,) * 3
     broken = data.load(f"folder:{tmp_path}", image_size=SHAPE[:2], memory_budget_mb=0, mean=mean, std=mean)
-    with pytest.raises(UserError, match=r"^Corrupt image: .* Received: a JPEG file of [\d,]+ bytes\.$"):
+    with pytest.raises(UserError, match=r"^Corrupt image: .* Received: .*[ab]/\d\.jpg \("):
         data.TrainPipeline(broken, batch_size=4, seed=0, augment={"crop_area": AREA}).batch(0)

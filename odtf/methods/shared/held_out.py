@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from odtf import metrics
+from odtf.errors import UserError
 from odtf.methods.shared import diversity
 
 
@@ -14,8 +15,8 @@ class Evaluation:
 
     Attributes:
         judges_loss: whether `measure` gives the task's supervised term too, "NAME/supervised", so that it can be seen
-            beside that of training; to be set before the first evaluation. In relational tasks, where the loss of an
-            example depends on the batch that it is in, there is none.
+            beside that of training; to be set before the first evaluation. There is none in relational tasks, where the
+            loss of an example depends on the batch that it is in, and in those without such a term.
     """
 
     judges_loss = False
@@ -38,10 +39,14 @@ class Evaluation:
     def _losses(self, targets, outputs, weights):
         if not self.judges_loss or self.task.relational:
             return {}
-        return {
-            f"held_out/{who}/supervised": ops.sum(weights * ops.cast(self.task.supervised(targets, output), "float32"))
-            for who, output in self.answers(outputs).items()
-        }
+        found = {}
+        for who, output in self.answers(outputs).items():
+            try:
+                losses = self.task.supervised(targets, output)
+            except UserError:  # A task without such a term, as that of images without pairs.
+                return {}
+            found[f"held_out/{who}/supervised"] = ops.sum(weights * ops.cast(losses, "float32"))
+        return found
 
     def sums_of(self, targets, outputs, weights=None):
         """Returns a dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".

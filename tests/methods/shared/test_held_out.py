@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from odtf import methods, tasks
+from odtf.errors import UserError
 from tests.methods.tiny import tiny
 
 IMAGES = np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype("float32")
@@ -44,3 +45,13 @@ def test_a_loss_of_relations_has_no_value_of_one_image():
     method.judges_loss = True
     sums = method.sums((IMAGES, LABELS, WEIGHTS))
     assert not any(name.startswith("held_out/") for name in sums)
+
+
+def test_a_task_without_the_term_has_its_metrics(monkeypatch):
+    method = methods.Solo(functools.partial(tiny))
+
+    def absent(targets, output):
+        raise UserError("no such term")
+
+    monkeypatch.setattr(method.task, "supervised", absent)
+    assert set(measured(method, True)) == set(measured(methods.Solo(functools.partial(tiny)), False))

@@ -16,9 +16,13 @@ AREA, RATIO = (0.1, 1.0), (3 / 4, 4 / 3)
 
 
 def picture(height=90, width=120):
-    """A picture without sharp edges, each of whose places has a colour of its own."""
+    """A picture without sharp edges, each of whose places has a colour of its own; the same in any size."""
     rows, columns = np.mgrid[0:height, 0:width]
-    colors = [255 * rows / height, 255 * columns / width, 127 + 100 * np.sin(rows / 15) * np.cos(columns / 20)]
+    colors = [
+        255 * rows / height,
+        255 * columns / width,
+        127 + 100 * np.sin(6 * rows / height) * np.cos(6 * columns / width),
+    ]
     return Image.fromarray(np.stack(colors, axis=-1).astype(np.uint8))
 
 

@@ -34,9 +34,9 @@ class Evaluation:
         outputs = self(images, training=False)
         targets, weights = self.task.standard(targets), _weights(outputs, weights)
         differ = diversity.sums(self.task, targets, self.answers(outputs), weights)
-        return self.sums_of(targets, outputs, weights) | differ | self._losses(targets, outputs, weights)
+        return self.sums_of(targets, outputs, weights) | differ | self._held_out_losses(targets, outputs, weights)
 
-    def _losses(self, targets, outputs, weights):
+    def _held_out_losses(self, targets, outputs, weights):
         if not self.judges_loss or self.task.relational:
             return {}
         found = {}

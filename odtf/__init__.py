@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # For editors, which do not call __getattr__.
         tasks,
         teachers,
         training,
+        workflow,
         zoo,
     )
 

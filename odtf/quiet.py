@@ -14,24 +14,27 @@ def quiet():
     """Swallows what the process writes to standard error, C++ included, and gives it back if a bug shows.
 
     The converter and the interpreter print from C++, past `sys.stderr`, so the file descriptor itself is redirected.
+    `sys.stderr` is too: in a notebook it is another way out.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
-    with _sink() as sink:
+    kept, shown = os.dup(2), sys.stderr
+    with _sink() as sink, os.fdopen(os.dup(sink.fileno()), "w", errors="backslashreplace") as text:
         os.dup2(sink.fileno(), 2)
+        sys.stderr = text
         try:
             yield
         except (UserError, KeyboardInterrupt):
             # It says itself what is wrong, in one line.
             raise
         except BaseException:
-            sys.stderr.flush()
+            text.flush()
             sink.seek(0)
             with contextlib.suppress(OSError):  # Nobody reads it.
                 os.write(kept, sink.read())
             raise
         finally:
-            sys.stderr.flush()
+            text.flush()
+            sys.stderr = shown
             os.dup2(kept, 2)
             os.close(kept)
 

@@ -29,7 +29,14 @@ tf.config.set_logical_device_configuration(
 _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # Files that take minutes: last, they would leave one of two processes idle.
-_LONG = ("test_processes.py", "test_replicas.py", "test_conformance.py", "test_experiment.py", "test_bad_input.py")
+_LONG = (
+    "test_notebooks.py",
+    "test_processes.py",
+    "test_replicas.py",
+    "test_conformance.py",
+    "test_experiment.py",
+    "test_bad_input.py",
+)
 
 # A package that only an extra brings -> the extra, and the package that pip does not install in the same call.
 _OPTIONAL = {

@@ -62,6 +62,7 @@ MAY_IMPORT = {
     "evaluation": LEAVES | {"pictures", "tasks", "metrics", "tflite", "data"},
     "benchmark": LEAVES | {"training", "export", "tflite", "data", "methods", "models", "layers", "losses"},
     "compare": LEAVES | {"pictures", "runs", "training", "methods", "quantization"},
+    "workflow": LEAVES | {"pictures", "runs", "run_exports", "page", "compare", "evaluation", "training", "tasks"},
     "page": LEAVES | {"pictures", "sections", "candidates", "compare", "training", "tflite", "export", "data"},
 }
 COMMAND_LINES = {"__init__", "commands"}

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from odtf import models, tasks
+from odtf import methods, models, tasks
 from odtf.models import specification
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -21,7 +21,7 @@ LIST = ROOT / "docs" / "public_names.txt"
 ROOMS = ("data", "export", "layers", "losses", "methods", "metrics", "models", "quantization", "targets", "tasks")
 # Modules whose functions and classes are.
 MODULES = (
-    *("errors", "model_exports", "run_exports", "runs", "teachers", "zoo"),
+    *("errors", "model_exports", "run_exports", "runs", "teachers", "workflow", "zoo"),
     *("training.config", "training.config_file", "training.strategy"),
 )
 # Classes that users write subclasses of, or whose parts they use.
@@ -84,8 +84,10 @@ def test_a_name_that_vanished_stands_in_the_changelog(names):
 TYPED = (
     *(f"models.{name}" for name in models.__all__ if inspect.isfunction(getattr(models, name))),
     *("data.from_arrays", "export.int8_file", "model_exports.export_model", "quantization.quantization_aware"),
-    *("run_exports.export_everywhere", "run_exports.export_workdir", "targets.find", "zoo.card", "zoo.names"),
+    *("run_exports.export_everywhere", "run_exports.export_workdir", "runs.load_teacher", "runs.train"),
+    *("targets.find", "zoo.card", "zoo.names"),
     *("training.config.default_config", "training.config.load_config", "training.config_file.load"),
+    *(f"workflow.{name}" for name in ("compare", "config", "curves", "export", "predict", "report", "train")),
 )
 
 
@@ -95,6 +97,12 @@ def test_what_users_call_has_types(path):
     signature = inspect.signature(getattr(importlib.import_module(f"odtf.{room}"), name))
     bare = [key for key, parameter in signature.parameters.items() if parameter.annotation is parameter.empty]
     assert bare == [] and signature.return_annotation is not signature.empty
+
+
+@pytest.mark.parametrize("kind", [methods.Method, *(getattr(methods, name) for name in methods.available())])
+def test_what_a_method_takes_has_types(kind):
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    assert [each.name for each in parameters if each.annotation is each.empty] == []
 
 
 def test_every_paper_that_a_method_is_from_can_be_cited():

@@ -1,6 +1,8 @@
 """Silence for native code: its lines stand before none of odtf's, come back with a bug, and need no disk."""
 
+import io
 import os
+import sys
 import tempfile
 
 import pytest
@@ -24,6 +26,18 @@ def test_it_is_silent_and_an_error_of_ours_stays_one_line(capfd):
     with pytest.raises(KeyboardInterrupt):
         speak(KeyboardInterrupt())
     assert capfd.readouterr().err == ""
+
+
+def test_a_notebook_has_a_standard_error_of_its_own(monkeypatch, capfd):
+    own = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", own)
+    with quiet():
+        print("a warning", file=sys.stderr)
+    assert sys.stderr is own and own.getvalue() == ""
+    with pytest.raises(RuntimeError), quiet():
+        print("a warning", file=sys.stderr)
+        raise RuntimeError
+    assert capfd.readouterr().err == "a warning\n"
 
 
 def test_a_bug_brings_back_what_was_said(capfd):

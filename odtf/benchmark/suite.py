@@ -12,7 +12,7 @@ The JSON, stable, times in milliseconds:
 import dataclasses
 import time
 
-from odtf.benchmark import forms, shared_trunks, single_layers, steps
+from odtf.benchmark import forms, reading, shared_trunks, single_layers, steps
 from odtf.benchmark.environment import environment
 from odtf.tables import table
 
@@ -26,6 +26,7 @@ FUNCTIONS = {
     "shared_trunk": shared_trunks.shared_trunk,
     "distillation": steps.distillation,
     "pipeline": steps.pipeline,
+    "reading": reading.reading,
 }
 
 

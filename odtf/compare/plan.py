@@ -2,7 +2,6 @@
 
 import contextlib
 import fractions
-import functools
 import json
 import re
 
@@ -105,19 +104,12 @@ def _override(config, given, label):
     for text in given:
         if "=" not in text:
             raise UserError(f"--override takes KEY=VALUE with a key that the configs have. Received: {text!r}.")
-    values = dict(text.split("=", 1) for text in given)
-    overrides.prepare(config, values, "--override=", lambda line: print(f"{label}: {line}"))
-    for path, value in values.items():
-        *parts, leaf = path.split(".")
-        part = functools.reduce(lambda outer, name: outer[name], parts, config)
+    values = {}
+    for path, value in (text.split("=", 1) for text in given):
         with contextlib.suppress(ValueError):  # Text may come without quotes.
             value = json.loads(value)
-        try:
-            part[leaf] = value
-        except TypeError as error:
-            raise UserError(
-                f"--override={path} must be of the type that the configs have. Received: {value!r}."
-            ) from error
+        values[path] = value
+    overrides.apply(config, values, "--override=", lambda line: print(f"{label}: {line}"))
 
 
 def stretched(config, epochs):

@@ -39,8 +39,8 @@ def elements(count, start, replicas, make, streaming):
     def element(i):
         return make(i // width, tf.gather(ids, i % width))
 
-    # A batch from memory costs milliseconds and the cores belong to training; reading files is worth several threads.
-    threads = min(8, os.cpu_count() or 1) if streaming else 1
+    # A batch from memory costs milliseconds and the cores belong to training; reading files is worth all of them.
+    threads = (os.cpu_count() or 1) if streaming else 1
     parallel = threads if streaming else None
     options = tf.data.Options()
     options.deterministic = True

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from odtf.data import jpeg_parts
 from odtf.errors import UserError
 
 # What marks the text of a `UserError` within the text of a TensorFlow error.
@@ -59,24 +60,25 @@ def call(function, argument, dtypes):
     """Calls a Python function in a graph.
 
     Args:
-        function: from an array to a tuple of arrays; a `UserError` of its becomes an error of TensorFlow's, from which
-            `user_error_from` recovers it.
-        argument: tensor.
+        function: from an array, or several, to a tuple of arrays; a `UserError` of its becomes an error of
+            TensorFlow's, from which `user_error_from` recovers it.
+        argument: tensor, or a tuple of them.
         dtypes: tuple of the results' types.
 
     Returns:
         List of tensors, of unknown shapes.
     """
 
-    def guarded(value):
+    def guarded(*values):
         try:
             with _running.enter():
-                return *function(value), b""
+                return *function(*values), b""
         except UserError as error:
             nothing = (np.zeros(0, dtype.as_numpy_dtype) for dtype in dtypes)
             return *nothing, f"<odtf failure: {error}>".encode(errors="surrogateescape")
 
-    *results, failure = tf.numpy_function(guarded, [argument], (*dtypes, tf.string), stateful=False)
+    arguments = list(argument) if isinstance(argument, tuple) else [argument]
+    *results, failure = tf.numpy_function(guarded, arguments, (*dtypes, tf.string), stateful=False)
     # The failure travels as text: TensorFlow would print the traceback of an exception, once for each batch ahead.
     with tf.control_dependencies([tf.debugging.Assert(tf.equal(failure, ""), [failure])]):
         return [tf.identity(each) for each in results]
@@ -89,7 +91,7 @@ def user_error_from(error):
     """
     found = re.search(_FAILURE, str(error))
     if not found:
-        return None
+        return jpeg_parts.error_of(str(error))
     # TensorFlow prints bytes as in C source.
     text = found.group(1).encode().decode("unicode_escape").encode("latin-1").decode(errors="surrogateescape")
     return UserError(text)

@@ -183,6 +183,8 @@ class TrainPipeline:
         if self._apart:
             others = self._pool.rows(step, first, size, self._other_seed)
         rows = self._pool.rows(step, first, size)
+        if self._cuts_files:
+            return self._of_parts(share, rows)
         images, values = batches.gather(self._store, rows, size, others)
         targets = {name: target for name, target in self._store.targets.items() if target.spatial}
         spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
@@ -211,6 +213,27 @@ class TrainPipeline:
 
     def _with_flips(self, numbers, rows, step):
         return numbers if self._flips is None else self._flips.applied(numbers, rows, step // self.steps_per_epoch)
+
+    @property
+    def _cuts_files(self):
+        """Whether random parts are cut from the files of the images, and not from images of the data's size."""
+        parts = getattr(self._store, "has_parts", False)
+        return bool(self._augmentation.crop_area) and self._stored is None and parts
+
+    def _of_parts(self, share, rows):
+        """`_unmixed`, where random parts of images are all that is read of their files."""
+        spec, count = self._augmentation, share.size * share.num_views
+        numbers = self._with_flips(views.drawn(share, spec), rows, share.step)
+        repeated = tf.ensure_shape(tf.repeat(tf.ensure_shape(rows, (share.size,)), share.num_views), (count,))
+        images, values = self._store.gather_parts(repeated, numbers.crop, spec.crop_area, spec.crop_ratio)
+        values = {
+            name: tf.ensure_shape(values[name][:: share.num_views], (share.size, *target.array_shape((0, 0))))
+            for name, target in self._store.targets.items()
+        }
+        images, _ = views.placed(images, {}, numbers, dataclasses.replace(spec, crop_area=None), {})
+        own_draws = own_augmentation.draws(*share) if spec.also is not None else None
+        images, _ = augment(images, numbers.draws, spec, self._mean, self._std, None, own_draws, numbers.rand)
+        return self._by_view(images) if self.num_views > 1 else images, as_batch(values)
 
     def _placed(self, images, spatial, numbers, spec):
         """Images and spatial targets, as many as there are views, after what precedes crop and flip."""

@@ -1,7 +1,8 @@
 """A random part of an image in a random shape, enlarged to the whole: ImageNet's protocol of training.
 
-It comes before all else, and images stay uint8. The numbers that decide come in as an argument, so that the same
-example gets the same treatment on any replica.
+It comes before all else, and images stay uint8. Where images are read from files as they are asked for, the part is cut
+from the image in its file (`odtf.data.jpeg_parts`) in place of the image at the data's size. The numbers that decide
+come in as an argument, so that the same example gets the same treatment on any replica.
 """
 
 import math

@@ -10,7 +10,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from odtf.data import graph_calls, records
+from odtf.data import graph_calls, jpeg_parts, records
 from odtf.data.samples import LABEL, fitted
 from odtf.errors import UserError
 
@@ -98,6 +98,8 @@ class FileStore:
         read_targets: function of a row that returns its targets alone, where that costs less than `read_one`.
         record: function of rows, see `odtf.data.records`; None: rows are told by their numbers.
         files: list of the paths of the images, one for each row; None where they are no files of their own.
+        read_file: function of a row that returns the bytes of its image file, what an error calls it, and its targets
+            by name, where parts of the image may be cut from that file; None where they may not.
 
     Raises:
         UserError: if a value of a target is not what it should be; reading raises it as well.
@@ -106,12 +108,22 @@ class FileStore:
     streaming = True
 
     def __init__(
-        self, count, image_shape, read_one, targets=None, known=None, read_targets=None, record=None, files=None
+        self,
+        count,
+        image_shape,
+        read_one,
+        targets=None,
+        known=None,
+        read_targets=None,
+        record=None,
+        files=None,
+        read_file=None,
     ):
         self.record = record or records.of_rows
         self.image_shape = tuple(image_shape)
         self.targets = dict(LABEL if targets is None else targets)
         self.files = files
+        self._read_file = read_file
         self._count = count
         self._read_one = read_one
         self._targets_of = read_targets or (lambda row: read_one(row)[1])
@@ -143,6 +155,38 @@ class FileStore:
         """uint8 images, and the targets by name, of a tensor of rows."""
         outputs = (tf.uint8, *(tf.as_dtype(target.dtype) for target in self.targets.values()))
         images, *values = graph_calls.call(self._read_flat, rows, outputs)
+        return images, dict(zip(self.targets, values, strict=True))
+
+    @property
+    def has_parts(self):
+        """Whether there is `gather_parts`: the images are whole files, and nothing else moves with their pixels."""
+        return self._read_file is not None and not any(target.spatial for target in self.targets.values())
+
+    def gather_parts(self, rows, numbers, area, ratio):
+        """`gather`, of random parts that are enlarged to the whole, each cut from the image in its file.
+
+        Args:
+            rows: int64 tensor `[n]`.
+            numbers, area, ratio: float32 tensor `[n, 4]` and what else `odtf.data.random_crop.transforms` takes.
+        """
+
+        def prepare(rows, numbers):
+            jpeg_parts.handing(self._read_one, rows)
+            contents, columns = np.empty(len(rows), object), self._empty_targets(len(rows))
+            places, scales = np.empty((len(rows), 4), np.int32), np.empty(len(rows), np.int32)
+            for i, row in enumerate(rows):
+                data, name, values = self._read_file(int(row))
+                contents[i], places[i], scales[i] = jpeg_parts.wanted(
+                    data, numbers[i], self.image_shape, area, ratio, name
+                )
+                self._fill(columns, i, values)
+            return contents, places, scales, *columns.values()
+
+        dtypes = (tf.string, tf.int32, tf.int32, *(tf.as_dtype(target.dtype) for target in self.targets.values()))
+        contents, places, scales, *values = graph_calls.call(prepare, (rows, numbers), dtypes)
+        contents, scales = (tf.ensure_shape(each, rows.shape) for each in (contents, scales))
+        places = tf.ensure_shape(places, (*rows.shape, 4))
+        images = jpeg_parts.decoded(contents, places, scales, self.image_shape)
         return images, dict(zip(self.targets, values, strict=True))
 
     def _read_flat(self, rows):

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 
+import numpy as np
 import tqdm
 
 from odtf import files
@@ -38,23 +39,63 @@ def predict(file, folder, task, *, names=None, options=None):
     if not paths:
         left = passed_over.listed(passed_over.kinds(folder, EXTENSIONS, "folders")) or "nothing in it"
         raise UserError(f"There are no pictures in the folder. Received: {folder} with {left}.")
-    info = Info(str(folder), (*file.image_size, file.channels), _names(file, names, options))
-    reader, rows = task.reader(file, info, **(options or {})), []
+    answer, facts = _answerer(file, str(folder), task, names, options)
+    rows = []
     bar = tqdm.tqdm(paths, unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
     for path in bar:
         row = {"image": os.path.relpath(path, folder)}
         try:
-            image = decode(read(path), file.image_size, file.channels, path, resize=file.resize)
+            image = _opened(file, path)
         except UserError as error:
             rows.append({**row, "error": str(error)})
             continue
-        rows.append({**row, **task.predictions(reader(file.answers(image[None])), info)[0]})
+        rows.append({**row, **answer(image)})
     if all("error" in row for row in rows):
         raise UserError(f"None of the {len(rows)} pictures can be read; of the first: {rows[0]['error']}")
     about = {"path": file.path, "input": [*file.image_size, file.channels], "pixels": file.pixels.source}
-    result = {"task": task.name, "file": {**about, "resize": file.resize, **reader.facts}, "images": rows}
+    result = {"task": task.name, "file": {**about, "resize": file.resize, **facts}, "images": rows}
     counts = passed_over.kinds_below(folder, EXTENSIONS)
     return result | ({"notes": [f"passed over: {passed_over.listed(counts)}"]} if counts else {})
+
+
+def predict_file(file, path, task, *, names=None, options=None):
+    """Runs a file on one picture; see `predict`.
+
+    Returns:
+        List of one dict, a row of "images".
+    """
+    answer, _ = _answerer(file, str(path), task, names, options)
+    return [{"image": str(path), **answer(_opened(file, path))}]
+
+
+def predict_arrays(file, images, task, *, names=None, options=None):
+    """Runs a file on images in memory; see `predict`.
+
+    Args:
+        images: uint8 array `[n, height, width, 1 or 3]`.
+
+    Returns:
+        List of dicts, rows of "images" that are numbered.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise UserError(
+            "Images in memory are uint8, [n, height, width, 1 or 3]. "
+            f"Received: {images.dtype} of the shape {list(images.shape)}."
+        )
+    answer, _ = _answerer(file, "the images", task, names, options)
+    return [{"image": number, **answer(image)} for number, image in enumerate(images)]
+
+
+def _answerer(file, where, task, names, options):
+    """Returns a function from an image to what the task tells of it, and what the task says of the file."""
+    info = Info(where, (*file.image_size, file.channels), _names(file, names, options))
+    reader = task.reader(file, info, **(options or {}))
+    return lambda image: task.predictions(reader(file.answers(image[None])), info)[0], reader.facts
+
+
+def _opened(file, path):
+    return decode(read(path), file.image_size, file.channels, path, resize=file.resize)
 
 
 def _names(file, given, options):

@@ -3,11 +3,20 @@
 Zagoruyko, Komodakis, "Paying More Attention to Attention", ICLR 2017; released code: szagoruyko/attention-transfer.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from keras import ops
 
 from odtf.losses import attention_transfer, check_temperature
 from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_share, tap_of
 from odtf.methods.shared.peers import stages_of, taps_of
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 
 class AttentionTransfer(TaughtByFrozen):
@@ -39,16 +48,16 @@ class AttentionTransfer(TaughtByFrozen):
 
     def __init__(
         self,
-        networks,
-        teacher=None,
+        networks: Networks,
+        teacher: Any = None,
         *,
-        teacher_network=None,
-        teacher_epochs=0,
-        beta=1000.0,
-        alpha=0.0,
-        temperature=4.0,
-        **common,
-    ):
+        teacher_network: Network | None = None,
+        teacher_epochs: int = 0,
+        beta: float = 1000.0,
+        alpha: float = 0.0,
+        temperature: float = 4.0,
+        **common: Any,
+    ) -> None:
         if beta < 0:
             raise ValueError(f"The weight of attention transfer must not be negative. Received: beta={beta}.")
         self.beta = float(beta)

@@ -1,5 +1,9 @@
 """The base of every method: a cohort is one Keras model; what a method defines of it, and its forward pass."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.methods.shared.divergence import KL, Divergence
@@ -11,6 +15,11 @@ from odtf.methods.shared.replicas import assign_together
 from odtf.methods.shared.saved import Saved
 from odtf.methods.shared.training_step import TrainingStep
 from odtf.tasks import Classification
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.tasks import Task
 
 
 class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
@@ -68,17 +77,25 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
     ...         return {**terms, "pull": self.weight * self.distil(targets, answers["a"], answers["b"])}
     """
 
-    only = ()
-    label = None
+    only: tuple[str, ...] = ()
+    label: str | None = None
     distils = True
     aggregates = False
-    teacher = None
+    teacher: Any = None
     takes_stored = False
     stored_shape = None
     mixes = True
     tells_peers_apart = False
 
-    def __init__(self, *, task=None, seed=0, synchronized=False, divergence=KL, name=None):
+    def __init__(
+        self,
+        *,
+        task: Task | None = None,
+        seed: int = 0,
+        synchronized: bool = False,
+        divergence: Any = KL,
+        name: str | None = None,
+    ) -> None:
         # Never Keras' own, which counts instances: it is part of the variables' paths, by which weights are found.
         super().__init__(name=name or self.label or type(self).__name__.lower())
         self.task = Classification() if task is None else task
@@ -100,7 +117,7 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
             )
         self.seed = int(seed)
         self.synchronized = bool(synchronized)
-        self.peers = {}
+        self.peers: dict[str, Any] = {}
         self.phase = self.phase_began = 0
         # An `odtf.quantization.Schedule`, where the networks were made with one: it is told of every epoch.
         self.quantization = None
@@ -108,9 +125,9 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         self.warm_start = None
         # What a recipe does otherwise: an `Averaging` of the weights, `Norms` for batch normalisation, a `Resizing`.
         self.averaging = self.norms = self.resizing = None
-        self._forwards = {}
+        self._forwards: dict[Any, Any] = {}
         self._step_function = self._pass_function = None
-        self._sums_functions = {}
+        self._sums_functions: dict[bool, Any] = {}
         self.forget_loops()
         self.reached = Reached()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.

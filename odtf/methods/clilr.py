@@ -4,10 +4,19 @@ Song, Chai, "Collaborative Learning for Deep Neural Networks", NeurIPS 2018; the
 OKDDip's released code (train_one.py, options avg and bpscale).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from keras import ops
 
 from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched, leave_one_out
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class CLILR(Branched):
@@ -42,18 +51,18 @@ class CLILR(Branched):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        num_peers=4,
-        temperature=3.0,
-        alpha=1.0,
-        beta=None,
-        ramp_epochs=80,
-        detach_targets=False,
-        scale_gradient=True,
-        cut=None,
-        **common,
-    ):
+        num_peers: int = 4,
+        temperature: float = 3.0,
+        alpha: float = 1.0,
+        beta: float | None = None,
+        ramp_epochs: float = 80,
+        detach_targets: bool = False,
+        scale_gradient: bool = True,
+        cut: str | None = None,
+        **common: Any,
+    ) -> None:
         if alpha < 0:
             raise ValueError(f"The weight of the distillation must not be negative. Received: alpha={alpha}.")
         if beta is not None and not 0 <= beta <= 1:

@@ -4,11 +4,20 @@ Anil, Pereyra, Passos, Ormandi, Dahl, Hinton, "Large scale distributed neural ne
 distillation", ICLR 2018, arXiv 1804.03235, algorithm 1.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from keras import ops
 
 from odtf.losses import check_temperature
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, several
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class Codistillation(Method):
@@ -37,7 +46,16 @@ class Codistillation(Method):
 
     only = ("classification", "segmentation")
 
-    def __init__(self, networks, *, num_peers=2, burn_in_epochs=1.0, alpha=1.0, temperature=1.0, **common):
+    def __init__(
+        self,
+        networks: Networks,
+        *,
+        num_peers: int = 2,
+        burn_in_epochs: float = 1.0,
+        alpha: float = 1.0,
+        temperature: float = 1.0,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         if burn_in_epochs < 0 or alpha < 0:
             raise ValueError(

@@ -4,7 +4,10 @@ Gao, Lan, Mi, Feng, Xu, Peng, "Multistructure-Based Collaborative Online Distill
 authors released no code; of the paper the abstract was read, so that most of what follows is a DESIGN CHOICE.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from keras import ops
@@ -17,6 +20,12 @@ from odtf.methods.shared.peers import check_answers, independent_peers, several
 from odtf.methods.shared.players import Player
 from odtf.methods.shared.ramps import sigmoid_ramp
 from odtf.methods.shared.rates import with_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class CollaborativeCrossArchitecture(Method):
@@ -62,20 +71,20 @@ class CollaborativeCrossArchitecture(Method):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        num_peers=2,
-        temperature=3.0,
-        gate_unit="epoch",
-        period=5,
-        duty=2,
-        enhancement="exponential",
-        ramp_epochs=80,
-        max_weight=1.0,
-        ensemble="uniform",
-        rates=None,
-        **common,
-    ):
+        num_peers: int = 2,
+        temperature: float = 3.0,
+        gate_unit: str = "epoch",
+        period: int = 5,
+        duty: int = 2,
+        enhancement: str = "exponential",
+        ramp_epochs: float = 80,
+        max_weight: float = 1.0,
+        ensemble: str = "uniform",
+        rates: Sequence[float] | None = None,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         makers = several(networks, num_peers)
         rates = [1.0] * len(makers) if rates is None else [float(rate) for rate in rates]

@@ -3,11 +3,20 @@
 Zhang, Xiang, Hospedales, Lu, "Deep Mutual Learning", CVPR 2018.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from keras import ops
 
 from odtf.losses import check_temperature
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, several
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class DeepMutualLearning(Method):
@@ -30,7 +39,7 @@ class DeepMutualLearning(Method):
         ValueError: if there are fewer than 2 peers, their answers differ in shape, or the temperature is not positive.
     """
 
-    def __init__(self, networks, *, num_peers=2, temperature=1.0, **common):
+    def __init__(self, networks: Networks, *, num_peers: int = 2, temperature: float = 1.0, **common: Any) -> None:
         super().__init__(**common)
         self.temperature = check_temperature(temperature)
         self.peers = independent_peers(several(networks, num_peers), self.seed)

@@ -4,11 +4,21 @@ Son, Na, Choi, Hwang, "Densely Guided Knowledge Distillation using Multiple Teac
 2009.08825; released code: wonchulSon/DGKD.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from keras import ops
 
 from odtf.methods.shared.chain import TeacherChain, chain_of
 from odtf.methods.shared.peers import peer_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 # Which terms are dropped is drawn in advance and used in turn: a function of the step, the same on every replica.
 _DRAWS = 4096
@@ -44,18 +54,18 @@ class DGKD(TeacherChain):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        teacher_network,
-        assistant_networks=(),
-        num_dropped=0,
-        labels_weight="code",
-        step_epochs=(160,),
-        temperature=5.0,
-        share=1.0,
-        kl_reduction=None,
-        **common,
-    ):
+        teacher_network: Network,
+        assistant_networks: Sequence[Network] = (),
+        num_dropped: int = 0,
+        labels_weight: float | str = "code",
+        step_epochs: Sequence[int] = (160,),
+        temperature: float = 5.0,
+        share: float = 1.0,
+        kl_reduction: str | None = None,
+        **common: Any,
+    ) -> None:
         if labels_weight not in ("code", "paper"):
             raise ValueError(f"labels_weight must be 'code' or 'paper'. Received: {labels_weight!r}.")
         if num_dropped < 0:

@@ -4,6 +4,10 @@ Kim, Hyun, Chung, Kwak, "Feature Fusion for Online Mutual Knowledge Distillation
 released code: Jangho-Kim/FFL-pytorch.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from keras import ops
 
 from odtf.losses import check_temperature
@@ -11,6 +15,11 @@ from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.fusion import fusion_module, joined
 from odtf.methods.shared.peers import last_map, peer_seed
 from odtf.methods.shared.players import Player
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class FeatureFusion(Branched):
@@ -50,16 +59,16 @@ class FeatureFusion(Branched):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        num_peers=2,
-        temperature=3.0,
-        ramp_epochs=80.0,
-        student="single",
-        cut=None,
-        fusion_weight_decay=1e-5,
-        **common,
-    ):
+        num_peers: int = 2,
+        temperature: float = 3.0,
+        ramp_epochs: float = 80.0,
+        student: str = "single",
+        cut: str | None = None,
+        fusion_weight_decay: float = 1e-5,
+        **common: Any,
+    ) -> None:
         if student not in ("single", "fused"):
             raise ValueError(f"The student must be 'single' or 'fused'. Received: student={student!r}.")
         self.temperature = check_temperature(temperature)

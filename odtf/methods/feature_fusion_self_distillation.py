@@ -4,6 +4,10 @@ Li, Lin, Wang, Wu, Tian, Shao, Ji, "Distilling a Powerful Student Model via Onli
 arXiv 2103.14473, IEEE TNNLS 2022; released code: SJLeo/FFSD.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
 
@@ -15,6 +19,11 @@ from odtf.methods.shared.peers import last_map, peer_seed
 from odtf.methods.shared.players import Player
 from odtf.methods.shared.ramps import sigmoid_ramp
 from odtf.methods.shared.rates import ONE_LOSS_SCALE, Scaled
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network
 
 
 class FeatureFusionSelfDistillation(Method):
@@ -65,21 +74,21 @@ class FeatureFusionSelfDistillation(Method):
 
     def __init__(
         self,
-        networks,
+        networks: Network,
         *,
-        num_peers=2,
-        temperature=2.0,
-        diversity=1e-5,
-        fusion=10.0,
-        transform=1000.0,
-        warmup_epochs=5.0,
-        attention_shift="released",
-        trans_fusion=True,
-        base_rate=0.1,
-        fusion_weight_decay=1e-5,
-        transform_weight_decay=1e-4,
-        **common,
-    ):
+        num_peers: int = 2,
+        temperature: float = 2.0,
+        diversity: float = 1e-5,
+        fusion: float = 10.0,
+        transform: float = 1000.0,
+        warmup_epochs: float = 5.0,
+        attention_shift: str = "released",
+        trans_fusion: bool = True,
+        base_rate: float = 0.1,
+        fusion_weight_decay: float = 1e-5,
+        transform_weight_decay: float = 1e-4,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         if num_peers < 2:
             raise ValueError(f"Fusion needs at least 2 common students. Received: num_peers={num_peers}.")

@@ -4,6 +4,10 @@ Romero, Ballas, Kahou, Chassang, Gatta, Bengio, "FitNets: Hints for Thin Deep Ne
 that of RepDistiller's released code (HobbitLong/RepDistiller, distiller_zoo/FitNet.py).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import layers, ops
 
@@ -12,6 +16,11 @@ from odtf.layers.initializers import kaiming_normal
 from odtf.losses import check_temperature
 from odtf.methods.shared.frozen_teacher import STUDENT, TEACHER, TaughtByFrozen, tap_of
 from odtf.methods.shared.peers import peer_seed
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 HINT = 2
 
@@ -51,20 +60,20 @@ class FitNets(TaughtByFrozen):
 
     def __init__(
         self,
-        networks,
-        teacher=None,
+        networks: Networks,
+        teacher: Any = None,
         *,
-        teacher_network=None,
-        teacher_epochs=0,
-        hint="stage2",
-        hint_weight=100.0,
-        hint_epochs=0,
-        alpha=0.0,
-        alpha_start=None,
-        anneal_epochs=0,
-        temperature=4.0,
-        **common,
-    ):
+        teacher_network: Network | None = None,
+        teacher_epochs: int = 0,
+        hint: str = "stage2",
+        hint_weight: float = 100.0,
+        hint_epochs: int = 0,
+        alpha: float = 0.0,
+        alpha_start: float | None = None,
+        anneal_epochs: int = 0,
+        temperature: float = 4.0,
+        **common: Any,
+    ) -> None:
         weights = {"hint_weight": hint_weight, "hint_epochs": hint_epochs, "alpha": alpha, "alpha_start": alpha_start}
         for key, value in weights.items():
             if value is not None and value < 0:

@@ -4,8 +4,11 @@ Sarridis, Koutlis, Kordopatis-Zilos, Kompatsiaris, Papadopoulos, "InDistill: Inf
 distillation for model compression", WACV 2025, arXiv 2205.10003; released code: gsarridis/InDistill.
 """
 
+from __future__ import annotations
+
 import functools
 import itertools
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -26,6 +29,12 @@ from odtf.metrics import MeanAveragePrecision, PrecisionAtK
 from odtf.metrics.ranking import DISTANCES
 from odtf.models.graph import call_of
 from odtf.quantization import Quantized, QuantizedConvolution, Range
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 
 class InDistill(TaughtByFrozen):
@@ -79,23 +88,23 @@ class InDistill(TaughtByFrozen):
 
     def __init__(
         self,
-        networks,
-        teacher=None,
+        networks: Networks,
+        teacher: Any = None,
         *,
-        teacher_network=None,
-        teacher_epochs=0,
-        layers=("stage1", "stage2", "stage3"),
-        layer_epochs=(3, 4, 5),
-        main="kd",
-        temperature=4.0,
-        alpha=0.9,
-        labels_weight=0.0,
-        hint="stage2",
-        hint_weight=100.0,
-        beta=1000.0,
-        retrieval_examples=10_000,
-        **common,
-    ):
+        teacher_network: Network | None = None,
+        teacher_epochs: int = 0,
+        layers: Sequence[str] = ("stage1", "stage2", "stage3"),
+        layer_epochs: Sequence[int] = (3, 4, 5),
+        main: str = "kd",
+        temperature: float = 4.0,
+        alpha: float = 0.9,
+        labels_weight: float = 0.0,
+        hint: str = "stage2",
+        hint_weight: float = 100.0,
+        beta: float = 1000.0,
+        retrieval_examples: int = 10_000,
+        **common: Any,
+    ) -> None:
         if layer_epochs and (len(layer_epochs) != len(layers) or min(layer_epochs) < 0):
             raise ValueError(
                 "Every layer has its epochs, or none has. "

@@ -3,12 +3,21 @@
 Guo, Wang, Wu, Yu, Liang, Hu, Luo, "Online Knowledge Distillation via Collaborative Learning", CVPR 2020.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from keras import ops
 
 from odtf.losses import check_temperature, cross_entropy, distribution
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, several
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 TARGETS = ("naive", "linear", "min_logit", "general")
 
@@ -48,7 +57,16 @@ class KDCL(Method):
 
     label = "kdcl"
 
-    def __init__(self, networks, *, num_peers=2, target="min_logit", temperature=2.0, weight=1.0, **common):
+    def __init__(
+        self,
+        networks: Networks,
+        *,
+        num_peers: int = 2,
+        target: str = "min_logit",
+        temperature: float = 2.0,
+        weight: float = 1.0,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         if target not in TARGETS:
             raise ValueError(f"target must be one of {', '.join(TARGETS)}. Received: target={target!r}.")

@@ -3,8 +3,17 @@
 Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.losses import check_temperature
 from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_share
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 
 class OfflineDistillation(TaughtByFrozen):
@@ -35,16 +44,16 @@ class OfflineDistillation(TaughtByFrozen):
 
     def __init__(
         self,
-        networks,
-        teacher=None,
+        networks: Networks,
+        teacher: Any = None,
         *,
-        teacher_network=None,
-        teacher_epochs=0,
-        temperature=4.0,
-        alpha=0.9,
-        labels_weight=None,
-        **common,
-    ):
+        teacher_network: Network | None = None,
+        teacher_epochs: int = 0,
+        temperature: float = 4.0,
+        alpha: float = 0.9,
+        labels_weight: float | None = None,
+        **common: Any,
+    ) -> None:
         if labels_weight is not None and labels_weight < 0:
             raise ValueError(f"The weight of the labels must not be negative. Received: labels_weight={labels_weight}.")
         self.alpha = check_share(alpha)

@@ -4,6 +4,10 @@ Chen, Mei, Wang, Feng, Chen, "Online Knowledge Distillation with Diverse Peers",
 DefangChen/OKDDip.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import layers, ops
 
@@ -11,6 +15,11 @@ from odtf.layers.initializers import linear_uniform
 from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.peers import embedding_of, peer_seed
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class OKDDip(Branched):
@@ -50,18 +59,18 @@ class OKDDip(Branched):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        num_peers=4,
-        temperature=3.0,
-        alpha=1.0,
-        form="branch",
-        aggregate=None,
-        ramp_epochs=80,
-        detach_targets=False,
-        cut=None,
-        **common,
-    ):
+        num_peers: int = 4,
+        temperature: float = 3.0,
+        alpha: float = 1.0,
+        form: str = "branch",
+        aggregate: str | None = None,
+        ramp_epochs: float = 80,
+        detach_targets: bool = False,
+        cut: str | None = None,
+        **common: Any,
+    ) -> None:
         if alpha < 0:
             raise ValueError(f"The weight of the distillation must not be negative. Received: alpha={alpha}.")
         if form not in ("branch", "network"):

@@ -4,6 +4,10 @@ Lan, Zhu, Gong, "Knowledge Distillation by On-the-Fly Native Ensemble", NeurIPS 
 Lan1991Xu/ONE_NeurIPS2018.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import layers, ops
 
@@ -12,6 +16,11 @@ from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched
 from odtf.methods.shared.fusion import joined
 from odtf.methods.shared.peers import peer_seed
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class ONE(Branched):
@@ -48,16 +57,16 @@ class ONE(Branched):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        num_peers=3,
-        temperature=3.0,
-        ramp_epochs=80,
-        detach_teacher=True,
-        student="branch",
-        cut=None,
-        **common,
-    ):
+        num_peers: int = 3,
+        temperature: float = 3.0,
+        ramp_epochs: float = 80,
+        detach_teacher: bool = True,
+        student: str = "branch",
+        cut: str | None = None,
+        **common: Any,
+    ) -> None:
         if student not in ("branch", "ensemble"):
             raise ValueError(f"The student must be 'branch' or 'ensemble'. Received: student={student!r}.")
         self.temperature = check_temperature(temperature)

@@ -4,6 +4,10 @@ Xie, Lin, Zhang, Luo, "Training convolutional neural networks with cheap convolu
 arXiv 1909.13063, Neurocomputing 2020; released code: EthanZhangYC/OD-cheap-convolution.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import layers, ops
 
@@ -15,6 +19,11 @@ from odtf.methods.shared.frozen_teacher import check_share
 from odtf.methods.shared.fusion import joined
 from odtf.methods.shared.peers import check_answers, independent_peers, last_map, peer_seed, several
 from odtf.models import heads
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 
 class OnlineDistillationCheap(Method):
@@ -64,18 +73,18 @@ class OnlineDistillationCheap(Method):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        num_peers=4,
-        temperature=4.0,
-        kl_reduction=None,
-        detach_teacher=False,
-        share=None,
-        teacher_network=None,
-        target="network",
-        mutual=0.0,
-        **common,
-    ):
+        num_peers: int = 4,
+        temperature: float = 4.0,
+        kl_reduction: str | None = None,
+        detach_teacher: bool = False,
+        share: float | None = None,
+        teacher_network: Network | None = None,
+        target: str = "network",
+        mutual: float = 0.0,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         self.divergence.take(kl_reduction=kl_reduction)
         if target not in ("network", "mean"):
@@ -87,7 +96,8 @@ class OnlineDistillationCheap(Method):
             )
         self.temperature = check_temperature(temperature)
         self.detach_teacher = bool(detach_teacher)
-        self.labels_weight, self.soft_weight = (1.0, 1.0) if share is None else (1.0 - share, check_share(share))
+        weights: tuple[Any, Any] = (1.0, 1.0) if share is None else (1.0 - share, check_share(share))
+        self.labels_weight, self.soft_weight = weights
         self.target, self.mutual = target, float(mutual)
         self.peers = independent_peers(several(networks, num_peers), self.seed)
         check_answers(self.peers, self.task, averaged=bool(mutual))

@@ -4,6 +4,10 @@ Walawalkar, Shen, Savvides, "Online Ensemble Model Compression using Knowledge D
 2011.07449; released code: Devwalkar/BOC-KD.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
 
@@ -14,6 +18,11 @@ from odtf.methods.shared.peers import peer_seed, stages_of
 from odtf.methods.shared.players import Player
 from odtf.methods.shared.rates import with_rate
 from odtf.models.pairs import Pairs
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class OnlineEnsemble(Branched):
@@ -59,18 +68,18 @@ class OnlineEnsemble(Branched):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        num_peers=5,
-        cut="stem_relu",
-        alpha=0.7,
-        beta=0.15,
-        gamma=0.15,
-        temperature=2.0,
-        base_gradient="all",
-        adapter_rate=1.0,
-        **common,
-    ):
+        num_peers: int = 5,
+        cut: str | None = "stem_relu",
+        alpha: float = 0.7,
+        beta: float = 0.15,
+        gamma: float = 0.15,
+        temperature: float = 2.0,
+        base_gradient: str = "all",
+        adapter_rate: float = 1.0,
+        **common: Any,
+    ) -> None:
         if base_gradient not in ("all", "pseudo_teacher"):
             raise ValueError(f"base_gradient must be 'all' or 'pseudo_teacher'. Received: {base_gradient!r}.")
         if min(alpha, beta, gamma) < 0 or not adapter_rate > 0:

@@ -4,6 +4,10 @@ Ren, Wu, Xiao, Yang, "Online Multi-Granularity Distillation for GAN Compression"
 code: bytedance/OMGD, which was read. Where it and the paper differ, as in the sum over the taps, the code holds.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.methods.base import Method
 from odtf.methods.shared.cycle import WIDE, CycleTeaching
 from odtf.methods.shared.granularity_form import check_form
@@ -20,6 +24,11 @@ from odtf.methods.shared.players import Player
 from odtf.methods.shared.rates import with_rate
 from odtf.methods.shared.stored_teacher import StoredTeacher
 from odtf.methods.shared.turns import IMITATION, ONLINE, TEACHERS, StudentsTime, Turns
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 STUDENT, DEEP, STORED = "peer_0", "deep", "teacher"
 _FITTED_BATCHES = 8
@@ -95,34 +104,34 @@ class OnlineMultiGranularity(Method):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        wide_network=None,
-        deep_network=None,
-        features=None,
-        feature_taps=None,
-        feature_pixels=None,
-        channel_weight=0.0,
-        teachers_every=1,
-        reconstruction_weight=100.0,
-        adversarial_weight=1.0,
-        cycle_weight=10.0,
-        identity_weight=5.0,
-        structure_weight=10.0,
-        style_weight=1e4,
-        feature_weight=10.0,
-        reference_means=None,
-        variation_weight=1e-5,
-        discriminator_width=128,
-        discriminator_norm="batch",
-        shared_blocks=5,
-        teacher_epochs=0,
-        turn_epochs=None,
-        best_teacher="either_direction",
-        pool_size=50,
-        alone=False,
-        **common,
-    ):
+        wide_network: Any = None,
+        deep_network: Network | None = None,
+        features: Any = None,
+        feature_taps: Any = None,
+        feature_pixels: Any = None,
+        channel_weight: float = 0.0,
+        teachers_every: int = 1,
+        reconstruction_weight: float = 100.0,
+        adversarial_weight: float = 1.0,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 5.0,
+        structure_weight: float = 10.0,
+        style_weight: float = 1e4,
+        feature_weight: float = 10.0,
+        reference_means: Any = None,
+        variation_weight: float = 1e-5,
+        discriminator_width: int = 128,
+        discriminator_norm: str = "batch",
+        shared_blocks: int = 5,
+        teacher_epochs: int = 0,
+        turn_epochs: int | None = None,
+        best_teacher: str = "either_direction",
+        pool_size: int = 50,
+        alone: bool = False,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         makers = {STUDENT: several(networks, least=1, most=1)[0], WIDE: wide_network, DEEP: deep_network}
         makers = {name: make for name, make in makers.items() if make is not None}

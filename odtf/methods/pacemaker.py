@@ -4,10 +4,20 @@ Son, Kim, Song, Moon, Hwang, arXiv 2003.03944, 2020. Its authors released no cod
 so that most of what follows is a DESIGN CHOICE. The formulas are those of the same laboratory's DGKD.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.methods.shared.chain import TeacherChain
 from odtf.methods.shared.peers import check_answers, peer_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 
 class Pacemaker(TeacherChain):
@@ -41,17 +51,17 @@ class Pacemaker(TeacherChain):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        teacher_network,
-        pacemaker_network=None,
-        cut="stem",
-        guidance="mean",
-        step_epochs=(200,),
-        temperature=4.0,
-        share=0.5,
-        **common,
-    ):
+        teacher_network: Network,
+        pacemaker_network: Network | None = None,
+        cut: str | None = "stem",
+        guidance: str = "mean",
+        step_epochs: Sequence[int] = (200,),
+        temperature: float = 4.0,
+        share: float = 0.5,
+        **common: Any,
+    ) -> None:
         if guidance not in ("mean", "ensemble", "sequence"):
             raise ValueError(f"guidance must be 'mean', 'ensemble' or 'sequence'. Received: {guidance!r}.")
         if guidance == "sequence" and not step_epochs:

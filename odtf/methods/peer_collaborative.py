@@ -4,6 +4,10 @@ Wu, Gong, "Peer Collaborative Learning for Online Knowledge Distillation", arXiv
 official code; the unofficial reproduction is shaoeric/Peer-Collaborative-Learning-for-Online-Knowledge-Distillation.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
 
@@ -11,6 +15,11 @@ from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched, shared_trunk
 from odtf.methods.shared.fusion import joined, linear
 from odtf.methods.shared.peers import embedding_of, independent_peers, peer_seed, several
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class PeerCollaborative(Branched):
@@ -57,16 +66,16 @@ class PeerCollaborative(Branched):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        num_peers=3,
-        temperature=3.0,
-        ramp_epochs=80.0,
-        mean_decay=0.999,
-        student="mean",
-        cut=None,
-        **common,
-    ):
+        num_peers: int = 3,
+        temperature: float = 3.0,
+        ramp_epochs: float = 80.0,
+        mean_decay: float = 0.999,
+        student: str = "mean",
+        cut: str | None = None,
+        **common: Any,
+    ) -> None:
         if not 0.0 <= mean_decay < 1.0:
             raise ValueError(f"The decay of the mean models must lie in [0, 1). Received: mean_decay={mean_decay}.")
         if student not in ("mean", "peer", "ensemble"):

@@ -4,9 +4,18 @@ Passalis, Tefas, "Learning Deep Representations with Probabilistic Knowledge Tra
 passalis/probabilistic_kt.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.losses import conditional_divergence
 from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_relations
 from odtf.methods.shared.peers import taps_of
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 
 class PKT(TaughtByFrozen):
@@ -38,15 +47,15 @@ class PKT(TaughtByFrozen):
 
     def __init__(
         self,
-        networks,
-        teacher=None,
+        networks: Networks,
+        teacher: Any = None,
         *,
-        teacher_network=None,
-        teacher_epochs=0,
-        tap="embedding",
-        labels_weight=0.0,
-        **common,
-    ):
+        teacher_network: Network | None = None,
+        teacher_epochs: int = 0,
+        tap: str = "embedding",
+        labels_weight: float = 0.0,
+        **common: Any,
+    ) -> None:
         if labels_weight < 0:
             raise ValueError(f"The weight of the labels must not be negative. Received: labels_weight={labels_weight}.")
         check_relations(common.get("task"), tap, labels_weight)

@@ -1,7 +1,16 @@
 """No distillation: the baseline that every other method is measured against."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import independent_peers, several
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Networks
 
 
 class Solo(Method):
@@ -16,7 +25,7 @@ class Solo(Method):
 
     distils = False
 
-    def __init__(self, networks, **common):
+    def __init__(self, networks: Networks, **common: Any) -> None:
         super().__init__(**common)
         self.peers = independent_peers(several(networks, least=1, most=1), self.seed)
 

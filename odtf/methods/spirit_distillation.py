@@ -5,7 +5,10 @@ Insufficient Data", arXiv 2103.13733, 2021, and its enhanced form, arXiv 2104.14
 and no code was found: what they leave open is a DESIGN CHOICE here, an argument where possible, and not the paper's.
 """
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING
 
 from keras import ops
 
@@ -13,6 +16,11 @@ from odtf.losses import squared_difference
 from odtf.methods.shared.frozen_teacher import TEACHER, TaughtByFrozen
 from odtf.models.graph import calls
 from odtf.models.halves import CUT, halves
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 IMITATION, STATISTICS, PARTLY_FROZEN, ALL = 1, 2, 3, 4
 
@@ -70,20 +78,20 @@ class SpiritDistillation(TaughtByFrozen):
 
     def __init__(
         self,
-        networks,
-        teacher=None,
+        networks: Networks,
+        teacher: Any = None,
         *,
-        cut,
-        imitation_epochs,
-        teacher_network=None,
-        teacher_epochs=0,
-        statistics_epochs=1,
-        frozen_epochs=0,
-        frozen="rear",
-        new_answer=False,
-        imitation_weight=1.0,
-        **common,
-    ):
+        cut: str,
+        imitation_epochs: int,
+        teacher_network: Network | None = None,
+        teacher_epochs: int = 0,
+        statistics_epochs: int = 1,
+        frozen_epochs: int = 0,
+        frozen: str = "rear",
+        new_answer: bool = False,
+        imitation_weight: float = 1.0,
+        **common: Any,
+    ) -> None:
         lengths = {"imitation": imitation_epochs, "statistics": statistics_epochs, "frozen": frozen_epochs}
         for stage, length in lengths.items():
             if not isinstance(length, int) or length < 0:

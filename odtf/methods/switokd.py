@@ -4,6 +4,10 @@ Qian, Wang, Yin, Xie, Yang, "Switchable Online Knowledge Distillation", ECCV 202
 hfutqian/SwitOKD.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from keras import ops
 
 from odtf.losses import check_temperature, distribution
@@ -11,6 +15,11 @@ from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, peer_seed, several
 from odtf.methods.shared.players import Player, mean_over_replicas
 from odtf.methods.shared.rates import with_rate
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 
 class SwitOKD(Method):
@@ -40,7 +49,9 @@ class SwitOKD(Method):
 
     only = ("classification",)
 
-    def __init__(self, networks, *, teacher_network, temperature=1.0, **common):
+    def __init__(
+        self, networks: Networks, *, teacher_network: Network, temperature: float = 1.0, **common: Any
+    ) -> None:
         super().__init__(**common)
         self.temperature = check_temperature(temperature)
         self.peers = independent_peers(several(networks, least=1, most=1), self.seed)

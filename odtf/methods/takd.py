@@ -4,7 +4,17 @@ Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant", AAAI 2
 imirzadeh/Teacher-Assistant-Knowledge-Distillation.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.methods.shared.chain import TeacherChain, chain_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from odtf.models.annotations import Network, Networks
 
 
 class TAKD(TeacherChain):
@@ -34,16 +44,16 @@ class TAKD(TeacherChain):
 
     def __init__(
         self,
-        networks,
+        networks: Networks,
         *,
-        teacher_network,
-        assistant_networks=(),
-        step_epochs=(160,),
-        temperature=5.0,
-        share=0.5,
-        kl_reduction=None,
-        **common,
-    ):
+        teacher_network: Network,
+        assistant_networks: Sequence[Network] = (),
+        step_epochs: Sequence[int] = (160,),
+        temperature: float = 5.0,
+        share: float = 0.5,
+        kl_reduction: str | None = None,
+        **common: Any,
+    ) -> None:
         members = chain_of(teacher_network, assistant_networks, networks)
         names = list(members)
         super().__init__(

@@ -12,6 +12,8 @@ Path = str | os.PathLike[str]
 Shape = tuple[int, int, int]
 # Makes a network: `network(*, seed, name, synchronized=False)`.
 Network = Callable[..., keras.Model]
+# One for all peers, or one for each.
+Networks = Network | Sequence[Network]
 # "0..255", "0..1", "-1..1", "given", or mean and std of pixels in [0, 1].
 Pixels = str | tuple[Any, Any]
 # A number of classes, or one of `odtf.models.heads`.

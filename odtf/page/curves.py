@@ -5,6 +5,8 @@ from odtf.sections import Figure, Section
 # Points of a curve and curves of terms; more would be seen by nobody and make a large page.
 _POINTS = 400
 _TERMS = 12
+# The term that validation tells beside its metrics.
+_LOSS = "supervised"
 _UNITS = {"learning_rate": "learning rate", "images_per_second": "images per second", "loss": "whole loss"}
 
 
@@ -18,23 +20,25 @@ def sections(log, metric, chosen):
     """
     colors = {name: f"C{number}" for number, name in enumerate(log.networks)}
     titles = {metric["name"]: metric["title"]}
-    judged = [
-        Figure(
+    judged = {
+        name: Figure(
             f"{titles.get(name, name)} of every network after each epoch on the validation split"
             + (", dotted: on the batches it was trained on." if name in log.training else "."),
             _draw_quality,
             (titles.get(name, name), networks, log.training.get(name, {}), chosen, colors),
         )
         for name, networks in sorted(log.validation.items(), key=lambda item: item[0] != metric["name"])
-    ]
+    }
     terms = [(name, networks) for name, networks in log.training.items() if name not in log.validation]
-    lost = [
+    lost = [figure for name, figure in judged.items() if name == _LOSS]
+    lost += [
         Figure(f"The term “{name}” of every network.", _draw_term, (name, one, colors)) for name, one in terms[:_TERMS]
     ]
     whole = [
         Figure(f"The {_UNITS[key]}.", _draw_term, (_UNITS[key], {"": one}, colors)) for key, one in log.totals.items()
     ]
-    found = (("Quality", judged), ("Loss", whole[:1] + lost if "loss" in log.totals else lost))
+    quality = [figure for name, figure in judged.items() if name != _LOSS]
+    found = (("Quality", quality), ("Loss", whole[:1] + lost if "loss" in log.totals else lost))
     rest = [figure for figure, key in zip(whole, log.totals, strict=True) if key != "loss"]
     return [Section(title, tuple(one)) for title, one in (*found, ("Rate and speed", rest)) if one]
 

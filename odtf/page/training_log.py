@@ -48,6 +48,14 @@ def read(workdir, networks):
     return found
 
 
+def networks(workdir, metric):
+    """Returns the names of what a log has a metric of on validation, in their order, also while the run goes on."""
+    path = pathlib.Path(workdir) / "log.jsonl"
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    rows = [row for row in map(_parsed, lines) if row is not None and row["kind"] == "validation"]
+    return tuple(dict.fromkeys(key.partition("/")[0] for row in rows for key in row if key.endswith(f"/{metric}")))
+
+
 def _parsed(line):
     """Returns a line as a dict; None for one that a kill cut in two."""
     try:

@@ -1,7 +1,10 @@
 """The claim of a run on its workdir."""
 
+from __future__ import annotations
+
 import contextlib
 import pathlib
+from typing import TYPE_CHECKING
 
 from odtf import sealed
 from odtf.errors import UserError
@@ -10,8 +13,15 @@ from odtf.run_records import read_config
 from odtf.training import config as config_lib
 from odtf.training import growth
 
+if TYPE_CHECKING:
+    import os
 
-def check_claim(workdir, config):
+    import ml_collections
+
+    Path = str | os.PathLike[str]
+
+
+def check_claim(workdir: Path, config: ml_collections.ConfigDict) -> bool:
     """Shows that a run of `config` may write to the workdir, and writes nothing.
 
     Returns:
@@ -38,7 +48,7 @@ def check_claim(workdir, config):
     )
 
 
-def claim(workdir, config):
+def claim(workdir: Path, config: ml_collections.ConfigDict) -> None:
     """Makes the workdir a run's own: writes config.json into it.
 
     Raises:

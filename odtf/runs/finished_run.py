@@ -1,8 +1,11 @@
 """A finished run: its config, its report, its task, its data, and the networks that it trained."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import pathlib
+from typing import TYPE_CHECKING
 
 from odtf import own_code, sealed, workdir_lock
 from odtf.atomic_files import joined
@@ -11,6 +14,22 @@ from odtf.run_records import read_config, read_report
 from odtf.runs.chosen_weights import check_weights, weights_of
 from odtf.training import config as config_lib
 from odtf.training import data_record
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Any
+
+    import keras
+    import numpy as np
+
+    from odtf.atomic_files import AtomicFiles
+    from odtf.data import ImageDataset, Info
+    from odtf.methods import Method
+    from odtf.tasks import Task
+
+    Path = str | os.PathLike[str]
+    Row = dict[str, Any]
 
 # What a report calls the online teacher, or the network that teaches alone.
 TEACHER = "teacher"
@@ -28,16 +47,17 @@ class Run:
         workdir: the same, a `pathlib.Path`.
         config: `ConfigDict`.
         report: dict, what report.json held when it was read last.
+        allow_code: as given.
 
     Raises:
         UserError: if the workdir holds no finished run, a record is damaged, or it names code that is not allowed.
     """
 
-    def __init__(self, workdir, allow_code=False):
+    def __init__(self, workdir: Path, allow_code: bool | Collection[str] = False) -> None:
         self.workdir = pathlib.Path(workdir)
         self.config = read_config(workdir)
         self.report = read_report(workdir)
-        self._allow_code = allow_code
+        self.allow_code = allow_code
         own_code.check_allowed([*config_lib.named(self.config), self.report["peers"]], allow_code, workdir)
         if allow_code is True and self.config.code_dir:  # Not where a command allows what it names itself, and has.
             own_code.add_folder(self.config.code_dir)
@@ -45,14 +65,14 @@ class Run:
     # What it is -----------------------------------------------------------------------------------------------------
 
     @functools.cached_property
-    def task(self):
+    def task(self) -> Task:
         """The `odtf.tasks.Task` that it learned."""
         from odtf.training.cohorts import make_task
 
         return make_task(self.config)
 
     @property
-    def dataset(self):
+    def dataset(self) -> ImageDataset:
         """The `odtf.data.ImageDataset` of its config, opened when it is first asked for; see `data_changes`.
 
         Raises:
@@ -61,12 +81,12 @@ class Run:
         return self._opened[0]
 
     @property
-    def data_changes(self):
+    def data_changes(self) -> Sequence[str]:
         """What the images of `dataset` differ in from those that it was trained on, a list of texts."""
         return self._opened[1]
 
     @property
-    def unchanged_dataset(self):
+    def unchanged_dataset(self) -> ImageDataset:
         """`dataset`, for what goes on with its training.
 
         Raises:
@@ -82,21 +102,21 @@ class Run:
         return data_record.opened(self.workdir, load_dataset(self.config), self.data_record, print)
 
     @functools.cached_property
-    def data_record(self):
+    def data_record(self) -> Row | None:
         """What `odtf.training.data_record` has written of the data that it was trained on; None if it has not."""
         return data_record.read(self.workdir)
 
     @property
-    def peers(self):
+    def peers(self) -> tuple[str, ...]:
         """Names of the networks that it trained, a tuple."""
         return tuple(row["name"] for row in self.report["peers"])
 
     @property
-    def student(self):
+    def student(self) -> str:
         """The name of the peer that validation chose."""
         return self.report["student"]["name"]
 
-    def peer(self, name=None):
+    def peer(self, name: str | None = None) -> Row:
         """Returns the row of a peer in the report; of the student by default. "teacher" is that of the whole cohort.
 
         Raises:
@@ -110,14 +130,14 @@ class Run:
             return {"name": name, **self.report["teacher"], "network": [row["network"] for row in self.report["peers"]]}
         raise UserError(f"The run in {self.workdir} has the peers {', '.join(self.peers)}. Received: {name!r}.")
 
-    def network_of(self, name):
+    def network_of(self, name: str) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
         """Returns what the config says of a peer's network: a mapping, or a list of them for one made of several."""
         row = self.peer(name)
         return row["network"] if "network" in row else network_before_02(self.config, name)
 
     # Its networks ---------------------------------------------------------------------------------------------------
 
-    def network(self, name=None, info=None):
+    def network(self, name: str | None = None, info: Info | None = None) -> keras.Model:
         """Builds a peer, the student by default, with the weights that validation chose.
 
         The peer alone is built, unless it is made of several: then the cohort is.
@@ -160,18 +180,18 @@ class Run:
             )
         return network
 
-    def cohort(self, info=None):
+    def cohort(self, info: Info | None = None) -> Method:
         """Builds the whole cohort with the weights that validation chose; see `network`."""
         from odtf.runs.teachers_and_starts import load_teacher
         from odtf.training import checkpoints, cohorts
 
-        teacher = functools.partial(load_teacher, allow_code=self._allow_code)
+        teacher = functools.partial(load_teacher, allow_code=self.allow_code)
         self._check_weights()
         method = cohorts.make_method(self.config, info or self.dataset.info, teacher)
         checkpoints.load_weights(method, self.chosen_path)
         return method
 
-    def weights(self, name=None):
+    def weights(self, name: str | None = None) -> dict[str, np.ndarray]:
         """Returns the weights of a peer, the student by default, that validation chose; no network is built.
 
         Returns:
@@ -183,7 +203,7 @@ class Run:
         return weights_of(self.workdir, self.report, self.peer(name)["name"])
 
     @property
-    def chosen_path(self):
+    def chosen_path(self) -> pathlib.Path:
         """The path of the weights that validation chose."""
         return self.workdir / "chosen" / f"step-{self.report['student']['step']}.npz"
 
@@ -191,7 +211,7 @@ class Run:
         """Raises UserError if the weights that validation chose are not those that the report was made of."""
         check_weights(self.chosen_path, self.report)
 
-    def weights_digest(self):
+    def weights_digest(self) -> str:
         """Returns the sha256 of the weights that validation chose.
 
         Raises:
@@ -207,7 +227,7 @@ class Run:
 
     # Its report -----------------------------------------------------------------------------------------------------
 
-    def write(self, change, atomic=None):
+    def write(self, change: Callable[[Row], Any], atomic: AtomicFiles | None = None) -> None:
         """Changes report.json, read again: other commands may have added to it meanwhile.
 
         Args:
@@ -223,7 +243,7 @@ class Run:
             with joined(atomic) as together:
                 together.add(self.workdir, {"report.json": sealed.text(self.report).encode()})
 
-    def add_exports(self, rows, seconds, atomic=None):
+    def add_exports(self, rows: Iterable[Row], seconds: float, atomic: AtomicFiles | None = None) -> None:
         """Adds rows of exported files, in place of those of the same paths, and the seconds that they took."""
 
         def change(report):
@@ -233,7 +253,7 @@ class Run:
 
         self.write(change, atomic)
 
-    def add_finetuned(self, row, atomic=None):
+    def add_finetuned(self, row: Row, atomic: AtomicFiles | None = None) -> None:
         """Adds the row of a fine-tuning, in place of the one whose file has the same path."""
 
         def change(report):

@@ -1,8 +1,11 @@
 """What of finished runs, and of models from elsewhere, goes into another run: teachers, and weights to start from."""
 
+from __future__ import annotations
+
 import collections.abc
 import hashlib
 import pathlib
+from typing import TYPE_CHECKING
 
 from odtf import own_code
 from odtf.errors import UserError
@@ -12,13 +15,26 @@ from odtf.runs.finished_run import Run
 from odtf.training import config as config_lib
 from odtf.training import data_record
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Mapping
+    from typing import Any
 
-def own_names(config):
+    import ml_collections
+
+    from odtf.data import Info
+
+    Path = str | os.PathLike[str]
+
+
+def own_names(config: ml_collections.ConfigDict) -> tuple[str, ...]:
     """Returns the names of own code in a config that a command was given: it may be imported, see `Run`."""
     return tuple(own_code.names_in(config_lib.named(config)))
 
 
-def load_teacher(workdir, info=None, allow_code=False):
+def load_teacher(
+    workdir: Path | Mapping[str, Any], info: Info | None = None, allow_code: bool | Collection[str] = False
+) -> Any:
     """Returns the student of a finished run, or a teacher that was trained elsewhere, to teach in another run.
 
     Args:
@@ -59,7 +75,7 @@ def _stored_answers(path):
     return config_data.answers_in(path)
 
 
-def teacher_digest(said):
+def teacher_digest(said: Path | Mapping[str, Any]) -> str:
     """Returns the sha256 of what a teacher is made of: of a run's chosen weights, or of a file or directory.
 
     Args:
@@ -103,7 +119,7 @@ def _load_teacher_file(said, info, allow_code):
         raise UserError(f"config.method.teacher: {error}") from error
 
 
-def load_start(source):
+def load_start(source: str) -> Any:
     """Returns what `odtf.models.start` takes, of the `init` of a network in a config.
 
     Args:

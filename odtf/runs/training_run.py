@@ -1,8 +1,11 @@
 """A run as it is trained: from a config to a report in a workdir."""
 
+from __future__ import annotations
+
 import functools
 import json
 import pathlib
+from typing import TYPE_CHECKING
 
 from odtf import launches, own_code, sealed, workdir_lock
 from odtf.run_records import earlier_report, read_config
@@ -10,8 +13,27 @@ from odtf.runs.claims import check_claim, claim
 from odtf.runs.teachers_and_starts import load_start, load_teacher, own_names
 from odtf.training import data_record, precision
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Collection
+    from typing import Any
 
-def train(config, workdir, placement, allow_code=False, download=False):
+    import ml_collections
+
+    from odtf.training.strategy import Placement
+
+    Path = str | os.PathLike[str]
+    Row = dict[str, Any]
+
+
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: Path,
+    placement: Placement,
+    allow_code: bool | Collection[str] = False,
+    download: bool = False,
+    after_epoch: Callable[[int], Any] | None = None,
+) -> Row:
     """Trains the cohort of a config in a workdir, or goes on where an earlier run stopped.
 
     Args:
@@ -20,6 +42,8 @@ def train(config, workdir, placement, allow_code=False, download=False):
         placement: `odtf.training.strategy.Placement`.
         allow_code: whether `config.method.teacher_workdir` may name code that is neither odtf's nor the config's.
         download: whether a data set that TFDS has not prepared is downloaded.
+        after_epoch: function that the chief calls with the number of an epoch when its validation is over, and what
+            the checkpoints keep of it is saved; None for nothing.
 
     Returns:
         The report as a dict, also written to `workdir/report.json` by the chief.
@@ -32,13 +56,13 @@ def train(config, workdir, placement, allow_code=False, download=False):
     if config.code_dir:
         own_code.add_folder(config.code_dir)
     if not placement.is_chief:
-        return _train(config, workdir, placement, allow_code, download)
+        return _train(config, workdir, placement, allow_code, download, None)
     check_claim(workdir, config)
     with workdir_lock.writing(workdir):
-        return _train(config, workdir, placement, allow_code, download)
+        return _train(config, workdir, placement, allow_code, download, after_epoch)
 
 
-def _train(config, workdir, placement, allow_code, download):
+def _train(config, workdir, placement, allow_code, download, after_epoch):
     from odtf.training import preparation
 
     recorded = read_config(workdir) if (pathlib.Path(workdir) / "config.json").exists() else None
@@ -59,7 +83,7 @@ def _train(config, workdir, placement, allow_code, download):
         if not data_record.is_begun(workdir):
             pipeline = prepared.pipeline
             data_record.write(workdir, data_record.of(prepared.dataset, pipeline.domains, pipeline.answers))
-    report = json.loads(json.dumps(prepared.run()))  # What is returned is what is read later.
+    report = json.loads(json.dumps(prepared.run(after_epoch)))  # What is returned is what is read later.
     if placement.is_chief:
         report |= _made_of(earlier, report["student"])
         sealed.write(pathlib.Path(workdir) / "report.json", report)

@@ -17,6 +17,9 @@ from odtf.training.checkpoints import Checkpoints
 from odtf.training.logs import Log
 from odtf.training.progress_pictures import ProgressPictures
 
+# Training images that TensorBoard shows.
+_SHOWN = 16
+
 
 class Experiment:
     """One run: everything that `prepare` has built, and the loop over it."""
@@ -28,6 +31,7 @@ class Experiment:
         self.dataset = dataset
         self.pipeline = pipeline
         self.method = method
+        method.judges_loss = True
         self.log = Log(workdir, is_chief=placement.is_chief)
         self.checkpoints = Checkpoints(
             workdir, method, keep=config.checkpoint.keep, is_chief=placement.is_chief, log=self.log.line
@@ -37,8 +41,11 @@ class Experiment:
         self._requests = stopping.Requests()
         self._frozen = {}  # By split, the values of networks that stay as they are.
 
-    def run(self):
+    def run(self, after_epoch=None):
         """Trains to the end, or goes on where an earlier run stopped, and returns the report as a dict.
+
+        Args:
+            after_epoch: as for `odtf.runs.train`.
 
         Raises:
             UserError: on corrupt images, and if a loss stops being finite.
@@ -49,6 +56,8 @@ class Experiment:
         _require_same_on_all_workers(self.placement, progress["step"])
         self.log.start(progress["step"], self.total_steps)
         try:
+            if not progress["step"]:
+                self.log.introduce(config_lib.to_json(self.config), self._first_images)
             self.log.line(self._headline(progress))
             for remark in self.dataset.remarks() if not progress["step"] and self.placement.is_chief else ():
                 self.log.line(f"note: {remark}")
@@ -58,7 +67,7 @@ class Experiment:
                 self.log.line(f"{name} starts {started}")
             with self._requests:
                 if progress["step"] < self.total_steps:
-                    self._train(progress)
+                    self._train(progress, after_epoch or (lambda epoch: None))
                 return self._report(progress)
         except tf.errors.OpError as error:
             # An image that is corrupt shows when it is read ahead; what else TensorFlow raises keeps its traceback.
@@ -67,6 +76,11 @@ class Experiment:
             raise bad_input from error
         finally:
             self.log.close()
+
+    def _first_images(self):
+        """Returns some images of the training split, uint8 `[n, height, width, channels]`."""
+        train = self.dataset.splits["train"]
+        return train.take(range(min(_SHOWN, len(train))))[0]
 
     def _headline(self, progress):
         parts = [
@@ -83,7 +97,7 @@ class Experiment:
 
     # Training -------------------------------------------------------------------------------------------------------
 
-    def _train(self, progress):
+    def _train(self, progress, after_epoch):
         """Runs the steps that are left; `progress` is kept up to date."""
         steps_per_epoch = self.pipeline.steps_per_epoch
         every = self.config.checkpoint.every_steps or steps_per_epoch
@@ -115,6 +129,8 @@ class Experiment:
             if saves:
                 progress["reached"] = self.method.reached.positions(self.method.variables)
                 self.checkpoints.save(progress)
+            if epoch_ends:
+                after_epoch(step // steps_per_epoch)
             if epoch_ends and step < self.total_steps:
                 # After the checkpoint: whoever resumes at this step begins the epoch again.
                 self.method.begin_epoch(step // steps_per_epoch)
@@ -246,7 +262,8 @@ class Experiment:
         """Returns the metrics of both splits that are judged, with the weights as they are."""
         values = {}
         for key, split in (("val", "validation"), ("test", "test")):
-            values[key] = self._evaluate(split)
+            found = self._evaluate(split)  # The loss is for curves.
+            values[key] = {name: value for name, value in found.items() if not name.endswith("/supervised")}
             self._heed(self.total_steps)
         return values
 

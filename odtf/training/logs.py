@@ -9,14 +9,18 @@ import sys
 import tensorflow as tf
 import tqdm
 
+from odtf.errors import UserError
 from odtf.files import disk_errors, parsed
+
+_KINDS = ("train", "validation")
 
 
 class Log:
     """The log of a run in `workdir/log.jsonl`, `workdir/tensorboard` and on the terminal.
 
     Every line of log.jsonl is an object with "step", "kind" ("train": means since the line before; "validation":
-    exact) and the values. A resumed run first cuts the lines after the step that it goes on from.
+    exact) and the values. A resumed run first cuts the lines after the step that it goes on from. TensorBoard has
+    a run of each kind with the same names, so that training and validation are two lines on one chart.
 
     Args:
         workdir: directory.
@@ -25,9 +29,9 @@ class Log:
 
     def __init__(self, workdir, *, is_chief=True):
         self._path = pathlib.Path(workdir) / "log.jsonl"
-        self._board_directory = str(pathlib.Path(workdir) / "tensorboard")
+        self._board_directory = pathlib.Path(workdir) / "tensorboard"
         self._is_chief = is_chief
-        self._board = None
+        self._boards = {}
         self._bar = None
 
     def start(self, step, total_steps):
@@ -46,10 +50,26 @@ class Log:
                 finally:
                     temporary.unlink(missing_ok=True)
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (open for the whole run)
-            self._board = tf.summary.create_file_writer(self._board_directory)
+            self._boards = {kind: tf.summary.create_file_writer(str(self._board_directory / kind)) for kind in _KINDS}
         self._bar = tqdm.tqdm(
             total=total_steps, initial=step, unit="step", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False
         )
+
+    def introduce(self, config, images):
+        """Shows in TensorBoard what a run begins with.
+
+        Args:
+            config: its config, plain data.
+            images: function that returns some of its training images, uint8 `[n, height, width, channels]`.
+        """
+        if not self._is_chief:
+            return
+        with disk_errors(self._board_directory, tf.errors.OpError), self._boards["train"].as_default(step=0):
+            tf.summary.text("config", f"```\n{json.dumps(config, indent=2)}\n```")
+            with contextlib.suppress(UserError):  # Of a corrupt image the training tells.
+                shown = images()
+                tf.summary.image("training images", shown, max_outputs=len(shown))
+            self._boards["train"].flush()
 
     def advance(self, steps=1):
         """Moves the progress bar."""
@@ -63,10 +83,11 @@ class Log:
         with disk_errors(self._path):
             self._file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
             self._file.flush()
-        with disk_errors(self._board_directory, tf.errors.OpError), self._board.as_default(step=step):
+        board = self._boards[kind]
+        with disk_errors(self._board_directory, tf.errors.OpError), board.as_default(step=step):
             for name, value in values.items():
-                tf.summary.scalar(f"{kind}/{name}", value)
-            self._board.flush()
+                tf.summary.scalar(name, value)
+            board.flush()
 
     def line(self, text):
         """Prints a line without breaking the progress bar."""
@@ -78,7 +99,7 @@ class Log:
         """Closes the files and the bar; what cannot be written any more has been said where it was to be written."""
         if self._bar is not None:
             self._bar.close()
-            for file in (self._file, self._board):
+            for file in (self._file, *self._boards.values()):
                 with contextlib.suppress(OSError, tf.errors.OpError):
                     file.close()
             self._bar = None

@@ -3,12 +3,49 @@
 Only a name that is another one than the config's imports TensorFlow: its arguments have to be known.
 """
 
+import collections.abc
+import functools
+
 import ml_collections
 
 from odtf import names
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
-from odtf.training.config import FREE
+from odtf.training.config import FREE, free
+
+
+def apply(config, given, flag, say=print):
+    """Changes keys of a config.
+
+    Args:
+        config: `ConfigDict`, changed in place.
+        given: dict from the path of a key to its value. A mapping takes the place of a whole free part; of any other
+            part it changes the keys that it has.
+        flag: str, what stands before a path in a message.
+        say: callable that takes one line of text.
+
+    Raises:
+        UserError: as `prepare`, and if a value is of another type than the config's.
+    """
+    given = dict(_single(given))
+    prepare(config, given, flag, say)
+    for path, value in given.items():
+        *parts, leaf = path.split(".")
+        part = functools.reduce(lambda outer, name: outer[name], parts, config)
+        try:
+            part[leaf] = free(value) if isinstance(value, collections.abc.Mapping) else value
+        except TypeError as error:
+            raise UserError(f"{flag}{path} must be of the type that the configs have. Received: {value!r}.") from error
+
+
+def _single(given, where=""):
+    """Yields paths and values; of parts whose keys are fixed, one by one."""
+    for key, value in given.items():
+        path = f"{where}{key}"
+        if isinstance(value, collections.abc.Mapping) and not _is_free(path):
+            yield from _single(value, f"{path}.")
+        else:
+            yield path, value
 
 
 def prepare(config, given, flag, say=print):

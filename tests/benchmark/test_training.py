@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from odtf import layers as odtf_layers
-from odtf.benchmark import single_layers, steps, suite
+from odtf.benchmark import reading, single_layers, steps, suite
 from odtf.benchmark.setup import MEASUREMENTS, Setup
 from tests.methods.tiny import least
 
@@ -114,6 +114,12 @@ def test_what_the_step_leaves_out(setup):
 
 def test_pipeline(small):
     assert names(steps.pipeline(small, num_images=16)) == [("real pipeline", "constant batch", 1.05)]
+
+
+def test_reading(setup):
+    found = reading.reading(setup, files=12, size=(32, 32))
+    assert names(found) == [("odtf's pipeline", "tf.data with decode_and_crop_jpeg", 1.0)]
+    assert found[0].case == "4 JPEGs of 500x375 to 32x32"
 
 
 def test_report(monkeypatch):

@@ -7,12 +7,12 @@ import os
 import types
 
 import pytest
-from odtf.runs import finished_run
 
 from odtf import export, run_exports, runs
 from odtf.commands import export as command
 from odtf.errors import UserError
 from odtf.export import TARGETS, output, several
+from odtf.runs import finished_run
 from odtf.training import report as report_lib
 from odtf.training.config import default_config, load_config, to_json
 

@@ -21,6 +21,12 @@ def test_curves_are_over_epochs(tmp_path):
     assert log.totals == {"loss": {0.5: 2.0, 1.0: 1.0}, "learning_rate": {0.5: 0.1}}
 
 
+def test_networks_are_what_a_metric_is_told_of(tmp_path):
+    (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(row) for row in ROWS))
+    assert training_log.networks(tmp_path, "top1") == ("peer_0", "teacher")
+
+
 def test_a_run_without_a_log_has_no_curves(tmp_path):
     log = training_log.read(tmp_path, ["peer_0"])
     assert (log.validation, log.training, log.totals) == ({}, {}, {})
+    assert training_log.networks(tmp_path, "top1") == ()

@@ -92,7 +92,8 @@ def test_log_has_every_term_and_every_peer(whole):
     assert all(
         {"diversity/disagreement", "diversity/mean_top1", "disagreement/peer_0-peer_1"} <= set(v) for v in validation
     )
-    assert list((workdir / "tensorboard").iterdir())
+    assert all({f"{name}/supervised" for name in ("peer_0", "peer_1", "teacher")} <= set(v) for v in validation)
+    assert {path.name for path in (workdir / "tensorboard").iterdir()} == {"train", "validation"}
 
 
 def test_chosen_weights_give_the_reported_accuracy(whole):

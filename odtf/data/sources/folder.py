@@ -175,6 +175,8 @@ def _store(root, files, labels, shape, targets, resize):
         image = decode(read(files[row]), shape[:2], shape[2], files[row], resize=resize)
         return image, {name: values[row] for name, values in known.items()}
 
-    return FileStore(
-        len(files), shape, read_one, targets, known=known, record=records.of_files(files, root), files=files
-    )
+    def read_file(row):
+        return read(files[row]), files[row], {name: values[row] for name, values in known.items()}
+
+    options = {"known": known, "record": records.of_files(files, root), "files": files, "read_file": read_file}
+    return FileStore(len(files), shape, read_one, targets, **options)

@@ -210,11 +210,14 @@ def _store(builder, split, image_key, label_key, shape, num_classes, targets, re
             )
         return {"label": label}
 
-    def read_one(row):
+    def read_file(row):
         data, label = example(row)
-        image = decode(data, shape[:2], shape[2], f"{name}, {split} example {row}", resize=resize)
-        return image, checked(row, label)
+        return data, f"{name}, {split} example {row}", checked(row, label)
+
+    def read_one(row):
+        data, title, values = read_file(row)
+        return decode(data, shape[:2], shape[2], title, resize=resize), values
 
     count = builder.info.splits[split].num_examples
-    options = {"read_targets": read_targets, "record": record_of(builder, split)}
+    options = {"read_targets": read_targets, "record": record_of(builder, split), "read_file": read_file}
     return FileStore(count, shape, read_one, targets, **options)

@@ -8,12 +8,21 @@ import tensorflow as tf
 from keras import ops
 
 from odtf import metrics
+from odtf.errors import UserError
 from odtf.methods.shared import diversity
 from odtf.methods.shared.peers import taps_of
 
 
 class Evaluation:
-    """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica."""
+    """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica.
+
+    Attributes:
+        judges_loss: whether `measure` gives the task's supervised term too, "NAME/supervised", so that it can be seen
+            beside that of training; to be set before the first evaluation. There is none in relational tasks, where the
+            loss of an example depends on the batch that it is in, and in those without such a term.
+    """
+
+    judges_loss = False
 
     def sums(self, data, frozen=None):
         """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
@@ -29,7 +38,19 @@ class Evaluation:
         outputs = self(images, training=False) if frozen is None else self._outputs_of(images, frozen)
         targets, weights = self.task.standard(targets), _weights(outputs, weights)
         differ = diversity.sums(self.task, targets, self.answers(outputs), weights)
-        return self.sums_of(targets, outputs, weights) | differ
+        return self.sums_of(targets, outputs, weights) | differ | self._held_out_losses(targets, outputs, weights)
+
+    def _held_out_losses(self, targets, outputs, weights):
+        if not self.judges_loss or self.task.relational:
+            return {}
+        found = {}
+        for who, output in self.answers(outputs).items():
+            try:
+                losses = self.task.supervised(targets, output)
+            except UserError:  # A task without such a term, as that of images without pairs.
+                return {}
+            found[f"held_out/{who}/supervised"] = ops.sum(weights * ops.cast(losses, "float32"))
+        return found
 
     def sums_of(self, targets, outputs, weights=None):
         """Returns a dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from odtf.runs import Run
 
 from odtf import data, export
 from odtf.errors import VerificationError
 from odtf.export.verification import verify
+from odtf.runs import Run
 from odtf.targets import find
 from odtf.tasks import Translation
 from odtf.tflite import flatbuffer

@@ -42,7 +42,7 @@ def get_config(arg=None):
     config.optimizer.nesterov = True
     config.schedule.name = "cosine"
     config.schedule.learning_rate = 0.1
-    config.schedule.warmup_epochs = 2.0
+    config.schedule.warmup_epochs = min(2.0, config.epochs / 4)  # Also of a run of few epochs.
     if arg.smoke:
         smoke(config)
         config.network.depth = 8

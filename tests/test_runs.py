@@ -80,13 +80,15 @@ def test_the_teacher_is_a_network_where_peers_make_it(case):
 
 
 def test_other_commands_rows_are_kept(case):
+    about = {"target": "soc", "quantization": "int8", "agreement": 1.0, "test_top1": 0.5, "latency_us_p50": 1.0}
+    first, second, third = ({"path": path, "bytes": size, **about} for path, size in (("a", 1), ("b", 2), ("b", 3)))
     run, other = runs.Run(case[1]), runs.Run(case[1])
-    run.add_exports([{"path": "a", "bytes": 1}, {"path": "b", "bytes": 2}], 1.5)
-    other.add_exports([{"path": "b", "bytes": 3}], 0.5)
+    run.add_exports([first, second], 1.5)
+    other.add_exports([third], 0.5)
     other.add_finetuned({"file": {"path": "c"}})
     report = runs.read_report(case[1])
     assert report == other.report
-    assert report["exports"] == [{"path": "a", "bytes": 1}, {"path": "b", "bytes": 3}]
+    assert report["exports"] == [first, third]
     assert report["finetuned"] == [{"file": {"path": "c"}}]
     assert report["seconds"]["export"] == 2.0
 

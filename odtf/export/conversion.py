@@ -22,6 +22,8 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 
 SIGNATURE = "serve"
 INPUT_NAME = "image"
+# What stands beside a student in its deployed form, here and in odtf's tasks; a network of the user's may be called so.
+_BESIDE = (INPUT_NAME, "normalize", "softmax", "classes", "pixels")
 # Input types that the converter itself can give a file; the others take uint8 pixels through a CAST.
 _NATIVE_INPUTS = {"int8": ("int8", "uint8"), "int16x8": ("int16",), "float16": ("float32",)}
 
@@ -62,6 +64,8 @@ def fold_preprocessing(student, mean, std, target, quantization, task):
             f"The {target.name} target takes networks of colour (3 channels) or grey images (1 channel). "
             f"Received: channels={channels}"
         )
+    if student.name in _BESIDE:
+        student = keras.Model(student.inputs, student.outputs, name=f"{student.name}_network")
     output = task.fold(student(first(image)), target)
     first.set_weights([kernel.astype("float32"), bias.astype("float32")])
     return keras.Model(image, output, name="deployed")

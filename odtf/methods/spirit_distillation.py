@@ -101,7 +101,7 @@ class SpiritDistillation(TaughtByFrozen):
         if imitation_weight <= 0:
             raise ValueError(f"imitation_weight must be positive. Received: {imitation_weight}.")
         self.stage_ends = list(itertools.accumulate((teacher_epochs, *lengths.values())))
-        self.frozen, self.new_answer, self.imitation_weight = frozen, bool(new_answer), float(imitation_weight)
+        self.frozen_half, self.new_answer, self.imitation_weight = frozen, bool(new_answer), float(imitation_weight)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
         self.taught = halves(self.teacher, cut, self.task.output)
         self.student = halves(self.peers["peer_0"], self.taught.name, self.task.output)
@@ -137,7 +137,7 @@ class SpiritDistillation(TaughtByFrozen):
         if self.phase == STATISTICS:
             return self.peers["peer_0"].trainable_variables
         if self.phase == PARTLY_FROZEN:
-            return getattr(self.student, self.frozen).trainable_variables
+            return getattr(self.student, self.frozen_half).trainable_variables
         return []
 
     # The loss -------------------------------------------------------------------------------------------------------
@@ -150,8 +150,8 @@ class SpiritDistillation(TaughtByFrozen):
             return super().call(images, training)
         # Labels alone teach from here on.
         if self.phase == PARTLY_FROZEN:
-            features = self.student.front(image, training=self.frozen != "front")
-            return {"peer_0": self.student.rear(features, training=self.frozen != "rear")}
+            features = self.student.front(image, training=self.frozen_half != "front")
+            return {"peer_0": self.student.rear(features, training=self.frozen_half != "rear")}
         return {"peer_0": self.peers["peer_0"](image, training=True)}
 
     def _imitated(self, image, training):

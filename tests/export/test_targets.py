@@ -191,6 +191,16 @@ def test_normalization_of_each_colour():
     np.testing.assert_allclose(model(pixels.reshape(1, 1, 1, 3))[0], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["image", "normalize", "softmax"])
+def test_a_network_may_be_called_as_what_stands_beside_it(name):
+    import keras
+
+    image = keras.Input((1, 1, 3))
+    student = keras.Model(image, keras.layers.Flatten()(image), name=name)
+    model = fold_preprocessing(student, (0.5,) * 3, (0.25,) * 3, PHONE, "int8", Classification())
+    np.testing.assert_allclose(model(np.full((1, 1, 1, 3), 7.0, "float32")), np.full((1, 3), 1 / 3), rtol=1e-6)
+
+
 def test_measure(exported):
     figures = measure(exported(KIND, "soc", "int8")["path"], num_threads=2, runs=5)
     assert set(figures) == {"p50_us", "p95_us"}

@@ -65,7 +65,7 @@ def fold_preprocessing(student, mean, std, target, quantization, task):
             f"Received: channels={channels}"
         )
     if student.name in _BESIDE:
-        student = keras.Model(student.inputs, student.outputs, name=f"{student.name}_network")
+        student = keras.Model(student.input, student.output, name=f"{student.name}_network")
     output = task.fold(student(first(image)), target)
     first.set_weights([kernel.astype("float32"), bias.astype("float32")])
     return keras.Model(image, output, name="deployed")

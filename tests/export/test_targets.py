@@ -198,7 +198,8 @@ def test_a_network_may_be_called_as_what_stands_beside_it(name):
     image = keras.Input((1, 1, 3))
     student = keras.Model(image, keras.layers.Flatten()(image), name=name)
     model = fold_preprocessing(student, (0.5,) * 3, (0.25,) * 3, PHONE, "int8", Classification())
-    np.testing.assert_allclose(model(np.full((1, 1, 1, 3), 7.0, "float32")), np.full((1, 3), 1 / 3), rtol=1e-6)
+    expected = np.full((1, 3), (7.0 / 255.0 - 0.5) / 0.25)
+    np.testing.assert_allclose(model(np.full((1, 1, 1, 3), 7.0, "float32")), expected, rtol=1e-5)
 
 
 def test_measure(exported):

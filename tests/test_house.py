@@ -122,6 +122,13 @@ def test_every_module_has_a_name_of_its_own():
     assert sorted(name for name in set(names) if names.count(name) > 1) == []
 
 
+def test_tests_import_one_command_at_most():
+    """All flags of a process share their names, and commands have flags of equal names: others run as programs."""
+    texts = [path.read_text("utf-8") for path in pathlib.Path(__file__).parent.rglob("*.py")]
+    imported = {name for text in texts for name in re.findall(r"^ *from odtf\.commands import (\w+)", text, re.M)}
+    assert len(imported - {"cli", "list"}) <= 1  # These have no flags, or none of such a name.
+
+
 def test_nothing_hides_a_module_of_its_name():
     """`models.costs` is a module and `models.cost` a function: an import finds either, whatever came before."""
     for module in pkgutil.walk_packages(odtf.__path__, "odtf."):

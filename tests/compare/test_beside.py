@@ -5,25 +5,32 @@ import types
 import pytest
 
 from odtf import runs
-from odtf.commands import train as command
 from odtf.compare import beside
 from odtf.errors import UserError
-from odtf.training import strategy
 from odtf.training.config import load_config
 from tests.training.test_experiment import small
 
+_CONFIG = """
+from odtf.training.config import load_config
 
-def test_both_are_trained_and_their_difference_is_shown(tmp_path, capsys, monkeypatch):
-    config = small(epochs=1)
+
+def get_config():
+    config = load_config("tests/training/two_peers.py", "epochs=1")
+    config.batch_size = 128
     config.export.targets, config.export.quantization = ("phone",), "float16"
     config.compare.alone, config.compare.recorded = True, "Over 5 seeds: +1.00."
-    monkeypatch.setattr(command, "_REPORT", types.SimpleNamespace(value=False))
-    monkeypatch.setattr(command, "_ALLOW_CODE", types.SimpleNamespace(value=False))
-    monkeypatch.setattr(command, "_DOWNLOAD", types.SimpleNamespace(value=False))
-    command._train(config, tmp_path, strategy.make_placement())
-    shown = capsys.readouterr().out
+    return config
+"""
+
+
+def test_both_are_trained_and_their_difference_is_shown(tmp_path, zygote):
+    path = tmp_path / "config.py"
+    path.write_text(_CONFIG)
+    tmp_path = tmp_path / "run"
+    status, shown, err = zygote.run("odtf-train", f"--config={path}", f"--workdir={tmp_path}", "--noreport")
+    assert status == 0, err
     run, alone = runs.Run(tmp_path), runs.Run(tmp_path / "alone")
-    assert (alone.report["method"], alone.config.epochs, alone.config.seed) == ("Solo", 1, config.seed)
+    assert (alone.report["method"], alone.config.epochs, alone.config.seed) == ("Solo", 1, run.config.seed)
     assert alone.network_of("peer_0") == run.network_of(run.student)
     values = [one.report["student"]["test_top1"] for one in (run, alone)]
     gain = values[0] - values[1]

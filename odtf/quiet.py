@@ -1,12 +1,33 @@
 """Silence for native code that writes to the standard error stream as it pleases."""
 
 import contextlib
+import io
 import logging
 import os
 import sys
 import tempfile
 
 from odtf.errors import UserError
+
+
+class _Redirected(io.TextIOBase):
+    """A `sys.stderr` of some moments. A log that has taken it for its stream goes on where it leads afterwards."""
+
+    def __init__(self, target):
+        super().__init__()
+        self.target = target
+
+    def write(self, text):
+        return self.target.write(text)
+
+    def flush(self):
+        self.target.flush()
+
+    def fileno(self):
+        return self.target.fileno()
+
+    def isatty(self):
+        return self.target.isatty()
 
 
 @contextlib.contextmanager
@@ -20,7 +41,7 @@ def quiet():
     kept, shown = os.dup(2), sys.stderr
     with _sink() as sink, os.fdopen(os.dup(sink.fileno()), "w", errors="backslashreplace") as text:
         os.dup2(sink.fileno(), 2)
-        sys.stderr = text
+        sys.stderr = redirected = _Redirected(text)
         try:
             yield
         except (UserError, KeyboardInterrupt):
@@ -34,7 +55,7 @@ def quiet():
             raise
         finally:
             text.flush()
-            sys.stderr = shown
+            sys.stderr = redirected.target = shown
             os.dup2(kept, 2)
             os.close(kept)
 

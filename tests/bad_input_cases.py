@@ -146,7 +146,7 @@ CONFIG_FILES = [
     train("takes nothing after the colon", "'depth=8'", config="--config=$no_argument:depth=8"),
     train(f"line 4: {TYPES}", 'config.epoch = 3 .*"epoch" does not exist', config="--config=$unknown_key"),
     train(f"line 4: {TYPES}", 'config.epochs = "3" ', config="--config=$wrong_type"),
-    train("config has the keys .*seed", "none of batch_size, .*seed", config="--config=$lacks_keys"),
+    train("config has the keys .*seed", "none of average, batch_size, .*seed", config="--config=$lacks_keys"),
 ]
 
 DEVICES = [
@@ -170,7 +170,7 @@ DEVICES = [
 ]
 
 CONFIG = [
-    changed({"colour": "red"}, "config has the keys batch_size", "colour"),
+    changed({"colour": "red"}, "config has the keys average, batch_size", "colour"),
     changed({"data": 3}, "config.data must be a mapping with the keys augment", "3"),
     changed({"data.colour": "red"}, "config.data has the keys augment", "colour"),
     changed({"checkpoint.kept": 3}, "config.checkpoint has the keys every_steps, keep", "kept"),

@@ -1,6 +1,7 @@
 """Silence for native code: its lines stand before none of odtf's, come back with a bug, and need no disk."""
 
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -38,6 +39,14 @@ def test_a_notebook_has_a_standard_error_of_its_own(monkeypatch, capfd):
         print("a warning", file=sys.stderr)
         raise RuntimeError
     assert capfd.readouterr().err == "a warning\n"
+
+
+def test_a_log_that_was_made_meanwhile_goes_on_afterwards(capfd):
+    with quiet():
+        log = logging.StreamHandler()
+        log.emit(logging.makeLogRecord({"msg": "in vain"}))
+    log.emit(logging.makeLogRecord({"msg": "heard"}))
+    assert capfd.readouterr().err == "heard\n"
 
 
 def test_a_bug_brings_back_what_was_said(capfd):

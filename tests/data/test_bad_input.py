@@ -53,7 +53,7 @@ PIPELINE = [
     ({"seed": "0"}, "seed"),
     (
         {"augment": {"shear": 3}},
-        "known ones are pad, pad_mode, flip, cutout, also, .* mixup, cutmix. Received: shear",
+        "known ones are pad, pad_mode, flip, cutout, also, .* mixup, cutmix, alternate. Received: shear",
     ),
     ({"augment": {"pad": -1}}, "augment.pad must be an integer from 0 to 4.*=-1"),
     ({"augment": {"pad": 5, "pad_mode": "reflect"}}, "augment.pad must be an integer from 0 to 4.*=5"),

@@ -217,6 +217,8 @@ def test_retrieval_is_reported_beside_accuracy(batch):
 
     method = make(retrieval_examples=30)
     values = method.extra_values("validation", examples)
+    assert not any(name.startswith("teacher") for name in values)
+    values |= method.frozen_values("validation", examples)
     metrics = {f"{metric}_{by}" for metric in ("map", "precision_100") for by in ("cosine", "euclidean")}
     assert set(values) == {f"{name}/{metric}" for name in ("peer_0", "teacher") for metric in metrics}
     assert all(0 < value <= 1 for value in values.values())

@@ -130,7 +130,7 @@ def test_what_is_no_judge(classifier, tmp_path):
     folder, _ = classifier
     with pytest.raises(ValueError, match=r"given by its path or name. Received: 3"):
         Judge(3, "embedding")
-    with pytest.raises(UserError, match="or by a run whose student was exported"):
+    with pytest.raises(UserError, match="or a run whose student was exported"):
         Judge(str(tmp_path), "embedding").open()
     with pytest.raises(UserError, match=r"takes 3 channels. Received: pictures of 2"):
         Judge(str(folder), "embedding")(np.zeros((1, 6, 6, 2), np.float32))

@@ -33,6 +33,7 @@ _LONG = (
     "test_notebooks.py",
     "test_processes.py",
     "test_replicas.py",
+    "test_turns_in_runs.py",
     "test_conformance.py",
     "test_experiment.py",
     "test_bad_input.py",

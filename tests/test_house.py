@@ -181,11 +181,11 @@ def test_everything_that_is_no_module_is_in_the_wheel():
             ), f"setup.cfg: options.package_data has no pattern for {path.relative_to(PACKAGE.parent)}"
 
 
-def test_what_a_hint_installs_is_what_an_extra_installs():
+def test_what_a_hint_installs_is_what_odtf_or_an_extra_requires():
     """odtf itself is in no registry: a hint names packages that are."""
     setup = configparser.ConfigParser()
     setup.read(PACKAGE.parent / "setup.cfg")
-    lines = "\n".join(setup["options.extras_require"].values()).splitlines()
+    lines = "\n".join([setup["options"]["install_requires"], *setup["options.extras_require"].values()]).splitlines()
     known = {re.split(r"[^\w-]", line.strip())[0] for line in lines}
     text = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     hints = re.findall(r"pip install ([^\n\".)]+)", text)

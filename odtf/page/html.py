@@ -58,6 +58,7 @@ def render(title, summary, sections, inliner=None):
         {"title": one.title, "folded": one.folded, "blocks": _blocks(one, number, inliner)}
         for number, one in enumerate(sections)
     ]
+    made = [one for one in made if one["blocks"]]
     notes = [_INSTALL] if inliner.lacks_matplotlib else []
     if inliner.left_out:
         notes.append(f"{inliner.left_out} images were left out: a page takes at most 5 MB")

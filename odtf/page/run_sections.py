@@ -54,7 +54,7 @@ def _made_of(network):
 
 def _disagreement(report):
     """Returns the table of how often two networks answer differently, in a tuple; an empty one of a single network."""
-    rows = [(pair, f"{share:.4g}") for pair, share in (report.get("disagreement") or {}).items()]
+    rows = [(pair, f"{share:.2%}") for pair, share in (report.get("disagreement") or {}).items()]
     return (Table([("two networks", "differ on validation"), *rows]),) if rows else ()
 
 

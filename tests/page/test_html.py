@@ -123,6 +123,8 @@ def test_without_matplotlib_the_rest_is_there(monkeypatch, tmp_path):
     found = seen(Note("still here"), Figure("A line.", line))
     assert found.lacks and not found.all("svg")
     assert "still here" in found.text and "pip install matplotlib" in found.text
+    alone, _ = page.render("t", [], [Section("Seen", (Note("a"),)), Section("Unseen", (Figure("A line.", line),))])
+    assert "Seen" in alone and "Unseen" not in alone
     said = page.write(tmp_path / "p.html", "t", [], [Section("Part", (Figure("A line.", line),))])
     assert said == f"{tmp_path / 'p.html'} (no figures: pip install matplotlib)"
 
@@ -145,7 +147,7 @@ def test_many_classes_are_a_figure():
 
 
 def test_a_figure_of_nothing_and_a_folded_section():
-    found = seen(Figure("Nothing.", lambda pyplot: None), folded=True)
+    found = seen(Figure("Nothing.", lambda pyplot: None), Note("Something."), folded=True)
     assert not found.all("svg") and "Nothing." not in found.text and found.all("details")
 
 

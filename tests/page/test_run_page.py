@@ -92,7 +92,7 @@ def test_the_records_are_all_there(workdir, monkeypatch):
     text = text_of(page)
     for part in (
         *("DeepMutualLearning on digits", "peer_1 (student)", "teacher", "12,345", "6,789", "87.50%", "86.50%"),
-        *("25,728", "91,234", "13,579", "27 us", "86.00%", "0.97", "peer_0-peer_1", "0.125"),
+        *("25,728", "91,234", "13,579", "27 us", "86.00%", "0.97", "peer_0-peer_1", "12.50%"),
         *("odtf-train --config=digits &#39;--workdir=a b&#39;", "1 x CPU", "peer_0 int8 (chosen)"),
         *("network.name", "supervised", "whole loss"),
     ):

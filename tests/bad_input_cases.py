@@ -152,6 +152,8 @@ CONFIG_FILES = [
 DEVICES = [
     train("This machine has the devices CPU:0", "GPU:7", "--devices=GPU:7"),
     train("--devices must name different devices", "banana", "--devices=banana"),
+    train("A path must be shorter", r"a{40}\.\.\., 5003 characters", config=f"--config={'a' * 5000}.py"),
+    other("odtf-train", "A path must be", r"a{40}\.\.\., 50\d\d", "--config=$config", f"--workdir={'a' * 5000}"),
     train("--devices must name different devices", "CPU:x", "--devices=CPU:x", "--strategy=mirrored"),
     train("must name different devices", "CPU:99999999999", "--devices=CPU:99999999999", "--strategy=mirrored"),
     train("of which there may be 64", "CPU:64", "--devices=CPU:64", "--strategy=mirrored"),

@@ -3,6 +3,7 @@
 Nothing here imports TensorFlow: `--help` and a wrong flag are answered at once.
 """
 
+import errno
 import importlib.metadata
 import os
 import platform
@@ -78,6 +79,8 @@ def _run(program, main, doc, more, about):
             _fail(program, error)
         except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
             _fail(program, _explain(error))
+        except OSError as error:
+            _fail(program, _of_path(error))
 
     def guarded(argv):
         if not flags.FLAGS["verbosity"].present:
@@ -86,8 +89,18 @@ def _run(program, main, doc, more, about):
             return main(argv)
         except UserError as error:
             _fail(program, error)
+        except OSError as error:
+            _fail(program, _of_path(error))
 
     app.run(guarded, flags_parser=parse)
+
+
+def _of_path(error):
+    """Returns the line for a path that no system has, which is the user's wherever it shows; raises any other error."""
+    if error.errno != errno.ENAMETOOLONG:
+        raise error
+    path = str(error.filename)
+    return UserError(f"A path must be shorter. Received: {path[:40]}..., {len(path)} characters.")
 
 
 def required(flag):

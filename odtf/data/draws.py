@@ -55,5 +55,15 @@ def of_stream(number, share, width):
     Returns:
         float32 tensor `[size * num_views, width]` in [0, 1).
     """
-    stream = tf.random.fold_in(tf.stack([tf.cast(share.seed, tf.int64), share.step]), number, alg="philox")
-    return uniform(stream, share.first, share.size, share.batch_size, share.num_views, width)
+    return uniform(stream(number, share.seed, share.step), *share[2:], width)
+
+
+def stream(number, seed, step):
+    """Returns the int64 seed `[2]` of a step in a stream of its own.
+
+    Args:
+        number: as for `of_stream`.
+        seed: int.
+        step: int64 scalar tensor.
+    """
+    return tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), step]), number, alg="philox")

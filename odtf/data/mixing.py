@@ -7,6 +7,8 @@ one for a step.
 
 import tensorflow as tf
 
+from odtf.data import draws
+
 _STREAM = 6
 
 
@@ -20,7 +22,7 @@ def step_numbers(seed, step):
     Returns:
         float32 tensor `[3]`, uniform in [0, 1): which of the two, row and column; and an int64 seed `[2]`.
     """
-    stream = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), step]), _STREAM, alg="philox")
+    stream = draws.stream(_STREAM, seed, step)
     return tf.random.stateless_uniform((3,), stream, alg="philox"), tf.random.fold_in(stream, 1, alg="philox")
 
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from odtf import own_code
-from odtf.data.draws import uniform
+from odtf.data.draws import of_stream
 from odtf.errors import UserError
 
 # Uniform numbers that the function gets for every image.
@@ -29,22 +29,9 @@ def find(name):
     return own_code.find(name, "an augmentation", "a function of images and draws")
 
 
-def draws(seed, step, first, size, batch_size, num_views):
-    """Draws the numbers of one share of a global batch, a pure function of seed and step.
-
-    Args:
-        seed: int.
-        step: int64 scalar tensor.
-        first: position of the share in the global batch.
-        size: its images.
-        batch_size: images of the global batch.
-        num_views: views of each image.
-
-    Returns:
-        float32 tensor `[size * num_views, NUM_DRAWS]`.
-    """
-    stream = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), step]), _STREAM, alg="philox")
-    return uniform(stream, first, size, batch_size, num_views, NUM_DRAWS)
+def draws(share):
+    """Draws the numbers of one share of a global batch, float32 `[size * num_views, NUM_DRAWS]`; see `draws.Share`."""
+    return of_stream(_STREAM, share, NUM_DRAWS)
 
 
 def apply(function, images, draws):

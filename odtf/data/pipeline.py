@@ -179,26 +179,25 @@ class TrainPipeline:
         return mixed() if spec.mixup else cut()
 
     def _unmixed(self, step, first, size):
-        share, others = Share(self._seed, step, first, size, self.batch_size, self.num_views), None
+        share = Share(self._seed, step, first, size, self.batch_size, self.num_views)
+        spec, others = self._augmentation, None
         if self._apart:
             others = self._pool.rows(step, first, size, self._other_seed)
         rows = self._pool.rows(step, first, size)
-        if self._cuts_files:
-            return self._of_parts(share, rows)
-        images, values = batches.gather(self._store, rows, size, others)
-        targets = {name: target for name, target in self._store.targets.items() if target.spatial}
-        spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
-        numbers, answers = views.drawn(share, self._augmentation, self._stored is not None), None
+        numbers, answers = views.drawn(share, spec, self._stored is not None), None
         numbers = self._with_flips(numbers, rows, step)
         if self._stored is not None:
             numbers, answers = self._stored.chosen(tf.ensure_shape(rows, (size,)), numbers)
-        images, spatial = self._placed(images, spatial, numbers, self._augmentation)
-        own_draws = None
-        if self._augmentation.also is not None:
-            own_draws = own_augmentation.draws(*share)
-        images, moved = augment(
-            images, numbers.draws, self._augmentation, self._mean, self._std, spatial, own_draws, numbers.rand
-        )
+        own_draws = None if spec.also is None else own_augmentation.draws(share)
+        if self._cuts_files:
+            images, values = self._parts(rows, numbers)
+            images, spatial = views.placed(images, {}, numbers, dataclasses.replace(spec, crop_area=None), {})
+        else:
+            images, values = batches.gather(self._store, rows, size, others)
+            targets = {name: target for name, target in self._store.targets.items() if target.spatial}
+            spatial = {name: (values[name], target.fill) for name, target in targets.items() if not target.apart}
+            images, spatial = self._placed(images, spatial, numbers, spec)
+        images, moved = augment(images, numbers.draws, spec, self._mean, self._std, spatial, own_draws, numbers.rand)
         for name in self._apart:
             spec = dataclasses.replace(self._augmentation, color=0.0, hue=0.0)
             numbers = self._with_flips(views.drawn(share._replace(seed=self._other_seed), spec), others, step)
@@ -220,20 +219,14 @@ class TrainPipeline:
         parts = getattr(self._store, "has_parts", False)
         return bool(self._augmentation.crop_area) and self._stored is None and parts
 
-    def _of_parts(self, share, rows):
-        """`_unmixed`, where random parts of images are all that is read of their files."""
-        spec, count = self._augmentation, share.size * share.num_views
-        numbers = self._with_flips(views.drawn(share, spec), rows, share.step)
-        repeated = tf.ensure_shape(tf.repeat(tf.ensure_shape(rows, (share.size,)), share.num_views), (count,))
-        images, values = self._store.gather_parts(repeated, numbers.crop, spec.crop_area, spec.crop_ratio)
-        values = {
-            name: tf.ensure_shape(values[name][:: share.num_views], (share.size, *target.array_shape((0, 0))))
-            for name, target in self._store.targets.items()
-        }
-        images, _ = views.placed(images, {}, numbers, dataclasses.replace(spec, crop_area=None), {})
-        own_draws = own_augmentation.draws(*share) if spec.also is not None else None
-        images, _ = augment(images, numbers.draws, spec, self._mean, self._std, None, own_draws, numbers.rand)
-        return self._by_view(images) if self.num_views > 1 else images, as_batch(values)
+    def _parts(self, rows, numbers):
+        """As many random parts of images as there are views, which are all that is read of their files, and targets."""
+        spec, size = self._augmentation, numbers.draws.shape[0] // self.num_views
+        each = tf.repeat(tf.ensure_shape(rows, (size,)), self.num_views)
+        each = tf.ensure_shape(each, (size * self.num_views,))
+        images, values = self._store.gather_parts(each, numbers.crop, spec.crop_area, spec.crop_ratio)
+        shapes = {name: (size, *target.array_shape((0, 0))) for name, target in self._store.targets.items()}
+        return images, {name: tf.ensure_shape(values[name][:: self.num_views], shape) for name, shape in shapes.items()}
 
     def _placed(self, images, spatial, numbers, spec):
         """Images and spatial targets, as many as there are views, after what precedes crop and flip."""

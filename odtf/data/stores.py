@@ -143,12 +143,11 @@ class FileStore:
             return
         rows, columns = np.arange(len(self)), self._empty_targets(len(self))
 
-        def fill(start):
-            for name, values in self.read_targets(rows[start : start + _CHUNK]).items():
-                columns[name][start : start + _CHUNK] = values
+        def fill(part):
+            for name, values in self.read_targets(rows[part]).items():
+                columns[name][part] = values
 
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(fill, range(0, len(rows), _CHUNK)))
+        _in_parts(len(rows), fill)
         self._columns = columns
 
     def gather(self, rows):
@@ -238,13 +237,17 @@ class FileStore:
         """A `MemoryStore` of `rows`, in this order."""
         images, columns = self._empty_images(len(rows)), self._empty_targets(len(rows))
 
-        def fill(start):
-            part = slice(start, start + _CHUNK)
+        def fill(part):
             images[part], values = self.read(rows[part])
             for name, column in columns.items():
                 column[part] = values[name]
 
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            # The list makes the first error of any thread an error here.
-            list(pool.map(fill, range(0, len(rows), _CHUNK)))
+        _in_parts(len(rows), fill)
         return MemoryStore(images, columns, self.targets, origin=rows)
+
+
+def _in_parts(count, fill):
+    """Calls a function of a slice for all of `count` rows, in parts, on all cores."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        # The list makes the first error of any thread an error here.
+        list(pool.map(fill, (slice(start, start + _CHUNK) for start in range(0, count, _CHUNK))))

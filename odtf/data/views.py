@@ -63,7 +63,7 @@ def drawn(share, spec, always=False):
         draws = uniform(seed, *share[2:], NUM_DRAWS)
     return Numbers(
         draws,
-        warp=warp.draws(*share) if "warp" in width else None,
+        warp=warp.draws(share) if "warp" in width else None,
         crop=random_crop.numbers(share) if "crop" in width else None,
         hue=hue.numbers(share) if "hue" in width else None,
         rand=rand_augment.numbers(share, spec.rand_augment[0]) if "rand" in width else None,

@@ -8,7 +8,7 @@ import math
 
 import tensorflow as tf
 
-from odtf.data.draws import uniform
+from odtf.data.draws import of_stream
 
 # Uniform numbers of each view: scale, angle, row, column, and three of colour.
 NUM_DRAWS = 7
@@ -16,10 +16,9 @@ NUM_DRAWS = 7
 _STREAM = 2
 
 
-def draws(seed, step, first, size, batch_size, num_views):
-    """Draws the numbers of one share of a global batch, a pure function of seed and step; see `draws.uniform`."""
-    stream = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), step]), _STREAM, alg="philox")
-    return uniform(stream, first, size, batch_size, num_views, NUM_DRAWS)
+def draws(share):
+    """Draws the numbers of one share of a global batch, float32 `[size * num_views, NUM_DRAWS]`; see `draws.Share`."""
+    return of_stream(_STREAM, share, NUM_DRAWS)
 
 
 def coloured(images, numbers, strength):

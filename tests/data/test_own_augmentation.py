@@ -7,6 +7,7 @@ import pytest
 
 from odtf import data
 from odtf.data import own_augmentation
+from odtf.data.draws import Share
 from odtf.errors import UserError
 
 CODE = """
@@ -69,10 +70,10 @@ def test_the_crop_and_flip_beside_it_stay_what_they_were(digits, mine):
 
 
 def test_numbers_are_uniform_and_apart_from_those_of_odtf(digits):
-    draws = own_augmentation.draws(5, np.int64(3), 0, 512, 512, 2).numpy()
+    draws = own_augmentation.draws(Share(5, np.int64(3), 0, 512, 512, 2)).numpy()
     assert draws.shape == (1024, own_augmentation.NUM_DRAWS) and draws.min() >= 0.0 and draws.max() < 1.0
     assert np.allclose(draws.mean(axis=0), 0.5, atol=0.04)
-    other = own_augmentation.draws(5, np.int64(4), 0, 512, 512, 2).numpy()
+    other = own_augmentation.draws(Share(5, np.int64(4), 0, 512, 512, 2)).numpy()
     assert abs(np.corrcoef(draws[:, 0], other[:, 0])[0, 1]) < 0.15
 
 

@@ -1,8 +1,6 @@
 """Learning curves: what validation found of a student after every epoch, in its method and alone."""
 
-import json
-import pathlib
-
+from odtf import log_lines
 from odtf.compare.spreads import spread_of
 
 
@@ -25,19 +23,8 @@ def of(found, metric):
 
 def _validation(workdir, name, metric):
     """Returns the values of a network at the ends of epochs, a dict from epoch to value; empty without a log."""
-    try:
-        lines = (pathlib.Path(workdir) / "log.jsonl").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return {}
-    values = {}
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:  # A kill has cut it in two.
-            continue
-        if row.get("kind") == "validation" and f"{name}/{metric}" in row:
-            values[row["epoch"]] = row[f"{name}/{metric}"]
-    return values
+    key, rows = f"{name}/{metric}", log_lines.read(workdir)
+    return {row["epoch"]: row[key] for row in rows if row["kind"] == "validation" and key in row}
 
 
 def _joined(runs):

@@ -1,9 +1,9 @@
 """log.jsonl as curves: what is told of each network, over the epochs."""
 
 import dataclasses
-import json
 import math
-import pathlib
+
+from odtf import log_lines
 
 _SINGLE = ("loss", "learning_rate", "images_per_second")
 
@@ -35,9 +35,7 @@ def read(workdir, networks):
     Returns:
         `TrainingLog`.
     """
-    path = pathlib.Path(workdir) / "log.jsonl"
-    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
-    rows = [row for row in map(_parsed, lines) if row is not None]
+    rows = log_lines.read(workdir)
     steps = next((row["step"] / row["epoch"] for row in rows if row["kind"] == "validation" and row.get("epoch")), None)
     found = TrainingLog({}, {}, {}, tuple(networks))
     for row in rows:
@@ -50,19 +48,8 @@ def read(workdir, networks):
 
 def networks(workdir, metric):
     """Returns the names of what a log has a metric of on validation, in their order, also while the run goes on."""
-    path = pathlib.Path(workdir) / "log.jsonl"
-    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
-    rows = [row for row in map(_parsed, lines) if row is not None and row["kind"] == "validation"]
+    rows = [row for row in log_lines.read(workdir) if row["kind"] == "validation"]
     return tuple(dict.fromkeys(key.partition("/")[0] for row in rows for key in row if key.endswith(f"/{metric}")))
-
-
-def _parsed(line):
-    """Returns a line as a dict; None for one that a kill cut in two."""
-    try:
-        row = json.loads(line)
-        return row if row["kind"] in ("train", "validation") and row["step"] > 0 else None
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _keep(found, kind, key, networks, epoch, value):

@@ -9,10 +9,9 @@ import sys
 import tensorflow as tf
 import tqdm
 
+from odtf import log_lines
 from odtf.errors import UserError
 from odtf.files import disk_errors, parsed
-
-_KINDS = ("train", "validation")
 
 
 class Log:
@@ -28,7 +27,7 @@ class Log:
     """
 
     def __init__(self, workdir, *, is_chief=True):
-        self._path = pathlib.Path(workdir) / "log.jsonl"
+        self._path = pathlib.Path(workdir) / log_lines.FILE
         self._board_directory = pathlib.Path(workdir) / "tensorboard"
         self._is_chief = is_chief
         self._boards = {}
@@ -50,7 +49,9 @@ class Log:
                 finally:
                     temporary.unlink(missing_ok=True)
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (open for the whole run)
-            self._boards = {kind: tf.summary.create_file_writer(str(self._board_directory / kind)) for kind in _KINDS}
+            self._boards = {
+                kind: tf.summary.create_file_writer(str(self._board_directory / kind)) for kind in log_lines.KINDS
+            }
         self._bar = tqdm.tqdm(
             total=total_steps, initial=step, unit="step", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False
         )

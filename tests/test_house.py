@@ -17,7 +17,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
 LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
-LEAVES |= {"atomic_files", "workdir_lock", "launches", "pixel_scales"}
+LEAVES |= {"atomic_files", "workdir_lock", "launches", "pixel_scales", "digests", "log_lines"}
 LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
@@ -31,18 +31,20 @@ MAY_IMPORT = {
     "pictures": {"files"},
     "tables": set(),
     "pixel_scales": set(),
+    "digests": set(),
+    "log_lines": set(),
     "sections": set(),
     "launches": {"sealed"},
     "lifetimes": set(),
     "isolated": set(),
     "stopping": set(),
     "terminal": set(),
-    "zoo": {"errors", "names"},
+    "zoo": {"errors", "names", "digests"},
     "targets": {"errors", "names", "own_code"},
     "losses": set(),
     "metrics": set(),
     "layers": set(),
-    "models": {"errors", "names", "own_code", "lifetimes", "pixel_scales", "zoo", "layers"},
+    "models": {"errors", "names", "own_code", "lifetimes", "pixel_scales", "digests", "zoo", "layers"},
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "tflite": LEAVES,

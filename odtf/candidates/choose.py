@@ -1,9 +1,8 @@
 """The choice among candidates, and its export."""
 
-import hashlib
 import pathlib
 
-from odtf import files, targets, workdir_lock
+from odtf import digests, files, targets, workdir_lock
 from odtf.candidates import budget, kept, measurement, overview
 from odtf.candidates.pool import Pool
 from odtf.errors import UserError
@@ -110,7 +109,7 @@ def _is_file_of(candidate, row, workdir):
         row["sha256"] == candidate["sha256"]
         and path.parent == workdir / "export" / candidate["target"]
         and path.is_file()
-        and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+        and digests.sha256_of(path) == row["sha256"]
         and _documented(path.parent) == row["sha256"]
     )
 

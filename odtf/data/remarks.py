@@ -1,11 +1,11 @@
 """Remarks on a data set that its user would want to know: small classes, and pictures that stand in two splits."""
 
 import collections
-import hashlib
 import os
 
 import numpy as np
 
+from odtf import digests
 from odtf.data.dataset import labels_of
 
 # Fewer images than these say little of a class, and its figures next to nothing.
@@ -47,7 +47,7 @@ def _twins(splits):
         return
     # Each reads more of fewer files than the one before; the ends of pictures differ where their heads are alike.
     groups = [paths]
-    for fingerprint in (os.path.getsize, _tail, _content):
+    for fingerprint in (os.path.getsize, _tail, digests.sha256_of):
         groups = [group for former in groups for group in _across(former, fingerprint)]
     if groups:
         shown = [" and ".join(f"{path} ({part})" for part, path in _one_of_each(group)) for group in groups[:2]]
@@ -80,11 +80,3 @@ def _tail(path):
     with open(path, "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
         return file.read()
-
-
-def _content(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.digest()

@@ -20,7 +20,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from odtf import sealed
+from odtf import digests, sealed
 from odtf.data import graph_calls, views
 from odtf.errors import UserError
 
@@ -193,17 +193,9 @@ def sha256(path):
         UserError: if it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            return _digest_of(file)
+        return digests.sha256_of(path)
     except OSError as error:
         raise UserError(f"{path} must be a file that can be read. Received: {error.strerror}.") from error
-
-
-def _digest_of(file):
-    digest = hashlib.sha256()
-    while block := file.read(2**20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def pixel_digests(split):

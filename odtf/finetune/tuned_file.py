@@ -1,7 +1,6 @@
 """From a fine-tuned model to its verified file."""
 
 import dataclasses
-import hashlib
 import pathlib
 import tempfile
 
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from odtf import export, metrics
+from odtf import digests, export, metrics
 from odtf.files import disk_errors
 from odtf.finetune import compression
 from odtf.quiet import quiet
@@ -89,4 +88,4 @@ def figures(row, content, task, dataset, folder):
 def is_still_there(row, folder):
     """Whether the file that `figures` told of is there and the same."""
     path = pathlib.Path(folder) / row["path"]
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+    return path.is_file() and digests.sha256_of(path) == row["sha256"]

@@ -5,12 +5,10 @@ Nash Equilibrium", NIPS 2017; the form is that of mseitzer/pytorch-fid, whose fi
 pt_inception-2015-12-05-6726825d.pth. Nothing is ever fetched: the user has it.
 """
 
-import hashlib
-import pathlib
-
 import keras
 import numpy as np
 
+from odtf import digests
 from odtf.errors import UserError
 from odtf.models import torch_file
 
@@ -24,7 +22,7 @@ _EPSILON = 1e-3
 def is_original(path):
     """Returns whether a file holds the weights by which a Fréchet distance is called FID; False where there is none."""
     try:
-        return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest().startswith(_DIGEST)
+        return digests.sha256_of(path).startswith(_DIGEST)
     except OSError:
         return False
 

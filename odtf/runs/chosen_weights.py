@@ -3,6 +3,16 @@
 from odtf.errors import UserError
 
 
+def path_of(workdir, report):
+    """Returns the path of the weights that validation chose.
+
+    Args:
+        workdir: `pathlib.Path` of the run.
+        report: dict, its report.
+    """
+    return workdir / "chosen" / f"step-{report['student']['step']}.npz"
+
+
 def weights_of(workdir, report, name):
     """Returns the weights of a peer, a dict from variables' paths to arrays.
 
@@ -16,7 +26,7 @@ def weights_of(workdir, report, name):
     """
     from odtf.training import checkpoints
 
-    path = workdir / "chosen" / f"step-{report['student']['step']}.npz"
+    path = path_of(workdir, report)
     check_weights(path, report)
     arrays = checkpoints.peer_arrays(name, path)
     if arrays is None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import own_code, sealed, workdir_lock
+from odtf import digests, own_code, sealed, workdir_lock
 from odtf.atomic_files import joined
 from odtf.errors import UserError
 from odtf.run_records import read_config, read_report
-from odtf.runs.chosen_weights import check_weights, weights_of
+from odtf.runs.chosen_weights import check_weights, path_of, weights_of
 from odtf.training import config as config_lib
 from odtf.training import data_record
 
@@ -205,7 +204,7 @@ class Run:
     @property
     def chosen_path(self) -> pathlib.Path:
         """The path of the weights that validation chose."""
-        return self.workdir / "chosen" / f"step-{self.report['student']['step']}.npz"
+        return path_of(self.workdir, self.report)
 
     def _check_weights(self):
         """Raises UserError if the weights that validation chose are not those that the report was made of."""
@@ -218,7 +217,7 @@ class Run:
             UserError: if they are absent.
         """
         try:
-            return hashlib.sha256(self.chosen_path.read_bytes()).hexdigest()
+            return digests.sha256_of(self.chosen_path)
         except OSError as error:
             raise UserError(
                 f"Weights must be at {self.chosen_path}: has the training of this workdir ended? "

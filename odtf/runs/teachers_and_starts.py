@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from odtf import own_code
 from odtf.errors import UserError
 from odtf.run_records import read_report
-from odtf.runs.chosen_weights import weights_of
+from odtf.runs.chosen_weights import path_of, weights_of
 from odtf.runs.finished_run import Run
 from odtf.training import config as config_lib
 from odtf.training import data_record
@@ -86,8 +86,7 @@ def teacher_digest(said: Path | Mapping[str, Any]) -> str:
     """
     path = pathlib.Path(said["file"] if isinstance(said, collections.abc.Mapping) else said)
     if (path / "report.json").exists():
-        report = read_report(path)
-        path = path / "chosen" / f"step-{report['student']['step']}.npz"
+        path = path_of(path, read_report(path))
     digest = hashlib.sha256()
     try:
         for part in sorted(path.rglob("*")) if path.is_dir() else [path]:

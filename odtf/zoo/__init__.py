@@ -6,13 +6,10 @@ which terms, what it knows, and the checksum by which it is known again. `config
 
 from __future__ import annotations
 
-import hashlib
-import json
 import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import names as names_lib
-from odtf.errors import UserError
+from odtf.zoo import shelf
 
 if TYPE_CHECKING:
     from typing import Any
@@ -39,10 +36,7 @@ def card(name: str) -> dict[str, Any]:
     Raises:
         UserError: if there is no such start.
     """
-    if name not in names():
-        listed = f"{', '.join(names()) or 'no start'}{names_lib.meant(name, names())}"
-        raise UserError(f"The zoo has {listed}. Received: {name!r}.")
-    return json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
+    return shelf.card(_FOLDER, name, names(), "The zoo has")
 
 
 def path(name: str) -> pathlib.Path:
@@ -51,11 +45,4 @@ def path(name: str) -> pathlib.Path:
     Raises:
         UserError: if there is no such start, or its file is absent or another.
     """
-    wanted, file = card(name)["sha256"], _FOLDER / f"{name}.keras"
-    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "no file"
-    if digest != wanted:
-        raise UserError(
-            f"{file} must have the sha256 {wanted} of its card; another installation of odtf would be right. "
-            f"Received: {digest}."
-        )
-    return file
+    return shelf.checked(_FOLDER / f"{name}.keras", card(name)["sha256"])

@@ -11,13 +11,11 @@ measures the file on its data again. `tests/programs/zoo_students.py` packs a fi
 
 from __future__ import annotations
 
-import hashlib
-import json
 import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import names as names_lib
 from odtf.errors import UserError
+from odtf.zoo import shelf
 
 if TYPE_CHECKING:
     from typing import Any
@@ -42,11 +40,7 @@ def card(name: str) -> dict[str, Any]:
     Raises:
         UserError: if there is no such student.
     """
-    name = name.removeprefix(PREFIX)
-    if name not in names():
-        listed = f"{', '.join(names()) or 'none'}{names_lib.meant(name, names())}"
-        raise UserError(f"The students of the zoo are {listed}. Received: {name!r}.")
-    return json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
+    return shelf.card(_FOLDER, name.removeprefix(PREFIX), names(), "The students of the zoo are")
 
 
 def path(name: str) -> pathlib.Path:
@@ -55,14 +49,7 @@ def path(name: str) -> pathlib.Path:
     Raises:
         UserError: if there is no such student, or its file is another.
     """
-    wanted, file = card(name)["sha256"], _FOLDER / f"{name.removeprefix(PREFIX)}.tflite"
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    if digest != wanted:
-        raise UserError(
-            f"{file} must have the sha256 {wanted} of its card; another installation of odtf would be right. "
-            f"Received: {digest}."
-        )
-    return file
+    return shelf.checked(_FOLDER / f"{name.removeprefix(PREFIX)}.tflite", card(name)["sha256"])
 
 
 def check_quality(name: str, values: dict[str, Any]) -> str:

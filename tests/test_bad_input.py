@@ -18,27 +18,9 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import processes
+from tests.any_change import ANY_CHANGE
 from tests.bad_input_cases import CASES, TRAIN
 from tests.tflite import handmade
-
-# Its argument is JSON, {"key": value}, and it takes any key and any type, as a config file may.
-CONFIG = """
-import json
-from odtf.training.config import default_config, free
-
-def get_config(arg=None):
-    config = default_config()
-    config.network = free({"name": "cifar_resnet", "depth": 8, "width": 4})
-    config.data.name = "folder:/nowhere"
-    for key, value in json.loads(arg or "{}").items():
-        *parts, last = key.split(".")
-        part = config
-        for name in parts:
-            part = part[name]
-        with part.unlocked(), part.ignore_type():
-            part[last] = value
-    return config
-"""
 
 START = """from odtf.training.config import default_config
 def get_config():
@@ -46,7 +28,7 @@ def get_config():
 """
 
 CONFIG_FILES = {
-    "config": CONFIG,
+    "config": ANY_CHANGE,
     "no_get_config": "x = 1\n",
     "returns_dict": "def get_config():\n    return {'epochs': 3}\n",
     "returns_none": "def get_config():\n    pass\n",

@@ -7,24 +7,8 @@ import shutil
 import numpy as np
 from PIL import Image
 
-# Its argument is JSON, {"key": value}, and it takes any key and any type, as a config file may.
-_CONFIG = """
-import json
-from odtf.training.config import default_config, free
+from tests.any_change import ANY_CHANGE
 
-def get_config(arg=None):
-    config = default_config()
-    config.network = free({"name": "cifar_resnet", "depth": 8, "width": 4})
-    config.data.name = "folder:/nowhere"
-    for key, value in json.loads(arg or "{}").items():
-        *parts, last = key.split(".")
-        part = config
-        for name in parts:
-            part = part[name]
-        with part.unlocked(), part.ignore_type():
-            part[last] = value
-    return config
-"""
 _TRAIN = {
     **{"data.name": "digits", "batch_size": 1024, "epochs": 2, "checkpoint.every_steps": 1},
     **{"deterministic": True, "export.targets": ["soc", "phone"]},
@@ -52,7 +36,7 @@ class Ground:
         root.mkdir(parents=True, exist_ok=True)
         self._zygote, self._right = zygote, {}
         self.config, self.run = root / "config.py", root / "run"
-        self.config.write_text(_CONFIG)
+        self.config.write_text(ANY_CHANGE)
         self.same = (f"--config={self.config}:{json.dumps(_TRAIN)}",)
         if not (self.run / "report.json").exists():
             status, _, err = zygote.run("odtf-train", *self.same, f"--workdir={self.run}", seconds=600)

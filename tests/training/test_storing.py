@@ -140,16 +140,22 @@ def test_the_mean_of_several_teachers(stored, teachers, tmp_path):
         store(list(teachers)[:1], tmp_path / "mean")
 
 
-def test_what_was_stopped_goes_on(stored, teachers, tmp_path, monkeypatch):
-    monkeypatch.setattr(splits, "chunk", lambda most, shape: 10)
-    heed, calls = stopping.Requests.heed, []
+def stop_at(number, monkeypatch):
+    """Asks to stop when it may be heeded for the `number`-th time; returns what was said then, a list that grows."""
+    heed, said = stopping.Requests.heed, []
 
     def stops_once(self, text):
-        calls.append(text)
-        self.asked |= len(calls) == 2
+        said.append(text)
+        self.asked |= len(said) == number
         heed(self, text)
 
     monkeypatch.setattr(stopping.Requests, "heed", stops_once)
+    return said
+
+
+def test_what_was_stopped_goes_on(stored, teachers, tmp_path, monkeypatch):
+    monkeypatch.setattr(splits, "chunk", lambda most, shape: 10)
+    calls = stop_at(2, monkeypatch)
     with pytest.raises(stopping.Stopped, match="stopped at 20 of "):
         store(list(teachers)[:1], tmp_path)
     assert not stored_answers.are_in(tmp_path)
@@ -301,14 +307,7 @@ def test_a_run_is_the_same_with_the_teacher_itself(stored, teachers, tmp_path):
 def test_a_run_goes_on_with_the_same_answers_alone(stored, teachers, tmp_path, monkeypatch):
     whole, _ = train(tmp_path / "whole", teacher=str(stored.directory))
     shutil.copytree(stored.directory, tmp_path / "answers")
-    heed, steps = stopping.Requests.heed, []
-
-    def stops_once(self, text):
-        steps.append(text)
-        self.asked |= len(steps) == 4
-        heed(self, text)
-
-    monkeypatch.setattr(stopping.Requests, "heed", stops_once)
+    stop_at(4, monkeypatch)
     method = {"teacher": str(tmp_path / "answers")}
     with pytest.raises(stopping.Stopped):
         train(tmp_path / "run", **method)

@@ -28,7 +28,10 @@ from odtf.targets import TARGETS
 from odtf.training import config_file
 
 _CONFIGS = flags.DEFINE_multi_string("config", None, "A config, as odtf-train takes it; give it several times.")
-_SEEDS = flags.DEFINE_integer("seeds", 3, "How many seeds: 0, 1, ...", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "How many seeds: --first_seed and those after it.", lower_bound=1)
+_FIRST_SEED = flags.DEFINE_integer(
+    "first_seed", 0, "The first of them: what was chosen by some seeds is shown on others.", 0, upper_bound=2**31
+)
 _JSON = flags.DEFINE_string("json", None, "Where the result goes; .md and .png files of the same name go beside it.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where the runs go.")
 _OVERRIDES = flags.DEFINE_multi_string(
@@ -60,7 +63,8 @@ def _main(argv):
     files.check_file(target, "json")
     from odtf.compare import markdown, pairing, plan, ratios
 
-    made = plan.make_plan(paths, _OVERRIDES.value, range(_SEEDS.value), _EQUAL.value, _images(_IMAGES.value))
+    seeds = range(_FIRST_SEED.value, _FIRST_SEED.value + _SEEDS.value)
+    made = plan.make_plan(paths, _OVERRIDES.value, seeds, _EQUAL.value, _images(_IMAGES.value))
     ratios.check([label for label, _ in made["entries"]], _RATIO_TO.value)
     if _DOWNLOAD.value:
         from odtf import data

@@ -217,7 +217,8 @@ def overrides(draw, ground, folder):
 def trained(draw, ground, folder):
     """A config that is other in a value, whose data are there."""
     root = _trees(ground, folder / "trees", 12)
-    changes = {"batch_size": 8, "epochs": 1, **_changes(draw, 1), "data.name": f"folder:{root}", "export.targets": []}
+    # What changes comes last: of a part that is no mapping any more, no key can be set.
+    changes = {"batch_size": 8, "epochs": 1, "data.name": f"folder:{root}", "export.targets": [], **_changes(draw, 1)}
     return Attempt("odtf-train", (f"--config={ground.config}:{json.dumps(changes)}", f"--workdir={folder / 'new'}"))
 
 

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import http.server
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -26,26 +27,32 @@ _SECONDS = 120
 
 
 def chromium():
-    """Returns the path of Chromium; skips the test where there is none."""
+    """Returns the path of Chromium; where there is none the test is skipped, in CI it fails."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return found or pytest.skip("no Chromium here: apt-get install chromium")
+    return found or _missing("no Chromium here: apt-get install chromium")
+
+
+def _missing(what):
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must run every test: {what}", pytrace=False)
+    pytest.skip(what)
 
 
 def litert_js():
-    """Returns a folder with LiteRT.js from npm, fetched once; skips where it is not to be had."""
+    """Returns a folder with LiteRT.js from npm, fetched once; where it is not to be had, the same."""
     folder = pathlib.Path(tempfile.gettempdir()) / f"odtf-litertjs-{web_packages.LITERT_JS}"
     with contextlib.suppress(Exception):
         web_packages.find_web_library(folder)
         return folder
     if not shutil.which("npm"):
-        pytest.skip("no npm here: apt-get install npm")
+        _missing("no npm here: apt-get install npm")
     command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
     command.append(f"{web_packages.SCOPE}/core@{web_packages.LITERT_JS}")
     folder.mkdir(exist_ok=True)
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=300)
     except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"npm does not bring LiteRT.js here: {error}")
+        _missing(f"npm does not bring LiteRT.js here: {error}")
     return folder
 
 

@@ -11,6 +11,7 @@ import tf_keras
 from odtf import data, metrics, stopping
 from odtf.errors import UserError
 from odtf.files import make_directory
+from odtf.layers.strided_pointwise import protect
 from odtf.tasks import Task
 from odtf.training.checkpoints import Checkpoints
 from odtf.training.logs import Log
@@ -68,6 +69,7 @@ class Tuning:
         self._optimizer.build(stage.trainable)
         self._log = Log(make_directory(directory))
         self._checkpoints = Checkpoints(directory, _Kept(stage, self._optimizer), log=self._log.line)
+        protect(stage.model)
         self._step = tf.function(self._train_step, autograph=False)
         self._forward = tf.function(lambda images: stage.model(images, training=False), autograph=False)
         self._requests = stopping.Requests()

@@ -1,8 +1,10 @@
 """Standard convolution with symmetric padding."""
 
 import keras
+from keras import ops
 
 from odtf.layers.initializers import kaiming_normal
+from odtf.layers.strided_pointwise import is_strided_pointwise, seen_pixels
 from odtf.layers.symmetric_padding import SymmetricPadding
 
 
@@ -47,6 +49,11 @@ class Conv2D(SymmetricPadding, keras.layers.Conv2D):
             kernel_initializer=kaiming_normal() if kernel_initializer is None else kernel_initializer,
             **kwargs,
         )
+
+    def convolution_op(self, inputs, kernel):
+        if not is_strided_pointwise(self.kernel_size, self.strides):
+            return super().convolution_op(inputs, kernel)
+        return ops.conv(seen_pixels(inputs, self.strides), kernel, padding="valid", data_format="channels_last")
 
     def stock_layer(self):
         return keras.layers.Conv2D.from_config(self.stock_config())

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from odtf.layers.strided_pointwise import is_strided_pointwise, seen_pixels
+
 # Input channels of a group up to which one standard convolution, most of whose kernel is 0, takes less time on a CPU
 # than one for each group: `odtf-benchmark train --only=forms` has 0.66 of it with 4, and 1.1 with 8.
 _BLOCK_DIAGONAL = 4
@@ -28,6 +30,8 @@ def grouped_convolution(inputs, kernel, groups, strides, padding, dilation_rate)
     Returns:
         Tensor `[batch, height, width, filters]`.
     """
+    if is_strided_pointwise(kernel.shape[:2], strides):
+        inputs, strides = seen_pixels(inputs, strides), (1, 1)
     if keras.backend.backend() == "tensorflow" and max(dilation_rate) == 1 and _is_native(inputs):
         import tensorflow as tf
 

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from odtf.layers.batch_normalization import affine
+from odtf.layers.strided_pointwise import protect
 from odtf.quantization.parts import Parts, kept_alive, rounded
 
 # A factor of the batch normalisation that is nearer to zero would not survive the division by it.
@@ -56,6 +57,7 @@ class QuantizedConvolution(Parts):
     def build(self, input_shape):
         if not self.convolution.built:
             self.convolution.build(input_shape)
+        protect(self)
         if self.norm is not None and not self.norm.built:
             self.norm.build(self.convolution.compute_output_shape(input_shape))
         if self.output_range is not None and not self.output_range.built:

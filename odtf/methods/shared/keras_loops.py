@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from odtf.layers.strided_pointwise import protect
 from odtf.methods.shared.players import Update
 from odtf.methods.shared.running import Running
 
@@ -56,6 +57,7 @@ class KerasLoops:
         if jit_compile and not tf.config.list_physical_devices("GPU") + tf.config.list_physical_devices("TPU"):
             raise ValueError("On a CPU XLA makes cheap convolutions many times slower. Received: jit_compile=True.")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        protect(self)
         self.weight_decay = float(weight_decay)
         self.steps_per_epoch = self.told_steps_per_epoch = steps_per_epoch
         players = self.players()

@@ -14,8 +14,9 @@ def read(workdir):
 
     Of a run without a log, none.
     """
+    path = pathlib.Path(workdir) / FILE
     try:
-        lines = (pathlib.Path(workdir) / FILE).read_text("utf-8", "replace").splitlines()
+        lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
     except OSError:
         return []
     return [row for row in map(_parsed, lines) if row is not None]

@@ -1,6 +1,7 @@
 """log.jsonl as it is read: what is no whole line of it is passed over, and whoever draws it meets none."""
 
 import json
+import os
 import types
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from odtf import log_lines
 from odtf.compare import learning_curves
 from odtf.page import training_log
+from tests.data.test_strange_files import in_seconds
 
 ROWS = [
     {"step": 5, "kind": "train", "loss": 2.0, "peer_0/top1": float("nan")},
@@ -35,6 +37,12 @@ def test_what_is_no_line_is_passed_over(line, tmp_path):
     assert [row["step"] for row in log_lines.read(tmp_path)] == [5, 10]
     (curves, _) = drawn(tmp_path)
     assert [point["mean"] for point in curves["student"]] == [0.75]
+
+
+def test_a_pipe_is_no_log(tmp_path):
+    os.mkfifo(tmp_path / "log.jsonl")
+    with in_seconds(10):
+        assert log_lines.read(tmp_path) == []
 
 
 def test_no_flipped_bit_is_a_traceback(tmp_path):

@@ -53,6 +53,8 @@ def read(path, form, remedy, *, key=DIGEST, required=False):
     """
     path = pathlib.Path(path)
     try:
+        if path.exists() and not path.is_file():  # To read a pipe is to wait.
+            raise ValueError("no regular file")
         record = parsed(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise

@@ -484,6 +484,10 @@ STRANGER = [
     other("odtf-evaluate", "dies of it", "SIGSEGV from .*deadly", "$stranger/deadly.tflite", "--data=digits"),
     other("odtf-evaluate", "must be able to run", "lacks data", "$stranger/lacking.tflite", "--data=digits"),
     evaluate("in the range", "1000", "--data=digits", "--threads=1000"),
+    other("odtf-predict", "dies of it", "SIGSEGV", "$stranger/deadly.tflite", "--images=$good"),
+    other("odtf-predict", "in the range", "100000", "$config", "--images=$good", "--threads=100000"),
+    other("odtf-store", REFUSED, "Lambda of keras.layers", *STORED, f"--teacher={LAMBDA}"),
+    other("odtf-store", "adds --allow_code", "saved", *STORED, f"--teacher={json.dumps(SAVED)}"),
 ]
 
 CASES = [

@@ -200,9 +200,13 @@ def test_there_are_many_cases_and_each_is_another():
         ("train.py", "train", ("--wrokdir=x",), "Did you mean: workdir"),
         ("train.py", "train", ('--config=$config:{"optimizer.name": "rmsprop"}', "--workdir=$new"), "one of sgd, adam"),
         ("export.py", "export", ("--workdir=/nowhere",), "holds no finished run"),
+        # Known when TensorFlow has been imported: its greetings stand before no line, where nobody has set its log.
+        ("train.py", "train", ('--config=$config:{"network.name": "resnet9"}', "--workdir=$new"), "Unknown network"),
+        ("evaluate.py", "evaluate", ("$config", "--data=digits"), "A TFLite file is needed"),
     ],
 )
-def test_a_process_of_its_own_answers_alike(program, module, flags, wanted, ground, tmp_path):
+def test_a_process_of_its_own_answers_alike(program, module, flags, wanted, ground, tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
     flags = [string.Template(flag).substitute(config=ground / "config.py", new=tmp_path / "new") for flag in flags]
     status, out, err = processes.run(*flags, program=module)
     assert wanted in the_line(status, err, program)

@@ -1,11 +1,13 @@
 """Records with a digest: what is written is read, and what is damaged is noticed."""
 
 import json
+import os
 
 import pytest
 
 from odtf import sealed
 from odtf.errors import UserError
+from tests.data.test_strange_files import in_seconds
 
 FORM = {"student": {"name": str, "step": int}, "peers": [{"name": str}], "seconds": float}
 RECORD = {"student": {"name": "peer_1", "step": 12}, "peers": [{"name": "peer_1"}], "seconds": 1.5, "note": None}
@@ -72,6 +74,16 @@ def test_what_is_no_such_record_is_one_line(text, message, tmp_path):
     path.write_text(text)
     with pytest.raises(UserError, match=rf"record\.json is damaged: {message}.*; a copy would be right\..*Received: "):
         read(path)
+
+
+def test_what_would_be_waited_for_is_damaged(tmp_path):
+    """A workdir may be anybody's."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "folder").mkdir()
+    for name, reason in (("pipe", "no regular file"), ("loop", "Too many levels"), ("folder", "no regular file")):
+        with in_seconds(10), pytest.raises(sealed.Damaged, match=f"{name} is damaged: .*{reason}"):
+            read(tmp_path / name)
 
 
 def test_a_value_may_be_none_where_the_form_says_so():

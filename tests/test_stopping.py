@@ -60,6 +60,16 @@ def test_other_work_ends_at_once_and_sweeps_what_is_open(number, name, status, t
     assert signalled(tmp_path, "work", number) == (status, "", line)
 
 
+@pytest.mark.parametrize(("error", "status"), [("KeyboardInterrupt", -signal.SIGINT), ("ValueError", 1)])
+def test_ctrl_c_while_a_command_is_imported_is_a_line_too(error, status):
+    """Any other error of an import keeps its traceback."""
+    code = f"import sys; sys.argv[0] = '/usr/bin/odtf-work'; import odtf.commands; raise {error}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=processes.ROOT, capture_output=True, text=True, check=False)
+    line = "odtf-work: stopped by Ctrl-C; the same command does what is left to do\n"
+    assert done.returncode == status
+    assert done.stderr == line if status < 0 else "Traceback" in done.stderr
+
+
 @pytest.fixture
 def at_a_terminal():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -38,9 +38,10 @@ def _main(argv):
     if _JSON.value is not None:
         path = pathlib.Path(_OUT.value or pathlib.Path(_JSON.value).with_suffix(".html"))
         files.check_file(path, "out")
+        from odtf.compare import comparison_record
         from odtf.page import comparison_page
 
-        print(comparison_page.write(comparison_page.read(_JSON.value), path))
+        print(comparison_page.write(comparison_record.read(_JSON.value), path))
         return
     workdir = cli.required(_WORKDIR)
     from odtf.runs import Run

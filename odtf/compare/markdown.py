@@ -4,11 +4,11 @@ import pathlib
 import statistics
 
 from odtf import pictures
-from odtf.compare import gains_plot, images_plot, learning_curves, ratios, side_by_side
+from odtf.compare import comparison_record, gains_plot, images_plot, learning_curves, ratios, side_by_side
 from odtf.compare.cells import each, in_markdown, interval, mean_and_std, range_of
 from odtf.compare.plan import EQUAL
 from odtf.compare.spreads import spread_of
-from odtf.files import is_plain, make_directory, write_json, write_text
+from odtf.files import is_plain, make_directory, write_text
 
 _COLUMNS = ("alone", "student", "gain")
 _HEADING = (
@@ -36,10 +36,10 @@ def write(result, path, ratio_to=(), at_end=False):
     extra = [in_markdown(*ratios.table(result, name, at_end)) for name in ratio_to]
     markdown = "\n".join([to_markdown(result), *extra])
     if not is_plain(path):
-        write_json(path, result)
+        comparison_record.write(result, path)
         return f"\n{markdown}\n{path}"
     make_directory(path.parent)
-    write_json(path, result)
+    comparison_record.write(result, path)
     write_text(path.with_suffix(".md"), markdown)
     plots = {".png": gains_plot.draw, ".curves.png": learning_curves.draw, ".images.png": images_plot.draw}
     drawn = [text for suffix, draw in plots.items() for text in pictures.save(path.with_suffix(suffix), draw, result)]

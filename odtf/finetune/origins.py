@@ -3,13 +3,17 @@
 import functools
 import pathlib
 
-from odtf import export, files, runs
+from odtf import export, runs, sealed
 from odtf.errors import UserError
 from odtf.export.foreign_model import digest_of
 from odtf.finetune.teacher import make_teacher
 from odtf.models.graph import graph_of
 from odtf.training import config as config_lib
 from odtf.training.report import task_row
+
+# What of finetuned.json is read again.
+_FILE = {"path": str, "sha256": str}
+_ROWS = {"finetuned": [{"model": str, "file": _FILE, "post_training": _FILE}]}
 
 
 def figure_names(task):
@@ -136,7 +140,7 @@ class AnyModel:
         """Writes the row of a fine-tuning to finetuned.json, in place of the one whose file has the same path."""
         row["model"] = self._digest
         others = [old for old in self._all_rows() if old["file"]["path"] != row["file"]["path"]]
-        text = files.json_text({"task": task_row(self.task), "finetuned": [*others, row]})
+        text = sealed.text({"task": task_row(self.task), "finetuned": [*others, row]})
         atomic.add(self.folder, {self._path.name: text.encode()})
 
     @property
@@ -145,14 +149,9 @@ class AnyModel:
 
     def _all_rows(self):
         try:
-            rows = files.parsed(self._path.read_text("utf-8"))["finetuned"]
-            return [row for row in rows if row["model"] and row["file"]["path"] and row["post_training"]["path"]]
+            return sealed.read(self._path, _ROWS, "without it, fine-tunings begin it anew")["finetuned"]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{self._path} is damaged; without it, fine-tunings begin it anew. Received: {error}."
-            ) from error
 
 
 def read_any_model(model, data, output, task, *, labels, pixels, data_dir, **options):

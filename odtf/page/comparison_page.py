@@ -1,63 +1,19 @@
 """The page of a comparison."""
 
-import json
-import pathlib
-
-from odtf import sealed
 from odtf.compare import gains_plot, images_plot, learning_curves, markdown
-from odtf.errors import UserError
 from odtf.page import html
 from odtf.sections import Figure, Note, Section, Table
 from odtf.training.report import shown
 
 # Of a figure whose words can be read on a phone.
 _INCHES = 5.0
-_SUMMARY = {"mean": float, "std": float, "least": float, "greatest": float}
-_GAIN = {**_SUMMARY, "interval": object}
-_FORM = {
-    "seeds": list,
-    "equal": str,
-    "metric": {"name": str, "title": str, "better": str, "share": bool},
-    "rows": [
-        {
-            **{"label": str, "method": str, "peer": object, "images": object, "train_images": object},
-            **{"network": object, "batch_size": int, "learning_rate": float, "compression": object},
-            "pairs": [{"seed": int, "student": {"name": str}}],
-            "curves": {"student": list, "alone": list},
-            **{f"{split}_{who}": _SUMMARY for split in ("val", "test") for who in ("student", "alone", "typical")},
-            **{f"{split}_{gain}": _GAIN for split in ("val", "test") for gain in ("gain", "typical_gain")},
-            **{"relative_gain": object, "seconds": {"run": float, "alone": float, "ratio": float}},
-        }
-    ],
-}
-
-
-def read(path):
-    """Reads the JSON of a comparison.
-
-    Args:
-        path: what `odtf-compare --json` named.
-
-    Returns:
-        dict, what `odtf.compare.pairing.run` returned.
-
-    Raises:
-        UserError: if it cannot be read, or is none.
-    """
-    try:
-        result = json.loads(pathlib.Path(path).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"--json must be what odtf-compare wrote. Received: {path} ({error}).") from error
-    if (wrong := sealed.misfit(result, _FORM)) is not None:
-        raise UserError(f"--json must be what odtf-compare wrote: {wrong}. Received: {path}.")
-    return result
 
 
 def write(result, path):
     """Writes the page of a comparison.
 
     Args:
-        result: dict, what `read` returned.
+        result: dict, what `odtf.compare.comparison_record.read` returned.
         path: of the file.
 
     Returns:

@@ -306,7 +306,7 @@ def _read(path):
     if not pathlib.Path(path).exists():
         raise UserError(f"Weights must be at {path}: has the training of this workdir ended? Received: no such file.")
     try:
-        if not zipfile.is_zipfile(path):
+        if not pathlib.Path(path).is_file() or not zipfile.is_zipfile(path):  # To read a pipe would be to wait.
             raise ValueError("it is no archive")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

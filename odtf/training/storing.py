@@ -18,7 +18,7 @@ from odtf import sealed as sealed_lib
 from odtf.data import splits, stored_answers, views
 from odtf.data.answer_arrays import AnswerArrays
 from odtf.errors import UserError
-from odtf.files import disk_errors, make_directory, synced, write_bytes, write_json
+from odtf.files import disk_errors, make_directory, synced, write_bytes
 from odtf.methods.shared.frozen_teacher import with_answer
 from odtf.training import cohorts, config_data
 
@@ -180,7 +180,7 @@ class _Work:
                 file.seek(start_of + done * block[0].nbytes)
                 synced(file, block.tobytes())
                 done = end
-                write_json(self._directory / _PROGRESS, {"record": record, "done": done})
+                sealed_lib.write(self._directory / _PROGRESS, {"record": record, "done": done})
                 if time.monotonic() - told > _TOLD:
                     told = time.monotonic()
                     left = (told - started) / (done - first) * (count - done)
@@ -188,12 +188,16 @@ class _Work:
                 requests.heed(f"stopped at {done:,} of {count:,} images; the same command goes on from there")
 
     def _progress(self, record):
+        """Returns how many images are done; 0 where nothing was begun, or other answers, or where that is damaged."""
         try:
-            found = json.loads((self._directory / _PROGRESS).read_text("utf-8"))
-            whole = found["record"] == record and (self._directory / "logits.npy").exists()
-            return int(found["done"]) if whole else 0
-        except (OSError, ValueError, KeyError, TypeError):
+            path, form = self._directory / _PROGRESS, {"record": dict, "done": int}
+            found = sealed_lib.read(path, form, "all answers are computed anew")
+        except OSError:
             return 0
+        except sealed_lib.Damaged as damaged:
+            self._log(f"warning: {damaged}")
+            return 0
+        return found["done"] if found["record"] == record and (self._directory / "logits.npy").exists() else 0
 
     def _block(self, start, end, shape, sources):
         """Returns the answers to all views of some images, float16 `[end - start, views, ...]`."""

@@ -62,6 +62,10 @@ def test_the_command_makes_a_verified_file_and_goes_on_where_it_stood(zygote, fo
     assert len(json.loads((output / "finetuned.json").read_text())["finetuned"]) == 2
     with pytest.raises(UserError, match=r"with other flags; .*digest"):
         finetune_model(folder / "bare.keras", "digits", output, Settings("qat", epochs=1), **SAID)
+    path = output / "finetuned.json"
+    path.write_text(path.read_text().replace('"mode": "qat"', '"mode": "qau"'))  # Rows are read again.
+    with pytest.raises(UserError, match=r"finetuned\.json is damaged: .*; without it, fine-tunings begin it anew"):
+        finetune_model(folder / "scaled.keras", "digits", output, Settings("qat", epochs=1), labels=ORDER)
 
 
 def test_zeros_stay_in_the_file(folder, tmp_path):

@@ -2,10 +2,7 @@
 
 import json
 
-import pytest
-
-from odtf.compare import pairing
-from odtf.errors import UserError
+from odtf.compare import comparison_record, pairing
 from odtf.page import comparison_page
 from tests.page.test_run_page import text_of
 
@@ -41,7 +38,7 @@ def written(tmp_path, rows):
 
 def test_gains_values_and_budgets_are_there(tmp_path):
     path = written(tmp_path, [row("a.py", "OnlineEnsemble", (0.02, 0.04)), row("b.py", "Codistillation", (-0.01, 0))])
-    said = comparison_page.write(comparison_page.read(path), tmp_path / "compare.html")
+    said = comparison_page.write(comparison_record.read(path), tmp_path / "compare.html")
     assert said == str(tmp_path / "compare.html")
     page = (tmp_path / "compare.html").read_text()
     text = text_of(page)
@@ -65,16 +62,9 @@ def test_what_not_every_comparison_has(tmp_path):
     rows = [row("a.py images=1000", "OnlineEnsemble", (0.02, 0.04), **about)]
     rows += [row("a.py images=5000", "OnlineEnsemble", (0.01, 0.02), **{**about, "images": 5000})]
     rows += [row("b.py images=1000", "Codistillation", (0.01, 0.01), **about)]
-    comparison_page.write(comparison_page.read(written(tmp_path, rows)), tmp_path / "compare.html")
+    comparison_page.write(comparison_record.read(written(tmp_path, rows)), tmp_path / "compare.html")
     page = (tmp_path / "compare.html").read_text()
     text = text_of(page)
     for part in ("Learning curves", "The gain against the number of images", "1,000", "One student side by side"):
         assert part in text, part
     assert page.count("<svg") == 3  # Gains, by images, curves.
-
-
-def test_a_comparison_of_an_older_form_is_refused(tmp_path):
-    older = row("a.py", "OnlineEnsemble", (0.02, 0.04))
-    del older["curves"]
-    with pytest.raises(UserError, match=r"must be what odtf-compare wrote: rows\[0\] must have the keys .*curves"):
-        comparison_page.read(written(tmp_path, [older]))

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import pathlib
 import shutil
 import zipfile
@@ -89,7 +90,7 @@ def test_nothing_to_restore(tmp_path):
     "damage",
     [
         *("truncated", "flipped", "no index", "no progress", "half progress"),
-        *("another peer", "no such peer", "chosen gone", "chosen flipped", "chosen of another step"),
+        *("another peer", "no such peer", "chosen gone", "chosen flipped", "chosen of another step", "chosen a pipe"),
     ],
 )
 def test_damaged_newest_falls_back_with_a_warning(run, damage):
@@ -113,6 +114,9 @@ def test_damaged_newest_falls_back_with_a_warning(run, damage):
         (newest / "progress.json").write_text(json.dumps(progress))
     elif damage == "chosen gone":
         (workdir / "chosen" / "step-3.npz").unlink()
+    elif damage == "chosen a pipe":
+        (workdir / "chosen" / "step-3.npz").unlink()
+        os.mkfifo(workdir / "chosen" / "step-3.npz")
     elif damage == "chosen flipped":
         flip_largest(workdir / "chosen" / "step-3.npz")
     elif damage == "chosen of another step":

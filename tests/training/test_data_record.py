@@ -128,6 +128,10 @@ def test_training_goes_on_with_the_same_images_alone(run):
     with pytest.raises(UserError, match=wanted):
         PeerOfRun(workdir).dataset  # noqa: B018 (a property)
     assert files_of(workdir) == before
+    (workdir / "report.json").unlink()  # As of a run that was stopped.
+    with pytest.raises(UserError, match=wanted):
+        train(photos, workdir)
+    assert not (workdir / "report.json").exists()
 
 
 def test_an_image_of_another_name_or_size_is_another_image(run):

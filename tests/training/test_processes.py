@@ -99,6 +99,8 @@ def start_workers(zygote, workdir):
 def test_two_workers_are_one_also_after_one_is_lost(one_device, zygote, tmp_path):
     workers = start_workers(zygote, tmp_path)
     processes.wait_for(tmp_path / "checkpoints" / "step-3", workers[0], seconds=200)
+    owner = json.loads((tmp_path / ".lock-owner.json").read_text())
+    assert owner["process"] == workers[0].pid, "the chief alone holds the workdir"
     processes.kill(workers[1])
     _, err = workers[0].communicate(timeout=60)
     assert workers[0].returncode == 2, err

@@ -23,61 +23,80 @@ from tests.training.test_experiment import log_of, small, train
 
 HERE = "training/test_settings.py"
 REFUSED = f"{HERE}::test_what_a_run_does_not_take_is_refused_with_what_to_use"
+ARRIVES = "training/test_settings_arrive.py"
+DATA_ARRIVE = f"{ARRIVES}::test_all_that_is_said_of_data_arrives_where_they_are_read"
+AUGMENT_ARRIVES = f"{ARRIVES}::test_the_augmentation_is_that_of_the_config"
+RECIPES_ARRIVE = f"{ARRIVES}::test_recipes_are_those_of_the_config"
+NORMS_ARRIVE = "training/test_recipes.py::test_norms_are_those_of_the_config"
+START_ARRIVES = f"{ARRIVES}::test_a_start_waits_and_learns_as_the_config_says"
+RATE_ARRIVES = f"{ARRIVES}::test_optimizer_rate_decay_and_depth_are_those_of_the_config"
 
-# Key -> the test that shows what it does; below tests/.
+# Key -> the test that shows what it does; where that takes no config, another one that it arrives there; below tests/.
 SETTINGS = {
     "seed": "training/test_experiment.py::test_another_seed_gives_another_network",
     "deterministic": f"{HERE}::test_determinism_and_precision_are_set_for_all_that_is_built",
     "batch_size": f"{HERE}::test_a_batch_has_as_many_images_and_views_as_the_config_says",
     "epochs": "training/test_experiment.py::test_log_has_every_term_and_every_peer",
-    "weight_decay": "methods/test_conformance.py::test_weight_decay_is_coupled_on_every_variable",
+    "weight_decay": ("methods/test_conformance.py::test_weight_decay_is_coupled_on_every_variable", RATE_ARRIVES),
     "precision": f"{HERE}::test_determinism_and_precision_are_set_for_all_that_is_built",
     "jit": f"{HERE}::test_compiled_as_the_config_says",  # Refused on a CPU: bad_input_cases.py.
     "sync_batch_norm": f"{HERE}::test_statistics_are_of_all_replicas_where_the_config_says_so",
     "log_every_steps": f"{HERE}::test_how_often_a_run_logs_and_saves",
     "code_dir": "own/test_config_folder.py::test_modules_beside_the_config_are_found_and_their_folder_is_recorded",
     "data.name": "data/test_folder.py::test_a_folder_is_split_by_class",
-    "data.data_dir": "data/test_tfds_source.py::test_a_prepared_set",
-    "data.image_size": "data/test_folder.py::test_other_sizes_are_resized",
-    "data.resize": "data/test_framing.py::test_folders_and_tfds_sets_do_it",
-    "data.channels": "data/test_framing.py::test_grey_images_are_those_of_pillow",
-    "data.stratify": "data/test_balanced.py::test_splits_of_a_tfds_set_are_stratified_on_request",
-    "data.balanced": "data/test_balanced.py::test_classes_are_drawn_equally_often",
+    "data.data_dir": ("data/test_tfds_source.py::test_a_prepared_set", DATA_ARRIVE),
+    "data.image_size": ("data/test_folder.py::test_other_sizes_are_resized", DATA_ARRIVE),
+    "data.resize": ("data/test_framing.py::test_folders_and_tfds_sets_do_it", DATA_ARRIVE),
+    "data.channels": ("data/test_framing.py::test_grey_images_are_those_of_pillow", DATA_ARRIVE),
+    "data.stratify": ("data/test_balanced.py::test_splits_of_a_tfds_set_are_stratified_on_request", DATA_ARRIVE),
+    "data.balanced": (
+        "data/test_balanced.py::test_classes_are_drawn_equally_often",
+        f"{ARRIVES}::test_classes_are_balanced_where_the_config_says_so",
+    ),
     "data.validation_fraction": f"{HERE}::test_splits_and_pixels_are_those_of_the_config",
-    "data.memory_budget_mb": "data/test_loading.py::test_streaming_changes_nothing",
+    "data.memory_budget_mb": ("data/test_loading.py::test_streaming_changes_nothing", DATA_ARRIVE),
     "data.max_train_examples": f"{HERE}::test_splits_and_pixels_are_those_of_the_config",
     "data.skip_corrupt": "test_bad_input.py::test_a_corrupt_image_is_skipped_on_request",
     "data.mean": f"{HERE}::test_splits_and_pixels_are_those_of_the_config",
     "data.std": f"{HERE}::test_splits_and_pixels_are_those_of_the_config",
     "data.num_views": f"{HERE}::test_a_batch_has_as_many_images_and_views_as_the_config_says",
-    "data.domains": "data/test_domains.py::test_domains_join_in_their_epochs_alone",
-    "data.augment.pad": "data/test_augment.py::test_equals_the_oracle",
-    "data.augment.pad_mode": "data/test_augment.py::test_equals_the_oracle",
-    "data.augment.flip": "data/test_augment.py::test_equals_the_oracle",
-    "data.augment.cutout": "data/test_augment.py::test_equals_the_oracle",
-    "task.name": "tasks/test_finding.py::test_a_task_is_found_by_its_name",
+    "data.domains": ("data/test_domains.py::test_domains_join_in_their_epochs_alone", DATA_ARRIVE),
+    "data.augment.pad": ("data/test_augment.py::test_equals_the_oracle", AUGMENT_ARRIVES),
+    "data.augment.pad_mode": ("data/test_augment.py::test_equals_the_oracle", AUGMENT_ARRIVES),
+    "data.augment.flip": ("data/test_augment.py::test_equals_the_oracle", AUGMENT_ARRIVES),
+    "data.augment.cutout": ("data/test_augment.py::test_equals_the_oracle", AUGMENT_ARRIVES),
+    "task.name": "own/test_examples.py::test_a_task_of_ones_own_from_config_to_evaluated_file",
     "network.name": "test_runs.py::test_every_peer_says_what_it_was_built_from",
-    "network.depth": "models/test_counts.py::test_published_counts_of_deeper_networks",
+    "network.depth": ("models/test_counts.py::test_published_counts_of_deeper_networks", RATE_ARRIVES),
     "method.name": "training/test_phases.py::test_a_run_that_stops_between_two_phases_goes_on_bit_by_bit",
-    "average.name": "methods/shared/test_averaging.py::test_lookahead_goes_on_from_the_average",
-    "average.decay": "methods/shared/test_averaging.py::test_an_average_beside_the_weights",
-    "average.every_steps": "methods/shared/test_averaging.py::test_an_average_beside_the_weights",
-    "average.power": "methods/shared/test_averaging.py::test_an_average_beside_the_weights",
-    "average.norm_batches": "methods/shared/test_averaging.py::test_statistics_are_of_the_batches_and_all_is_restored",
-    "recipe.norm_bias_rate": "methods/shared/test_own_rates.py::test_steps_are_those_of_the_formula",
-    "recipe.norm_decay": "methods/shared/test_own_rates.py::test_steps_are_those_of_the_formula",
+    "average.name": ("methods/shared/test_averaging.py::test_lookahead_goes_on_from_the_average", RECIPES_ARRIVE),
+    "average.decay": ("methods/shared/test_averaging.py::test_an_average_beside_the_weights", RECIPES_ARRIVE),
+    "average.every_steps": ("methods/shared/test_averaging.py::test_an_average_beside_the_weights", RECIPES_ARRIVE),
+    "average.power": ("methods/shared/test_averaging.py::test_an_average_beside_the_weights", RECIPES_ARRIVE),
+    "average.norm_batches": (
+        "methods/shared/test_averaging.py::test_statistics_are_of_the_batches_and_all_is_restored",
+        RECIPES_ARRIVE,
+    ),
+    "recipe.norm_bias_rate": ("methods/shared/test_own_rates.py::test_steps_are_those_of_the_formula", NORMS_ARRIVE),
+    "recipe.norm_decay": ("methods/shared/test_own_rates.py::test_steps_are_those_of_the_formula", NORMS_ARRIVE),
     "recipe.whitened_stem": "training/test_recipes.py::test_stems_begin_as_what_whitens",
-    "recipe.sizes": "methods/shared/test_resizing.py::test_a_cohort_trains_on_both_sizes_and_answers_at_its_own",
+    "recipe.sizes": (
+        "methods/shared/test_resizing.py::test_a_cohort_trains_on_both_sizes_and_answers_at_its_own",
+        RECIPES_ARRIVE,
+    ),
     "init.frozen_epochs": "training/test_starts.py::test_a_waiting_body_is_that_of_the_start",
-    "init.body_rate": "methods/shared/test_warm_start.py::test_a_rate_of_the_body_is_a_factor_on_its_steps",
-    "optimizer.name": f"{HERE}::test_adam_is_that_of_its_paper",
+    "init.body_rate": (
+        "methods/shared/test_warm_start.py::test_a_rate_of_the_body_is_a_factor_on_its_steps",
+        START_ARRIVES,
+    ),
+    "optimizer.name": (f"{HERE}::test_adam_is_that_of_its_paper", RATE_ARRIVES),
     "optimizer.momentum": "training/test_schedules.py::test_sgd_is_pytorchs_at_a_constant_rate",
     "optimizer.nesterov": "training/test_schedules.py::test_sgd_is_pytorchs_at_a_constant_rate",
-    "optimizer.beta_1": f"{HERE}::test_adam_is_that_of_its_paper",
-    "optimizer.beta_2": f"{HERE}::test_adam_is_that_of_its_paper",
-    "optimizer.epsilon": f"{HERE}::test_adam_is_that_of_its_paper",
-    "optimizer.amsgrad": f"{HERE}::test_adam_is_that_of_its_paper",
-    "optimizer.clipnorm": f"{HERE}::test_gradients_are_clipped",
+    "optimizer.beta_1": (f"{HERE}::test_adam_is_that_of_its_paper", RATE_ARRIVES),
+    "optimizer.beta_2": (f"{HERE}::test_adam_is_that_of_its_paper", RATE_ARRIVES),
+    "optimizer.epsilon": (f"{HERE}::test_adam_is_that_of_its_paper", RATE_ARRIVES),
+    "optimizer.amsgrad": (f"{HERE}::test_adam_is_that_of_its_paper", RATE_ARRIVES),
+    "optimizer.clipnorm": (f"{HERE}::test_gradients_are_clipped", RATE_ARRIVES),
     "optimizer.clipvalue": f"{HERE}::test_gradients_are_clipped",
     "optimizer.global_clipnorm": f"{HERE}::test_gradients_are_clipped",
     "optimizer.use_ema": REFUSED,
@@ -85,13 +104,13 @@ SETTINGS = {
     "optimizer.ema_overwrite_frequency": REFUSED,
     "optimizer.loss_scale_factor": REFUSED,
     "optimizer.gradient_accumulation_steps": REFUSED,
-    "schedule.name": "training/test_schedules.py::test_cosine",
-    "schedule.learning_rate": "training/test_schedules.py::test_cosine",
-    "schedule.warmup_epochs": "training/test_schedules.py::test_warm_up_is_linear_and_then_gives_way",
+    "schedule.name": ("training/test_schedules.py::test_cosine", RATE_ARRIVES),
+    "schedule.learning_rate": ("training/test_schedules.py::test_cosine", RATE_ARRIVES),
+    "schedule.warmup_epochs": ("training/test_schedules.py::test_warm_up_is_linear_and_then_gives_way", RATE_ARRIVES),
     "schedule.milestones": "training/test_schedules.py::test_piecewise_drops_at_the_first_step_of_the_epoch",
     "schedule.factor": f"{HERE}::test_a_rate_falls_by_the_factor",
-    "schedule.final_fraction": "training/test_schedules.py::test_cosine",
-    "schedule.restarts": "training/test_schedules.py::test_restarts_begin_everything_anew",
+    "schedule.final_fraction": ("training/test_schedules.py::test_cosine", RATE_ARRIVES),
+    "schedule.restarts": ("training/test_schedules.py::test_restarts_begin_everything_anew", RATE_ARRIVES),
     "quantization.aware": "quantization/test_training.py::test_the_student_is_chosen_among_quantised_epochs",
     "quantization.delay_epochs": f"{HERE}::test_training_for_int8_is_that_of_the_config",
     "quantization.freeze_batch_norm_epochs": f"{HERE}::test_training_for_int8_is_that_of_the_config",
@@ -106,6 +125,10 @@ SETTINGS = {
     "export.quantization": f"{HERE}::test_exports_are_made_as_the_config_says",
     "export.calibration_examples": f"{HERE}::test_exports_are_made_as_the_config_says",
 }
+
+
+def _tests_of(row):
+    return row if isinstance(row, tuple) else (row,)
 
 
 def test_every_key_has_a_row():
@@ -123,7 +146,7 @@ def test_every_key_has_a_bound():
     assert bounds.OF_OPTIMIZER.keys() | bounds.REFUSED_OF_OPTIMIZER.keys() == arguments
 
 
-@pytest.mark.parametrize("test", sorted(set(SETTINGS.values())))
+@pytest.mark.parametrize("test", sorted({test for row in SETTINGS.values() for test in _tests_of(row)}))
 def test_the_test_of_a_row_is_there(test):
     path, _, name = test.partition("::")
     assert f"\ndef {name}(" in (pathlib.Path(__file__).parents[1] / path).read_text("utf-8")

@@ -167,6 +167,22 @@ def test_what_was_stopped_goes_on(stored, teachers, tmp_path, monkeypatch):
     assert len(calls) == -(-found.record["images"] // 10)  # It is there: nothing was computed.
 
 
+def test_a_damaged_record_of_what_is_done_begins_anew(stored, teachers, tmp_path, monkeypatch):
+    """A larger number in it would leave images without answers, of which nobody would hear."""
+    monkeypatch.setattr(splits, "chunk", lambda most, shape: 10)
+    stop_at(2, monkeypatch)
+    with pytest.raises(stopping.Stopped, match="stopped at 20 of "):
+        store(list(teachers)[:1], tmp_path)
+    path = tmp_path / "progress.json"
+    path.write_text(path.read_text().replace('"done": 20', '"done": 90'))
+    lines = []
+    options = {"number": 0, "log": lines.append}
+    found = storing.store(config_of(), tmp_path, list(teachers)[:1], load, runs.teacher_digest, **options)
+    assert "progress.json is damaged" in lines[0] and "all answers are computed anew" in lines[0]
+    logits, whole = (np.load(each.directory / "logits.npy") for each in (found, stored))
+    np.testing.assert_allclose(logits.astype("float32"), whole.astype("float32"), rtol=2**-9, atol=1e-4)
+
+
 # Another framework --------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """log.jsonl of a run as it is read: also while the run goes on, and after a kill that cut a line in two."""
 
 import json
-import pathlib
+
+from odtf import paths
 
 FILE = "log.jsonl"
 # "train" is of means since the line before, "validation" exact.
@@ -11,7 +12,7 @@ KINDS = ("train", "validation")
 def read(workdir):
     """Returns the lines that are whole, each a dict with "step", "kind" and values; of a run without a log, none."""
     try:
-        lines = (pathlib.Path(workdir) / FILE).read_text("utf-8", "replace").splitlines()
+        lines = (paths.at(workdir) / FILE).read_text("utf-8", "replace").splitlines()
     except OSError:
         return []
     return [row for row in map(_parsed, lines) if row is not None]

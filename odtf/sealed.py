@@ -5,9 +5,9 @@ A record that was made before there were digests has none; of it the form alone 
 
 import hashlib
 import json
-import pathlib
 import types
 
+from odtf import paths
 from odtf.errors import UserError
 from odtf.files import json_text, parsed, write_text
 
@@ -51,7 +51,7 @@ def read(path, form, remedy, *, key=DIGEST, required=False):
         FileNotFoundError: if there is none.
         Damaged: if it cannot be read, is of another form, or is not what its digest says.
     """
-    path = pathlib.Path(path)
+    path = paths.at(path)
     try:
         record = parsed(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):

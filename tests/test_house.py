@@ -16,25 +16,27 @@ import odtf
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
-LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
+LEAVES = {"errors", "paths", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
 LEAVES |= {"atomic_files", "workdir_lock", "launches", "pixel_scales", "digests", "log_lines"}
 LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
-    "files": {"errors"},
-    "workdir_lock": {"errors", "files"},
-    "atomic_files": {"errors", "files"},
+    "store_path": {"errors", "quiet"},
+    "paths": {"errors", "store_path"},
+    "files": {"errors", "paths"},
+    "workdir_lock": {"errors", "paths", "files"},
+    "atomic_files": {"paths", "files"},
     "quiet": {"errors"},
-    "sealed": {"errors", "files"},
+    "sealed": {"errors", "paths", "files"},
     "names": {"errors"},
     "own_code": {"errors", "names"},
     "pictures": {"files"},
     "tables": set(),
     "pixel_scales": set(),
-    "digests": set(),
-    "log_lines": set(),
+    "digests": {"paths"},
+    "log_lines": {"paths"},
     "sections": set(),
-    "launches": {"sealed"},
+    "launches": {"paths", "sealed"},
     "lifetimes": set(),
     "isolated": set(),
     "stopping": set(),
@@ -44,7 +46,7 @@ MAY_IMPORT = {
     "losses": set(),
     "metrics": set(),
     "layers": set(),
-    "models": {"errors", "names", "own_code", "lifetimes", "pixel_scales", "digests", "zoo", "layers"},
+    "models": {"errors", "paths", "names", "own_code", "lifetimes", "pixel_scales", "digests", "zoo", "layers"},
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "tflite": LEAVES,
@@ -52,9 +54,9 @@ MAY_IMPORT = {
     "methods": {"errors", "names", "own_code", "tasks", "metrics", "models", "layers", "losses", "quantization"},
     "training": LEAVES
     | {"pictures", "quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
-    "run_records": {"errors", "sealed", "training"},
+    "run_records": {"errors", "paths", "sealed", "training"},
     "runs": LEAVES | {"run_records", "training", "teachers"},
-    "teachers": {"errors", "pixel_scales", "models", "evaluation"},
+    "teachers": {"errors", "paths", "pixel_scales", "models", "evaluation"},
     "export": LEAVES | {"pictures", "tflite", "quantization", "tasks", "metrics", "models", "layers", "data"},
     "run_exports": LEAVES | {"runs", "training", "export", "models", "data"},
     "candidates": LEAVES | {"pictures", "runs", "run_exports", "training", "export", "tflite", "tasks", "models"},

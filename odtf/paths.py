@@ -239,17 +239,17 @@ def check_regular(path):
         raise OSError(None, "no regular file", str(path))
 
 
-def sizes(paths):
-    """Yields the sizes of files, in bytes, in their order; a store is asked for many of them at a time.
+def stats(files):
+    """Yields what is known of files, `st_size` in bytes and `st_mtime_ns`; a store is asked for many at a time.
 
     Args:
-        paths: list of paths.
+        files: list of paths.
 
     Raises:
         OSError: at the first that is not there; its `filename` says which.
     """
-    if not any(map(is_store, paths)):
-        yield from (os.stat(path).st_size for path in paths)
+    if not any(map(is_store, files)):
+        yield from map(os.stat, files)
         return
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        yield from pool.map(lambda path: at(path).stat().st_size, paths)
+        yield from pool.map(lambda path: at(path).stat(), files)

@@ -129,12 +129,14 @@ class StorePath(pathlib.PurePosixPath):
 
     # What is in it --------------------------------------------------------------------------------------------------
 
-    def open(self, mode="r", encoding=None, errors=None):
+    def open(self, mode="r", buffering=-1, encoding=None, errors=None):
         """Opens a file: "r" reads, with `seek`; "w" and "a" write, from front to back; "b" leaves bytes as they are."""
         kind, binary = mode.replace("b", ""), "b" in mode
         if kind not in ("r", "w", "a"):
             raise io.UnsupportedOperation(f"a file of a store is not opened as {mode!r}")
         raw = _Reading(self) if kind == "r" else _Writing(self, kind)
+        if binary and buffering == 0:
+            return raw
         buffered = io.BufferedReader(raw, _BLOCK) if kind == "r" else io.BufferedWriter(raw, _BLOCK)
         return buffered if binary else io.TextIOWrapper(buffered, encoding or "utf-8", errors)
 
@@ -210,8 +212,6 @@ class _Reading(io.RawIOBase):
             self._file = path._gfile.GFile(str(path), "rb")
             self._size = self._file.size()
         self._at = 0  # Where TensorFlow's file is: to seek may cost it what it has read ahead.
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         self._position = 0
 
     def readable(self):

@@ -63,7 +63,7 @@ def write_bytes(path, content):
 
 
 def synced(file, content):
-    """Writes content to an open file; returns when it is on the disk. On a store it is there when the file is closed."""
+    """Writes content to an open file; returns when it is on the disk. On a store it is when the file is closed."""
     file.write(content)
     file.flush()
     with contextlib.suppress(io.UnsupportedOperation):

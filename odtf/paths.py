@@ -166,8 +166,8 @@ def key_of(path):
 def cached(path) -> pathlib.Path:
     """Returns where a file lies on a disk of this machine, for what is mapped into memory.
 
-    A file of a store is copied into the `cache_folder`, once as long as it has its size and time, and each time where the
-    store knows no times; a copy of what it was before goes.
+    A file of a store is copied into the `cache_folder`, once as long as it has its size and time, and each time where
+    the store knows no times; a copy of what it was before goes.
 
     Args:
         path: text or `os.PathLike`; one of this machine is returned as it is.

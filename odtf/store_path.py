@@ -301,8 +301,8 @@ def _file_system(scheme):
     if scheme not in known:
         have = ", ".join(sorted(f"{name}://" for name in known if name not in ("", "file")))
         raise UserError(
-            f"TensorFlow has no file system for {scheme}://: it has {have}, and tensorflow-io brings others where it is "
-            f"installed{reason}."
+            f"TensorFlow has no file system for {scheme}://: it has {have}, and tensorflow-io brings others where it "
+            f"is installed{reason}."
         )
     return tensorflow.io.gfile
 

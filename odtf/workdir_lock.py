@@ -144,7 +144,7 @@ def _lock(path):
 def _release(workdir, lock, made):
     """Lets the lock go; of a command that was refused before it wrote anything, no directory is left."""
     with contextlib.suppress(OSError):
-        if lock is not None or paths.is_store(workdir) and _is_mine(workdir):  # Else the files may be another's.
+        if lock is not None or (paths.is_store(workdir) and _is_mine(workdir)):  # Else the files may be another's.
             (workdir / _OWNER).unlink(missing_ok=True)
             (workdir / _LOCK).unlink(missing_ok=True)
         for path in made:

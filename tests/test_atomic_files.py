@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from odtf import atomic_files, paths
+from odtf import paths
 from odtf.atomic_files import AtomicFiles
 from odtf.errors import UserError
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import sys
 
 import numpy as np
@@ -43,7 +42,7 @@ def predict(file, folder, task, *, names=None, options=None):
     rows = []
     bar = tqdm.tqdm(paths, unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
     for path in bar:
-        row = {"image": os.path.relpath(path, folder)}
+        row = {"image": paths.relative(path, folder)}
         try:
             image = _opened(file, path)
         except UserError as error:

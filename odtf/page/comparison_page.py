@@ -1,9 +1,8 @@
 """The page of a comparison."""
 
 import json
-import pathlib
 
-from odtf import sealed
+from odtf import paths, sealed
 from odtf.compare import gains_plot, images_plot, learning_curves, markdown
 from odtf.errors import UserError
 from odtf.page import html
@@ -45,7 +44,7 @@ def read(path):
         UserError: if it cannot be read, or is none.
     """
     try:
-        result = json.loads(pathlib.Path(path).read_text("utf-8"))
+        result = json.loads(paths.at(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"--json must be what odtf-compare wrote. Received: {path} ({error}).") from error
     if (wrong := sealed.misfit(result, _FORM)) is not None:

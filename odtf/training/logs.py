@@ -12,7 +12,6 @@ from odtf import log_lines, paths
 from odtf.errors import UserError
 from odtf.files import disk_errors, parsed
 
-
 # On a store, where all of a file is sent anew, so many seconds lie between what it is told.
 _SENT = 30.0
 

@@ -21,6 +21,8 @@ from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 
 _BLOCK = 2**20
+# TensorFlow's file system in memory does not cut a file that is opened to be written.
+_APPENDS = ("ram:",)
 # What tensorflow-io brings for TensorFlow's own releases, if it was built for this one.
 _PLUGIN = "tensorflow_io"
 
@@ -151,6 +153,7 @@ class StorePath(pathlib.PurePosixPath):
 
     def write_bytes(self, content):
         """Writes a file."""
+        self._make_room()
         with _told(self), self._gfile.GFile(str(self), "wb") as file:
             file.write(content)
         return len(content)
@@ -158,6 +161,11 @@ class StorePath(pathlib.PurePosixPath):
     def write_text(self, text, encoding="utf-8", errors=None):
         """Writes a file of text."""
         return self.write_bytes(text.encode(encoding, errors or "strict"))
+
+    def _make_room(self):
+        """Removes a file that is to be written anew, where that would go on at its end."""
+        if self.parts[0] in _APPENDS:
+            self.unlink(missing_ok=True)
 
     # Changes --------------------------------------------------------------------------------------------------------
 
@@ -251,7 +259,9 @@ class _Writing(io.RawIOBase):
         super().__init__()
         self._path, self._position, self._file = path, 0, None
         with _told(path):
-            if kind == "a" and path.exists():
+            if kind == "w":
+                path._make_room()
+            elif path.exists():
                 self._position = path.stat().st_size
             self._file = path._gfile.GFile(str(path), f"{kind}b")
             self._file.write(b"")  # TensorFlow opens it now, not with the first byte.

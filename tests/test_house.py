@@ -119,6 +119,30 @@ def test_the_words_of_a_task_stand_in_the_task_alone(path):
     assert found <= MAY_SAY.get(str(place), set())
 
 
+# What opens a path of this machine, whatever it is given, and where that is right: paths that odtf itself has made, its
+# own files, temporary folders, what the user has on this machine alone (configs and code), and what is no file at all.
+OPENS = {"open", "pathlib.Path", "Path", "os.stat", "os.scandir", "os.listdir", "os.makedirs", "os.path.realpath"}
+OPENS |= {"os.path.exists", "os.path.isfile", "os.path.isdir", "os.path.getsize", "os.path.relpath", "os.replace"}
+MAY_OPEN = {
+    *("paths.py", "files.py", "quiet.py", "terminal.py", "names.py", "atomic_files.py", "launches.py"),
+    *("own_code.py", "training/config_file.py", "commands/list.py", "zoo/__init__.py", "zoo/students/__init__.py"),
+    *("tasks/segmentation/__init__.py", "tasks/translation/__init__.py", "tasks/retrieval/__init__.py"),
+    *("tasks/classification/__init__.py", "tasks/study.py", "training/storing.py", "data/decoding.py"),
+    *("export/proofs.py", "candidates/measurement.py", "tflite/micro_program.py", "tflite/micro_interpreter.py"),
+    *("tflite/vela.py", "benchmark/litert_tool.py", "benchmark/reading.py", "benchmark/adb.py"),
+}
+
+
+def test_paths_that_are_given_are_opened_by_the_path_layer():
+    """`odtf.paths.at` knows stores; `pathlib.Path` would take gs:// for a folder of this machine."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        calls = (node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+        if OPENS & {ast.unparse(call) for call in calls}:
+            found.add(path.relative_to(PACKAGE).as_posix())
+    assert found == MAY_OPEN
+
+
 def test_every_module_has_a_name_of_its_own():
     """A command is named after what it does, which a package is too; all others are told apart by name."""
     modules = [p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py") if p.parent.name != "commands"]

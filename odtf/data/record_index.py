@@ -1,9 +1,9 @@
 """Where every record of TFRecord files lies, found once by their headers and kept for the next time.
 
-A record is its length (8 bytes), a checksum of that (4), the bytes, and their checksum (4). To find the records of a set
-is to jump through all of its files, a read for each record: nothing where the system has them in memory, much on a cold
-disk or a network, and on a store as much as reading the whole set. So what was found is kept, beside the files or in
-the cache of this machine where they may not be written to: `.odtf-index-KEY.npz`, with name, size and time of every
+A record is its length (8 bytes), a checksum of that (4), the bytes, and their checksum (4). To find the records of a
+set is to jump through all of its files, a read for each record: nothing where the system has them in memory, much on a
+cold disk or a network, and on a store as much as reading the whole set. So what was found is kept, beside the files or
+in the cache of this machine where they may not be written to: `.odtf-index-KEY.npz`, with name, size and time of every
 file that it is of. One of other files is made anew.
 """
 

@@ -8,6 +8,7 @@ import re
 import tempfile
 
 from odtf import paths
+from odtf.data.tfds_features import check_features
 from odtf.errors import UserError
 
 # The end of the names of record files, all else in a folder is the description.
@@ -36,6 +37,7 @@ def open_builder(folder):
     for path in folder.iterdir():
         if not _RECORDS.search(path.name) and not path.is_dir() and not path.name.startswith("."):
             (copy / path.name).write_bytes(path.read_bytes())
+    check_features(copy)  # What is opened, whatever was on the store a moment before.
     _copies[str(copy)] = folder, kept
     return tensorflow_datasets.builder_from_directory(copy)
 

@@ -6,7 +6,7 @@ import pytest
 from odtf import data, paths
 from odtf.data import record_index
 from odtf.errors import UserError
-from tests.data.conftest import write_images
+from tests.data.conftest import prepare_tfds, write_images
 
 
 def put(folder, store):
@@ -54,6 +54,25 @@ def test_a_set_that_tfds_prepared(store, tmp_path, tiny_tfds):
         data.load("mnist", data_dir=str(store / "tfds"))
     with pytest.raises(UserError, match="The data_dir of a download must be on a disk of this machine"):
         data.download("mnist", str(store / "tfds"))
+
+
+def test_a_set_on_a_store_names_no_code_to_import(store, tiny_tfds):
+    put(paths.at(tiny_tfds), store / "tfds")
+    (described,) = store.glob("tfds/tiny/1.0.0/features.json")
+    own = "tensorflow_datasets.core.features.image_feature.Image"
+    assert own in described.read_text()
+    described.write_text(described.read_text().replace(own, "evil.features.Image"))
+    with pytest.raises(UserError, match=r"code run\. Received: evil\.features\.Image in ram://test_data/tfds/tiny"):
+        data.load("tiny", data_dir=str(store / "tfds"))
+
+
+def test_what_only_a_disk_can_give_is_refused(store, tmp_path):
+    prepare_tfds(tmp_path, file_format="array_record")
+    put(tmp_path / "tiny", store / "tiny")
+    with pytest.raises(
+        UserError, match=r"must be in TFRecord files: .* Received: tiny in array_record, ram://test_data"
+    ):
+        data.load("tiny", data_dir=str(store), memory_budget_mb=0)
 
 
 # The index ----------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """A whole job on a store, in TensorFlow's memory, gives what it gives on a disk, bit by bit."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from odtf import paths, run_exports, runs, stopping, tasks, workflow
 from odtf.evaluation import evaluator, presentation
@@ -27,6 +29,14 @@ def store():
     place.mkdir(parents=True)
     yield place
     place.rmtree()
+
+
+def put_pictures(folder):
+    folder.mkdir()
+    for shade in (0, 1):
+        content = io.BytesIO()
+        Image.fromarray(np.full((8, 8, 3), 200 * shade, np.uint8)).save(content, "png")
+        (folder / f"{shade}.png").write_bytes(content.getvalue())
 
 
 def config_of_job():
@@ -101,6 +111,11 @@ def test_a_job_on_a_store_is_that_on_a_disk_bit_by_bit(store, tmp_path, monkeypa
     assert_same(*([v.numpy() for v in student.variables] for student in students))
     assert file_record.read(on_store / "student.keras") == file_record.read(on_disk / "student.keras") != {}
     assert any("tfevents" in path.name for path in (on_store / "tensorboard").rglob("*"))
+    for place in (tmp_path / "pictures", store / "pictures"):
+        put_pictures(place)
+    file = "export/phone/student_int8.tflite"
+    answers = [workflow.predict(run / file, run.parent / "pictures") for run in (on_disk, on_store)]
+    assert answers[0] == answers[1] and [row["image"] for row in answers[0]] == ["0.png", "1.png"]
     # What is finished is read: by its files, and as a teacher and a start of others.
     run = runs.Run(str(on_store))
     images = np.zeros((1, *run.dataset.image_shape), np.float32)

@@ -178,7 +178,7 @@ def check_directory(path):
     """Raises UserError if the directory could not be made or written to, as far as that shows without trying."""
     path = paths.at(path)
     if paths.is_store(path):
-        if file := next((place for place in (path, *path.parents[:-1]) if place.is_file()), None):
+        if file := next((place for place in (path, *path.parents) if place.is_file()), None):
             raise UserError(f"The directory {path} cannot be written to. Received: {file} (Not a directory).")
         return
     nearest = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))

@@ -7,7 +7,7 @@ import hashlib
 import json
 import types
 
-from odtf import paths
+from odtf import file_systems, paths
 from odtf.errors import UserError
 from odtf.files import json_text, parsed, write_text
 
@@ -49,6 +49,7 @@ def read(path, form, remedy, *, key=DIGEST, required=False):
 
     Raises:
         FileNotFoundError: if there is none.
+        OSError: if it is on a store that does not answer.
         Damaged: if it cannot be read, is of another form, or is not what its digest says.
     """
     path = paths.at(path)
@@ -57,6 +58,8 @@ def read(path, form, remedy, *, key=DIGEST, required=False):
     except (FileNotFoundError, NotADirectoryError):
         raise
     except (OSError, ValueError) as error:
+        if paths.is_store(path) and file_systems.is_outage(error):
+            raise
         raise Damaged(f"{path} is damaged: it must be JSON, as it was written; {remedy}. Received: {error}.") from error
     if isinstance(record, dict) and (required or key in record):
         said = record.pop(key, None)

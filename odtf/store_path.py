@@ -5,12 +5,8 @@ lets TensorFlow's errors through, and is text to whoever asks for a file of this
 its disk. Here any scheme that TensorFlow knows will do, errors are those of a disk, and `open` refuses such a path.
 """
 
-import contextlib
 import errno
 import fnmatch
-import functools
-import importlib
-import importlib.util
 import io
 import os
 import pathlib
@@ -18,13 +14,14 @@ import stat
 import types
 
 from odtf.errors import UserError
-from odtf.quiet import import_tensorflow
+from odtf.file_systems import file_system, told
+from odtf.store_streams import Reading, Writing
 
 _BLOCK = 2**20
+# So many parts are the scheme and the bucket, or the host.
+_BUCKET = 2
 # TensorFlow's file system in memory does not cut a file that is opened to be written.
 _APPENDS = ("ram:",)
-# What tensorflow-io brings for TensorFlow's own releases, if it was built for this one.
-_PLUGIN = "tensorflow_io"
 
 
 class StorePath(pathlib.PurePosixPath):
@@ -50,11 +47,12 @@ class StorePath(pathlib.PurePosixPath):
 
     @property
     def parent(self):
-        return self if len(self.parts) < 2 else type(self)(*self.parts[:-1])
+        return self if len(self.parts) <= _BUCKET else type(self)(*self.parts[:-1])
 
     @property
     def parents(self):
-        return tuple(type(self)(*self.parts[:count]) for count in range(len(self.parts) - 1, 0, -1))
+        """The folders that it lies in, the innermost first; no bucket: that is not made, and may be asked by few."""
+        return tuple(type(self)(*self.parts[:count]) for count in range(len(self.parts) - 1, _BUCKET, -1))
 
     def absolute(self):
         """Returns the path itself: it begins with its scheme."""
@@ -72,21 +70,26 @@ class StorePath(pathlib.PurePosixPath):
     # What is there --------------------------------------------------------------------------------------------------
 
     @property
-    def _gfile(self):
+    def gfile(self):
+        """`tf.io.gfile`.
+
+        Raises:
+            UserError: if TensorFlow has no file system of this scheme.
+        """
         try:
-            return _file_system(self.parts[0].rstrip(":").lower())
+            return file_system(self.parts[0].rstrip(":").lower())
         except UserError as error:
             raise UserError(f"{error} Received: {self}.") from None
 
     def exists(self):
         """Whether there is a file or a folder."""
-        with _told(self):
-            return self._gfile.exists(str(self))
+        with told(self):
+            return self.gfile.exists(str(self))
 
     def is_dir(self):
         """Whether there is a folder."""
-        with _told(self):
-            return self._gfile.isdir(str(self))
+        with told(self):
+            return self.gfile.isdir(str(self))
 
     def is_file(self):
         """Whether there is a file."""
@@ -94,15 +97,15 @@ class StorePath(pathlib.PurePosixPath):
 
     def stat(self):
         """Returns what is known of a file or folder: st_size in bytes, st_mtime_ns, and st_mode, its kind alone."""
-        with _told(self):
-            found = self._gfile.stat(str(self))
+        with told(self):
+            found = self.gfile.stat(str(self))
         kind = stat.S_IFDIR if found.is_directory else stat.S_IFREG
         return types.SimpleNamespace(st_size=found.length, st_mtime_ns=found.mtime_nsec, st_mode=kind)
 
     def children(self):
         """Returns the names in a folder, sorted; a "/" ends those that the store itself calls folders."""
-        with _told(self):
-            return sorted(self._gfile.listdir(str(self)))
+        with told(self):
+            return sorted(self.gfile.listdir(str(self)))
 
     def iterdir(self):
         """Yields the paths in a folder, by name."""
@@ -136,7 +139,7 @@ class StorePath(pathlib.PurePosixPath):
         kind, binary = mode.replace("b", ""), "b" in mode
         if kind not in ("r", "w", "a"):
             raise io.UnsupportedOperation(f"a file of a store is not opened as {mode!r}")
-        raw = _Reading(self) if kind == "r" else _Writing(self, kind)
+        raw = Reading(self) if kind == "r" else Writing(self, kind)
         if binary and buffering == 0:
             return raw
         buffered = io.BufferedReader(raw, _BLOCK) if kind == "r" else io.BufferedWriter(raw, _BLOCK)
@@ -144,7 +147,7 @@ class StorePath(pathlib.PurePosixPath):
 
     def read_bytes(self):
         """Returns the content of a file."""
-        with _told(self), self._gfile.GFile(str(self), "rb") as file:
+        with told(self), self.gfile.GFile(str(self), "rb") as file:
             return file.read()
 
     def read_text(self, encoding="utf-8", errors=None):
@@ -153,8 +156,8 @@ class StorePath(pathlib.PurePosixPath):
 
     def write_bytes(self, content):
         """Writes a file."""
-        self._make_room()
-        with _told(self), self._gfile.GFile(str(self), "wb") as file:
+        self.make_room()
+        with told(self), self.gfile.GFile(str(self), "wb") as file:
             file.write(content)
         return len(content)
 
@@ -162,7 +165,7 @@ class StorePath(pathlib.PurePosixPath):
         """Writes a file of text."""
         return self.write_bytes(text.encode(encoding, errors or "strict"))
 
-    def _make_room(self):
+    def make_room(self):
         """Removes a file that is to be written anew, where that would go on at its end."""
         if self.parts[0] in _APPENDS:
             self.unlink(missing_ok=True)
@@ -175,10 +178,10 @@ class StorePath(pathlib.PurePosixPath):
             if not exist_ok:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self))
             return
-        if file := next((path for path in (self, *self.parents[:-1]) if path.is_file()), None):
+        if file := next((path for path in (self, *self.parents) if path.is_file()), None):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(file))
-        with _told(self):
-            self._gfile.makedirs(str(self))
+        with told(self):
+            self.gfile.makedirs(str(self))
 
     def rmdir(self):
         """Removes an empty folder."""
@@ -188,155 +191,25 @@ class StorePath(pathlib.PurePosixPath):
 
     def rmtree(self):
         """Removes a folder and all that is in it."""
-        with _told(self):
-            self._gfile.rmtree(str(self))
+        with told(self):
+            self.gfile.rmtree(str(self))
 
     def unlink(self, missing_ok=False):
         """Removes a file."""
         try:
-            with _told(self):
-                self._gfile.remove(str(self))
+            with told(self):
+                self.gfile.remove(str(self))
         except FileNotFoundError:
             if not missing_ok:
                 raise
 
     def replace(self, target):
         """Gives a file another name in the same store, in place of what has it."""
-        with _told(self):
-            self._gfile.rename(str(self), str(target), overwrite=True)
+        with told(self):
+            self.gfile.rename(str(self), str(target), overwrite=True)
         return type(self)(target)
 
     def copy(self, target):
         """Copies a file to another path of the same store, in place of what is there."""
-        with _told(self):
-            self._gfile.copy(str(self), str(target), overwrite=True)
-
-
-class _Reading(io.RawIOBase):
-    def __init__(self, path):
-        super().__init__()
-        self._path = path
-        with _told(path):
-            self._file = path._gfile.GFile(str(path), "rb")
-            self._size = self._file.size()
-        self._at = 0  # Where TensorFlow's file is: to seek may cost it what it has read ahead.
-        self._position = 0
-
-    def readable(self):
-        return True
-
-    def seekable(self):
-        return True
-
-    def seek(self, offset, whence=io.SEEK_SET):
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def tell(self):
-        return self._position
-
-    def readinto(self, buffer):
-        with _told(self._path):
-            if self._position != self._at:
-                self._file.seek(min(self._position, self._size))
-            content = self._file.read(len(buffer))
-        buffer[: len(content)] = content
-        self._position += len(content)
-        self._at = self._position
-        return len(content)
-
-    def close(self):
-        if not self.closed:
-            self._file.close()
-        super().close()
-
-
-class _Writing(io.RawIOBase):
-    """What is written; how much, is counted here, since a store's file does not say it."""
-
-    def __init__(self, path, kind):
-        super().__init__()
-        self._path, self._position, self._file = path, 0, None
-        with _told(path):
-            if kind == "w":
-                path._make_room()
-            elif path.exists():
-                self._position = path.stat().st_size
-            self._file = path._gfile.GFile(str(path), f"{kind}b")
-            self._file.write(b"")  # TensorFlow opens it now, not with the first byte.
-
-    def writable(self):
-        return True
-
-    def tell(self):
-        return self._position
-
-    def write(self, content):
-        with _told(self._path):
-            self._file.write(bytes(content))
-        self._position += len(content)
-        return len(content)
-
-    def flush(self):
-        if not self.closed and self._file is not None:
-            with _told(self._path):
-                self._file.flush()
-
-    def close(self):
-        if not self.closed and self._file is not None:
-            try:
-                with _told(self._path):
-                    self._file.close()
-            finally:
-                self._file = None
-                super().close()
-
-
-@functools.cache
-def _file_system(scheme):
-    """Returns `tf.io.gfile`, which has a file system of a scheme.
-
-    Raises:
-        UserError: if it has none.
-    """
-    tensorflow = import_tensorflow()
-    reason = ""
-    if scheme not in tensorflow.io.gfile.get_registered_schemes() and importlib.util.find_spec(_PLUGIN):
-        try:
-            importlib.import_module(_PLUGIN)
-        except Exception as error:  # Whatever a library raises that was built for another TensorFlow.
-            reason = f"; {_PLUGIN} cannot be imported: {str(error).strip().splitlines()[0]}"
-    known = tensorflow.io.gfile.get_registered_schemes()
-    if scheme not in known:
-        have = ", ".join(sorted(f"{name}://" for name in known if name not in ("", "file")))
-        raise UserError(
-            f"TensorFlow has no file system for {scheme}://: it has {have}, and tensorflow-io brings others where it "
-            f"is installed{reason}."
-        )
-    return tensorflow.io.gfile
-
-
-@contextlib.contextmanager
-def _told(path):
-    """Lets TensorFlow's errors be those that a disk raises."""
-    try:
-        yield
-    except (UserError, OSError):
-        raise
-    except Exception as error:
-        import tensorflow as tf
-
-        if not isinstance(error, tf.errors.OpError):
-            raise
-        kinds = {
-            tf.errors.NotFoundError: errno.ENOENT,
-            tf.errors.AlreadyExistsError: errno.EEXIST,
-            tf.errors.PermissionDeniedError: errno.EACCES,
-            tf.errors.UnauthenticatedError: errno.EACCES,
-            tf.errors.ResourceExhaustedError: errno.ENOSPC,
-        }
-        number = next((number for kind, number in kinds.items() if isinstance(error, kind)), errno.EIO)
-        said = (error.message or "").strip().splitlines()
-        words = os.strerror(number) if number == errno.ENOENT or not said else said[0]
-        raise OSError(number, words, str(path)) from error
+        with told(self):
+            self.gfile.copy(str(self), str(target), overwrite=True)

@@ -16,18 +16,21 @@ import odtf
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
-LEAVES = {"errors", "paths", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
+LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
+LEAVES |= {"paths", "file_systems"}  # Where files lie.
 LEAVES |= {"atomic_files", "workdir_lock", "launches", "pixel_scales", "digests", "log_lines"}
 LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
-    "store_path": {"errors", "quiet"},
+    "file_systems": {"errors", "quiet"},
+    "store_streams": {"file_systems"},
+    "store_path": {"errors", "file_systems", "store_streams"},
     "paths": {"errors", "store_path"},
     "files": {"errors", "paths"},
     "workdir_lock": {"errors", "paths", "files"},
     "atomic_files": {"paths", "files"},
     "quiet": {"errors"},
-    "sealed": {"errors", "paths", "files"},
+    "sealed": {"errors", "paths", "file_systems", "files"},
     "names": {"errors"},
     "own_code": {"errors", "paths", "names"},
     "pictures": {"files"},

@@ -1,17 +1,22 @@
 """A whole job on a store, in TensorFlow's memory, gives what it gives on a disk, bit by bit."""
 
+import errno
 import io
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from odtf import paths, run_exports, runs, stopping, tasks, workflow
+from odtf import paths, run_exports, runs, sealed, stopping, tasks, workflow
+from odtf.commands import cli
+from odtf.errors import UserError
 from odtf.evaluation import evaluator, presentation
 from odtf.evaluation.image_file import ImageFile
 from odtf.models import file_record, keras_file
 from odtf.page import run_page
+from odtf.store_path import StorePath
 from odtf.training import experiment, strategy
 from odtf.training.checkpoints import Checkpoints
 from tests.training.test_checkpoints import assert_same, make, state, step
@@ -175,6 +180,31 @@ def test_a_checkpoint_that_was_cut_off_is_no_more_after_the_next(saved, monkeypa
     checkpoints.save({"step": 3, "chosen": {"step": 3}})  # In place of the one that is there.
     assert sorted(path.name for path in (workdir / "checkpoints").iterdir()) == ["step-2", "step-3"]
     assert_same(restored(workdir)[1], states[3])
+
+
+def test_a_store_that_does_not_answer_is_no_damage(saved, monkeypatch):
+    """Else an older checkpoint would be gone on from, and a report would be made anew without its exports."""
+    workdir, _, _ = saved
+    (workdir / "report.json").write_text("{}")
+
+    def silent(path):
+        raise OSError(errno.EIO, "Could not resolve host", str(path))
+
+    monkeypatch.setattr(StorePath, "read_bytes", silent)
+    with pytest.raises(
+        UserError, match=r"must let the checkpoint of step 3 be read; the same .*Could not resolve host"
+    ):
+        restored(workdir)
+    with pytest.raises(OSError, match="Could not resolve host") as error:
+        runs.earlier_report(workdir)
+    line = (
+        r"^A store must be there and let itself be used. Received: ram://test_stores/report\.json: Could not resolve "
+    )
+    assert re.match(line, str(cli._of_path(error.value)))
+    monkeypatch.undo()
+    (workdir / "report.json").write_text("cut")
+    with pytest.raises(sealed.Damaged):
+        runs.read_report(workdir)
 
 
 def cut_off(path, record):

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from odtf import paths, sealed
+from odtf import file_systems, paths, sealed
 from odtf.errors import UserError
 from odtf.files import disk_errors
 from odtf.training import step_folders
@@ -79,7 +79,7 @@ class Checkpoints:
             The mapping that was saved with it, or None where there is no checkpoint.
 
         Raises:
-            UserError: if there are checkpoints and none can be read.
+            UserError: if there are checkpoints and none can be read, or the store that has them does not answer.
         """
         steps, reasons = self._folders.steps(), []
         for step in reversed(steps):
@@ -91,6 +91,11 @@ class Checkpoints:
                 return progress
             except _DAMAGE as error:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                if paths.is_store(self._directory) and file_systems.is_outage(error):
+                    raise UserError(
+                        f"The store of {self._directory} must let the checkpoint of step {step} be read; the same "
+                        f"command tries it again. Received: {reason}."
+                    ) from error
                 self._log(f"warning: the checkpoint of step {step} is damaged; the one before it is tried ({reason})")
                 reasons.append(reason.rstrip("."))
         if steps:

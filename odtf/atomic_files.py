@@ -2,9 +2,8 @@
 
 import contextlib
 import os
-import pathlib
-import shutil
 
+from odtf import paths
 from odtf.files import disk_errors, partial, sweep, synced
 
 
@@ -53,7 +52,7 @@ class AtomicFiles:
         Raises:
             UserError: if the directory cannot be written to or the disk is full; then none of them was added.
         """
-        directory, staged = pathlib.Path(directory), {}
+        directory, staged = paths.at(directory), {}
         with disk_errors(directory):
             self._make(directory)
             try:
@@ -68,7 +67,7 @@ class AtomicFiles:
 
     @contextlib.contextmanager
     def writing(self, path):
-        """Adds one file that something else writes: gives the path that it is to be written to.
+        """Adds one file that something else writes: gives the path of this machine that it is to be written to.
 
         Args:
             path: the destination.
@@ -76,14 +75,15 @@ class AtomicFiles:
         Raises:
             UserError: if that fails; then it was not added.
         """
-        path = pathlib.Path(path)
+        path = paths.at(path)
         temporary = partial(path)
         with disk_errors(path):
             self._make(path.parent)
             try:
-                yield temporary
-                with open(temporary, "rb") as file:
-                    os.fsync(file.fileno())
+                with paths.written_locally(temporary) as place:
+                    yield place
+                    with open(place, "rb") as file:
+                        os.fsync(file.fileno())
             except BaseException:
                 _unlink([temporary])
                 raise
@@ -91,11 +91,11 @@ class AtomicFiles:
 
     def remove(self, path):
         """Has a file go when the others appear."""
-        self._removed.append(pathlib.Path(path))
+        self._removed.append(paths.at(path))
 
     def content(self, path):
         """Returns the bytes that a file that was added will have."""
-        return self._staged[pathlib.Path(path)].read_bytes()
+        return self._staged[paths.at(path)].read_bytes()
 
     def _make(self, directory):
         made = [path for path in (directory, *directory.parents) if not path.exists()]
@@ -114,10 +114,10 @@ class AtomicFiles:
                 if path.exists():
                     with disk_errors(path):
                         kept[path] = partial(path)
-                        shutil.copy2(path, kept[path])
+                        paths.copy(path, kept[path])
             for path, temporary in self._staged.items():
                 with disk_errors(path):
-                    os.replace(temporary, path)
+                    temporary.replace(path)
                 done.append(path)
             for path in self._removed:
                 with disk_errors(path):
@@ -126,7 +126,7 @@ class AtomicFiles:
         except BaseException:
             for path in done:
                 if path in kept:
-                    os.replace(kept[path], path)
+                    kept[path].replace(path)
                 else:
                     path.unlink(missing_ok=True)
             raise
@@ -147,11 +147,11 @@ def joined(atomic):
 
 
 def _write(path, content):
-    with open(path, "wb") as file:
+    with path.open("wb") as file:
         synced(file, content)
 
 
-def _unlink(paths):
-    for path in paths:
+def _unlink(doomed):
+    for path in doomed:
         with contextlib.suppress(OSError):
             path.unlink()

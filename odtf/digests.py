@@ -2,6 +2,8 @@
 
 import hashlib
 
+from odtf import paths
+
 _BLOCK = 2**20
 
 
@@ -12,7 +14,7 @@ def sha256_of(path):
         OSError: if it cannot be read.
     """
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with paths.at(path).open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

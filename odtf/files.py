@@ -1,10 +1,10 @@
 """Files appear whole or not at all."""
 
 import contextlib
+import io
 import itertools
 import json
 import os
-import pathlib
 import re
 import socket
 import stat
@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 
+from odtf import paths
 from odtf.errors import UserError
 
 
@@ -48,30 +49,34 @@ def write_bytes(path, content):
     if not is_plain(path):
         _write_in_place(path, content)
         return
-    path = pathlib.Path(os.path.realpath(path))
+    path = paths.at(paths.identity(path))
     temporary = partial(path)
     with disk_errors(path):
-        sweep(path.parent)
+        if not paths.is_store(path):  # There each look into a folder is a question to a server.
+            sweep(path.parent)
         try:
-            with open(temporary, "wb") as file:
+            with temporary.open("wb") as file:
                 synced(file, content)
-            os.replace(temporary, path)
+            temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
 def synced(file, content):
-    """Writes content to an open file; returns when it is on the disk."""
+    """Writes content to an open file; returns when it is on the disk. On a store it is when the file is closed."""
     file.write(content)
     file.flush()
-    os.fsync(file.fileno())
+    with contextlib.suppress(io.UnsupportedOperation):
+        os.fsync(file.fileno())
 
 
 def is_plain(path):
     """Whether a path is that of a plain file, or of none yet: only such a one is replaced, and has others beside it.
 
-    What the standard output goes to is none, be it a file.
+    What the standard output goes to is none, be it a file. On a store all files are plain.
     """
+    if paths.is_store(path):
+        return True
     try:
         found = os.stat(path)
     except OSError:
@@ -118,18 +123,18 @@ _PARTIAL = re.compile(r"\.partial-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-(?P<sta
 
 def partial(path):
     """Returns a path beside `path`, with its suffix, for content that is to get that name; it says who writes it."""
-    path = pathlib.Path(path)
+    path = paths.at(path)
     return path.with_name(f".partial-{_HOST}-{os.getpid()}-{_STARTED}-{next(_COUNTER)}{path.suffix}")
 
 
 def sweep(directory):
     """Removes what processes of this machine that are no more have left of `partial` in a directory."""
-    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+    with contextlib.suppress(OSError), paths.scanned(directory) as entries:
         for entry in entries:
             found = _PARTIAL.fullmatch(entry.name)
             if found and found["host"] == _HOST and not _lives(int(found["process"]), found["started"]):
                 with contextlib.suppress(OSError):
-                    os.unlink(entry.path)
+                    paths.at(entry.path).unlink()
 
 
 def _lives(process, started):
@@ -171,7 +176,11 @@ def json_text(data):
 
 def check_directory(path):
     """Raises UserError if the directory could not be made or written to, as far as that shows without trying."""
-    path = pathlib.Path(path)
+    path = paths.at(path)
+    if paths.is_store(path):
+        if file := next((place for place in (path, *path.parents) if place.is_file()), None):
+            raise UserError(f"The directory {path} cannot be written to. Received: {file} (Not a directory).")
+        return
     nearest = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
     reason = "Not a directory" if not nearest.is_dir() else "Permission denied"
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
@@ -188,22 +197,22 @@ def check_file(path, flag):
     Raises:
         UserError: if it is a directory, or could not be made or written to.
     """
-    path = pathlib.Path(path)
+    path = paths.at(path)
     if path.is_dir():
         raise UserError(f"--{flag} must name a file, not a directory. Received: {str(path)!r}.")
     if is_plain(path):
-        check_directory(pathlib.Path(os.path.realpath(path)).parent)
+        check_directory(paths.at(paths.identity(path)).parent)
     elif not os.access(path, os.W_OK):
         raise UserError(f"--{flag} must name a file that can be written to. Received: {str(path)!r}.")
 
 
 def make_directory(path):
     """Makes the directory and shows that it can be written to."""
-    path = pathlib.Path(path)
+    path = paths.at(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".probe.{os.getpid()}"
-        probe.touch()
+        probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
         raise UserError(f"The directory {path} cannot be written to: {error.strerror or error}.") from error

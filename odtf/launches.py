@@ -8,7 +8,7 @@ import platform
 import shlex
 import sys
 
-from odtf import __version__, sealed
+from odtf import __version__, paths, sealed
 
 _NAME = "launches.json"
 _FORM = {"launches": [{"started": str}]}
@@ -33,13 +33,13 @@ def note(workdir, devices=()):
         "cores": os.cpu_count(),
         "devices": list(devices),
     }
-    sealed.write(pathlib.Path(workdir) / _NAME, {"launches": [*read(workdir), row]})
+    sealed.write(paths.at(workdir) / _NAME, {"launches": [*read(workdir), row]})
 
 
 def read(workdir):
     """Returns what was noted, a list of dicts, the first launch first; of a record that is absent or damaged, none."""
     try:
-        return sealed.read(pathlib.Path(workdir) / _NAME, _FORM, "it is not needed")["launches"]
+        return sealed.read(paths.at(workdir) / _NAME, _FORM, "it is not needed")["launches"]
     except (OSError, sealed.Damaged):
         return []
 

@@ -1,7 +1,8 @@
 """log.jsonl of a run as it is read: also while the run goes on, after a kill that cut a line in two, and damaged."""
 
 import json
-import pathlib
+
+from odtf import paths
 
 FILE = "log.jsonl"
 # "train" is of means since the line before, "validation" exact.
@@ -14,7 +15,7 @@ def read(workdir):
 
     Of a run without a log, none.
     """
-    path = pathlib.Path(workdir) / FILE
+    path = paths.at(workdir) / FILE
     try:
         lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
     except OSError:

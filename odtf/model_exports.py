@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import export, models, workdir_lock
+from odtf import export, models, paths, workdir_lock
 from odtf.atomic_files import AtomicFiles
 from odtf.candidates import budget as budget_lib
 from odtf.candidates.choose import best_within, check, not_measured
@@ -88,7 +87,7 @@ def export_model(
             is within the budget, the one target refuses the model, or another process writes to the output. No file
             has changed then, but that what was measured for a budget is kept in OUTPUT/candidates.json.
     """
-    task, folder = task or Classification(), pathlib.Path(output)
+    task, folder = task or Classification(), paths.at(output)
     limits, chosen = _wanted(target, quantization, budget)
     check_directory(folder)
     options = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}

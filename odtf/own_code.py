@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-from odtf import names
+from odtf import names, paths
 from odtf.errors import UserError
 
 _NAME = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*\.py):(?P<attribute>[A-Za-z_]\w*)")
@@ -31,7 +31,7 @@ def add_folder(folder):
     Args:
         folder: directory of a config. Processes that are started from here find its modules too.
     """
-    folder = pathlib.Path(folder).resolve()
+    folder = paths.local(folder, "The folder of a config").resolve()
     if folder not in _FOLDERS:
         _FOLDERS.append(folder)
     if str(folder) not in sys.path:
@@ -100,7 +100,7 @@ def check_allowed(data, allowed, workdir):
 
 def _import(module, what, name):
     if module.endswith(".py"):
-        return _import_file(pathlib.Path(module), what, name)
+        return _import_file(paths.local(module, "Code"), what, name)
     try:
         imported = importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pathlib
 import time
 from typing import TYPE_CHECKING
 
-from odtf import export, models, workdir_lock
+from odtf import export, models, paths, workdir_lock
 from odtf.atomic_files import AtomicFiles
 from odtf.errors import UserError
 from odtf.runs import Run
@@ -121,7 +120,7 @@ def _export_with(atomic, run, chosen, peer, folder):
         about=_about(run, name, network),
         atomic=atomic,
     )
-    rows = [{**row, "peer": name, "path": str(pathlib.Path(row["path"]).relative_to(run.workdir))} for row in rows]
+    rows = [{**row, "peer": name, "path": str(paths.at(row["path"]).relative_to(run.workdir))} for row in rows]
     if run.data_changes:
         changed = _changed(run)
         print(f"note: {changed}")

@@ -4,9 +4,8 @@ Nothing here imports TensorFlow.
 """
 
 import functools
-import pathlib
 
-from odtf import sealed
+from odtf import paths, sealed
 from odtf.errors import UserError
 from odtf.training import config as config_lib
 from odtf.training.report import metric_of
@@ -27,7 +26,7 @@ def read_config(workdir):
     Raises:
         UserError: if there is none, or it cannot be read.
     """
-    path = pathlib.Path(workdir) / "config.json"
+    path = paths.at(workdir) / "config.json"
     try:
         record = _read(path, _CONFIG_FORM, "a copy of it, or another workdir, would be right")
     except sealed.Damaged:
@@ -69,7 +68,7 @@ def read_report(workdir):
         UserError: if the directory holds no finished run.
         odtf.sealed.Damaged: if it is damaged.
     """
-    path = pathlib.Path(workdir) / "report.json"
+    path = paths.at(workdir) / "report.json"
     remedy = "odtf-train with this workdir and its config makes it anew"
     report = _read(path, _REPORT_FORM, remedy)
     if (wrong := _misfit_of_figures(report)) is not None:
@@ -127,7 +126,7 @@ def earlier_report(workdir):
         return read_report(workdir)
     except sealed.Damaged:
         _say_once(
-            f"warning: {pathlib.Path(workdir) / 'report.json'} is damaged and made anew from the checkpoints; the rows "
+            f"warning: {paths.at(workdir) / 'report.json'} is damaged and made anew from the checkpoints; the rows "
             "of exported and fine-tuned files that it had come back when odtf-export and odtf-finetune are run again"
         )
     except UserError:

@@ -5,9 +5,9 @@ A record that was made before there were digests has none; of it the form alone 
 
 import hashlib
 import json
-import pathlib
 import types
 
+from odtf import file_systems, paths
 from odtf.errors import UserError
 from odtf.files import json_text, parsed, write_text
 
@@ -49,9 +49,10 @@ def read(path, form, remedy, *, key=DIGEST, required=False):
 
     Raises:
         FileNotFoundError: if there is none.
+        OSError: if it is on a store that does not answer.
         Damaged: if it cannot be read, is of another form, or is not what its digest says.
     """
-    path = pathlib.Path(path)
+    path = paths.at(path)
     try:
         if path.exists() and not path.is_file():  # To read a pipe is to wait.
             raise ValueError("no regular file")
@@ -59,6 +60,8 @@ def read(path, form, remedy, *, key=DIGEST, required=False):
     except (FileNotFoundError, NotADirectoryError):
         raise
     except (OSError, ValueError) as error:
+        if paths.is_store(path) and file_systems.is_outage(error):
+            raise
         raise Damaged(f"{path} is damaged: it must be JSON, as it was written; {remedy}. Received: {error}.") from error
     if isinstance(record, dict) and (required or key in record):
         said = record.pop(key, None)

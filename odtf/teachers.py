@@ -7,13 +7,12 @@ methods that learn from features refuse them.
 
 import collections.abc
 import importlib.util
-import pathlib
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from odtf import models
+from odtf import models, paths
 from odtf.errors import UserError
 from odtf.evaluation.image_file import ImageFile
 from odtf.evaluation.pixels import from_flags
@@ -38,7 +37,7 @@ def check(said):
     """
     if unknown := sorted(set(said) - set(_KEYS)):
         raise UserError(f"A teacher has the keys {', '.join(_KEYS[:-1])}. Received: {', '.join(unknown)}.")
-    if not isinstance(said.get("file"), str) or not pathlib.Path(said["file"]).exists():
+    if not isinstance(said.get("file"), str) or not paths.at(said["file"]).exists():
         raise UserError(
             "A teacher is a .keras, .tflite or .onnx file, a SavedModel, or the workdir of a finished run. "
             f"Received: {said.get('file')!r}, which is not there."
@@ -107,7 +106,7 @@ def load(
 def _kind(file, allow_code):
     if isinstance(file, keras.Model):
         return "keras"
-    path = pathlib.Path(file)
+    path = paths.at(file)
     if path.is_dir() and (path / "saved_model.pb").exists():
         if allow_code is not True:
             raise UserError(
@@ -225,7 +224,8 @@ def _onnx(path, image, pixels, order, layout, normalization, info):
     import onnxruntime
 
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        with paths.local_copy(path) as here:
+            session = onnxruntime.InferenceSession(str(here), providers=["CPUExecutionProvider"])
     except Exception as error:
         # Its errors have no base of their own.
         raise UserError(f"ONNX Runtime must be able to load {path}. Received: {str(error).splitlines()[0]}") from error
@@ -265,7 +265,8 @@ def _layout(shape):
 
 def _saved_model(path, image, pixels, order, layout, normalization, info):
     _check_said(pixels, "A SavedModel")
-    answers = keras.layers.TFSMLayer(str(path), call_endpoint="serving_default")(fed(image, pixels, normalization))
+    with paths.local_copy(path) as here:
+        answers = keras.layers.TFSMLayer(str(here), call_endpoint="serving_default")(fed(image, pixels, normalization))
     answers = list(answers.values()) if isinstance(answers, collections.abc.Mapping) else [answers]
     if len(answers) != 1:
         raise ValueError(f"It must have one output. Received: {len(answers)} outputs.")

@@ -7,18 +7,19 @@ On a disk of one machine that is all there is to say. On a network file system t
 NFS of Linux and most cluster file systems pass it on to the server, where it holds among all machines; mounts with
 `nolock` or `local_lock=flock`, and Lustre without `-o flock`, keep it within one machine. There the file of the owner
 is all that others see: who finds one of another machine says so and goes on, since nobody here can tell whether that
-process still lives. Where a file system has no locks at all, a line says that nothing is checked.
+process still lives. Where a file system has no locks at all, a line says that nothing is checked. So it does on a store
+such as gs://, where no file can be made by one writer alone; the owner is written there all the same.
 """
 
 import contextlib
 import datetime
 import errno
 import os
-import pathlib
 import socket
 
 import filelock
 
+from odtf import paths
 from odtf.errors import UserError
 from odtf.files import disk_errors, make_directory, parsed, sweep, write_json
 
@@ -45,8 +46,8 @@ def writing(workdir, log=print):
     Raises:
         UserError: if another process holds it, naming that; or if the directory cannot be written to.
     """
-    workdir = pathlib.Path(workdir)
-    place = os.getpid(), os.path.realpath(workdir)
+    workdir = paths.at(workdir)
+    place = os.getpid(), paths.identity(workdir)
     if place in _HELD:
         yield
         return
@@ -66,9 +67,9 @@ def check(workdir):
     Raises:
         UserError: if somebody does, naming that.
     """
-    place = os.getpid(), os.path.realpath(workdir)
-    path = pathlib.Path(workdir) / _LOCK
-    if place in _HELD or not path.exists():
+    place = os.getpid(), paths.identity(workdir)
+    path = paths.at(workdir) / _LOCK
+    if place in _HELD or paths.is_store(workdir) or not path.exists():
         return
     lock = filelock.FileLock(path, timeout=0)
     try:
@@ -82,6 +83,10 @@ def check(workdir):
 
 def _acquire(workdir, log):
     """Returns the lock, held; None where the file system has none."""
+    if paths.is_store(workdir):
+        log(f"note: {workdir} is on a store, which has no locks: that nobody else writes to it is not checked")
+        _own(workdir, log)
+        return None
     try:
         lock = _lock(workdir / _LOCK)
     except filelock.Timeout as error:
@@ -97,17 +102,23 @@ def _acquire(workdir, log):
         log(f"note: the file system of {workdir} has no locks: that nobody else writes to it is not checked")
         return None
     try:
-        owner = _owner(workdir)
-        if owner is not None and owner["host"] != socket.gethostname():
-            log(f"note: {_words(owner)} has not said that it ended; if it still writes to {workdir}, stop one of both")
-        write_json(workdir / _OWNER, _myself())
-        for pattern in _SWEPT:
-            for folder in workdir.glob(pattern) if pattern else [workdir]:
-                sweep(folder)
+        _own(workdir, log)
     except BaseException:
         lock.release()
         raise
     return lock
+
+
+def _own(workdir, log):
+    """Says whose a workdir is, after a word on another machine's, and sweeps it."""
+    owner = _owner(workdir)
+    # On a store of this machine's too: there nobody holds a lock who lives.
+    if owner is not None and (paths.is_store(workdir) or owner["host"] != socket.gethostname()):
+        log(f"note: {_words(owner)} has not said that it ended; if it still writes to {workdir}, stop one of both")
+    write_json(workdir / _OWNER, _myself())
+    for pattern in _SWEPT:
+        for folder in workdir.glob(pattern) if pattern else [workdir]:
+            sweep(folder)
 
 
 def _lock(path):
@@ -133,7 +144,7 @@ def _lock(path):
 def _release(workdir, lock, made):
     """Lets the lock go; of a command that was refused before it wrote anything, no directory is left."""
     with contextlib.suppress(OSError):
-        if lock is not None:  # Without it the files may be another's.
+        if lock is not None or (paths.is_store(workdir) and _is_mine(workdir)):  # Else the files may be another's.
             (workdir / _OWNER).unlink(missing_ok=True)
             (workdir / _LOCK).unlink(missing_ok=True)
         for path in made:
@@ -145,6 +156,11 @@ def _release(workdir, lock, made):
 def _myself():
     now = datetime.datetime.now().astimezone()
     return {"host": socket.gethostname(), "process": os.getpid(), "since": now.isoformat(" ", "seconds")}
+
+
+def _is_mine(workdir):
+    owner = _owner(workdir)
+    return owner is not None and (owner["host"], owner["process"]) == (socket.gethostname(), os.getpid())
 
 
 def _owner(workdir):
@@ -161,7 +177,7 @@ def _words(owner):
 
 
 def _in_use(workdir):
-    owner = _owner(pathlib.Path(workdir))
+    owner = _owner(paths.at(workdir))
     words = "a process that has not said which" if owner is None else _words(owner).rstrip(",")
     return UserError(
         f"Another command is writing to {workdir}: wait for its end, or give another directory. Received: {words}."

@@ -20,7 +20,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import pictures, runs
+from odtf import paths, pictures, runs
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 from odtf.training import config_file, overrides
@@ -50,7 +50,7 @@ class Picture:
 
     def save(self, path: Path) -> None:
         """Writes the PNG file."""
-        pathlib.Path(path).write_bytes(self.content)
+        paths.at(path).write_bytes(self.content)
 
     def _repr_png_(self) -> bytes:
         return self.content
@@ -153,7 +153,7 @@ def curves(run: runs.Run | Path) -> Picture | None:
     from odtf.training import cohorts
     from odtf.training import report as report_lib
 
-    workdir, report = pathlib.Path(run.workdir if isinstance(run, runs.Run) else run), None
+    workdir, report = paths.at(run.workdir if isinstance(run, runs.Run) else run), None
     if isinstance(run, runs.Run):
         report = run.report
     task = report_lib.task_row(cohorts.make_task(runs.read_config(workdir)))
@@ -227,7 +227,7 @@ def predict(
     names = None if names is None else list(names)
     if not isinstance(images, str | os.PathLike):
         return prediction.predict_arrays(opened, images, judge, names=names)
-    path = pathlib.Path(images).expanduser()
+    path = paths.at(images).expanduser()
     if path.is_dir():
         return prediction.predict(opened, path, judge, names=names)["images"]
     return prediction.predict_file(opened, path, judge, names=names)
@@ -271,6 +271,6 @@ def compare(
     given = [f"{path}={json.dumps(value)}" for path, value in (changes or {}).items()]
     made = plan.make_plan(list(configs), given, range(seeds))
     result = pairing.run(made, workdir, log=log, allow_code=allow_code)
-    path = pathlib.Path(workdir) / "compare.json"
+    path = paths.at(workdir) / "compare.json"
     markdown.write(result, path)
     return Comparison(result, path)

@@ -334,6 +334,11 @@ def resume(wanted, received, workdir, config=ON_DONE):
 WORKDIR = [
     changed(TRAIN, r"Cannot write .*config\.json", "File too large", file_size=800),
     resume("cannot be written to", "Not a directory", "$file"),
+    resume("TensorFlow has no file system for s3://: it has gs://, ram://", "s3://bucket/run", "s3://bucket/run"),
+    train("--config must be on a disk of this machine", r"gs://b/c\.py", config="--config=gs://b/c.py"),
+    changed(
+        {"data.name": "folder:s3://bucket/photos"}, "TensorFlow has no file system for s3://", "s3://bucket/photos"
+    ),
     resume("cannot be written to", "Not a directory", "$file/deeper/still"),
     resume("cannot be written to", "No such file or directory", "/proc/odtf"),
     resume(
@@ -355,6 +360,8 @@ EXPORT = [
     export("Unknown command line flag 'pier'", "Did you mean: peer", "--workdir=$done", "--pier=peer_0"),
     export("All input comes as --flag=value", "soc", "--workdir=$done", "soc"),
     export("holds no finished run", "no config.json", "--workdir=/nowhere"),
+    export("TensorFlow has no file system for s3://", "s3://bucket/run", "--workdir=s3://bucket/run"),
+    export("holds no finished run", "no config.json", "--workdir=ram://bucket/run"),
     export("holds no finished run", "no config.json", "--workdir=$file"),
     export("holds no finished run", "no report.json", "--workdir=$unfinished"),
     export("has the peers peer_0", "'peer_9'", "--workdir=$done", "--peer=peer_9"),

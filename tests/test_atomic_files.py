@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from odtf import atomic_files
+from odtf import paths
 from odtf.atomic_files import AtomicFiles
 from odtf.errors import UserError
 
@@ -85,7 +85,7 @@ def test_a_rename_that_fails_takes_the_others_back(number, old, monkeypatch):
 
 def test_what_cannot_be_kept_is_not_replaced(old, monkeypatch):
     before = content(old)
-    monkeypatch.setattr(atomic_files.shutil, "copy2", fails_at(atomic_files.shutil.copy2, 2))
+    monkeypatch.setattr(paths.shutil, "copy2", fails_at(paths.shutil.copy2, 2))
     with pytest.raises(UserError, match="No space left"):
         write(old)
     assert content(old) == before

@@ -17,34 +17,39 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 
 # What each room may import from the house. The command lines may import all.
 LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
+LEAVES |= {"paths", "file_systems"}  # Where files lie.
 LEAVES |= {"atomic_files", "workdir_lock", "launches", "pixel_scales", "digests", "log_lines"}
 LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
-    "files": {"errors"},
-    "workdir_lock": {"errors", "files"},
-    "atomic_files": {"errors", "files"},
+    "file_systems": {"errors", "quiet"},
+    "store_streams": {"file_systems"},
+    "store_path": {"errors", "file_systems", "store_streams"},
+    "paths": {"errors", "store_path"},
+    "files": {"errors", "paths"},
+    "workdir_lock": {"errors", "paths", "files"},
+    "atomic_files": {"paths", "files"},
     "quiet": {"errors"},
-    "sealed": {"errors", "files"},
+    "sealed": {"errors", "paths", "file_systems", "files"},
     "names": {"errors"},
-    "own_code": {"errors", "names"},
+    "own_code": {"errors", "paths", "names"},
     "pictures": {"files"},
     "tables": set(),
     "pixel_scales": set(),
-    "digests": set(),
-    "log_lines": set(),
+    "digests": {"paths"},
+    "log_lines": {"paths"},
     "sections": set(),
-    "launches": {"sealed"},
+    "launches": {"paths", "sealed"},
     "lifetimes": set(),
     "isolated": set(),
     "stopping": set(),
     "terminal": set(),
     "zoo": {"errors", "names", "digests"},
-    "targets": {"errors", "names", "own_code"},
+    "targets": {"errors", "paths", "names", "own_code"},
     "losses": set(),
     "metrics": set(),
     "layers": set(),
-    "models": {"errors", "names", "own_code", "lifetimes", "pixel_scales", "digests", "zoo", "layers"},
+    "models": {"errors", "paths", "names", "own_code", "lifetimes", "pixel_scales", "digests", "zoo", "layers"},
     "data": LEAVES,
     "quantization": {"models", "layers"},
     "tflite": LEAVES,
@@ -52,9 +57,9 @@ MAY_IMPORT = {
     "methods": {"errors", "names", "own_code", "tasks", "metrics", "models", "layers", "losses", "quantization"},
     "training": LEAVES
     | {"pictures", "quantization", "methods", "tasks", "metrics", "models", "losses", "layers", "data"},
-    "run_records": {"errors", "sealed", "training"},
+    "run_records": {"errors", "paths", "sealed", "training"},
     "runs": LEAVES | {"run_records", "training", "teachers"},
-    "teachers": {"errors", "pixel_scales", "models", "evaluation"},
+    "teachers": {"errors", "paths", "pixel_scales", "models", "evaluation"},
     "export": LEAVES | {"pictures", "tflite", "quantization", "tasks", "metrics", "models", "layers", "data"},
     "run_exports": LEAVES | {"runs", "training", "export", "models", "data"},
     "candidates": LEAVES | {"pictures", "runs", "run_exports", "training", "export", "tflite", "tasks", "models"},
@@ -115,6 +120,30 @@ def test_the_words_of_a_task_stand_in_the_task_alone(path):
     place = path.relative_to(PACKAGE)
     found = {word for word in WORDS_OF_CLASSIFICATION if word in path.read_text("utf-8")}
     assert found <= MAY_SAY.get(str(place), set())
+
+
+# What opens a path of this machine, whatever it is given, and where that is right: paths that odtf itself has made, its
+# own files, temporary folders, what the user has on this machine alone (configs and code), and what is no file at all.
+OPENS = {"open", "pathlib.Path", "Path", "os.stat", "os.scandir", "os.listdir", "os.makedirs", "os.path.realpath"}
+OPENS |= {"os.path.exists", "os.path.isfile", "os.path.isdir", "os.path.getsize", "os.path.relpath", "os.replace"}
+MAY_OPEN = {
+    *("paths.py", "files.py", "quiet.py", "terminal.py", "names.py", "atomic_files.py", "launches.py"),
+    *("own_code.py", "training/config_file.py", "commands/list.py", "zoo/__init__.py", "zoo/students/__init__.py"),
+    *("tasks/segmentation/__init__.py", "tasks/translation/__init__.py", "tasks/retrieval/__init__.py"),
+    *("tasks/classification/__init__.py", "tasks/study.py", "training/storing.py", "data/decoding.py"),
+    *("export/proofs.py", "candidates/measurement.py", "tflite/micro_program.py", "tflite/micro_interpreter.py"),
+    *("tflite/vela.py", "benchmark/litert_tool.py", "benchmark/reading.py", "benchmark/adb.py"),
+}
+
+
+def test_paths_that_are_given_are_opened_by_the_path_layer():
+    """`odtf.paths.at` knows stores; `pathlib.Path` would take gs:// for a folder of this machine."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        calls = (node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+        if OPENS & {ast.unparse(call) for call in calls}:
+            found.add(path.relative_to(PACKAGE).as_posix())
+    assert found == MAY_OPEN
 
 
 def test_every_module_has_a_name_of_its_own():

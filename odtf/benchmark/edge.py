@@ -17,10 +17,9 @@ The JSON, stable (keys may be added, none is renamed or removed):
 A file that was compiled for an Ethos-U has no row, since LiteRT does not run it.
 """
 
-import pathlib
 import statistics
 
-from odtf import export
+from odtf import export, paths
 from odtf.benchmark.edge_tables import render
 from odtf.benchmark.environment import environment
 from odtf.benchmark.litert_tool import litert_benchmark
@@ -90,7 +89,7 @@ def run(paths, *, repeats=5, accelerator="ethos-u55-128", threads=THREADS, log=p
 
 def _read(path):
     try:
-        return pathlib.Path(path).read_bytes()
+        return paths.at(path).read_bytes()
     except OSError as error:
         raise UserError(f"A TFLite file is needed; {error.strerror}. Received: {path}.") from error
 

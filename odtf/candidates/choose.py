@@ -1,8 +1,6 @@
 """The choice among candidates, and its export."""
 
-import pathlib
-
-from odtf import digests, files, targets, workdir_lock
+from odtf import digests, files, paths, targets, workdir_lock
 from odtf.candidates import budget, kept, measurement, overview
 from odtf.candidates.pool import Pool
 from odtf.errors import UserError
@@ -29,7 +27,7 @@ def export_within(workdir, target, limits, log=print, allow_code=False):
         UserError: if no candidate fits, saying why, the run or the target does not exist, or another process writes to
             the workdir.
     """
-    workdir, described = pathlib.Path(workdir), targets.find(target)
+    workdir, described = paths.at(workdir), targets.find(target)
     check(described, limits)
     run = Run(workdir, allow_code)
     with workdir_lock.writing(workdir):

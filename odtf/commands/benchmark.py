@@ -19,11 +19,9 @@ where ethos-u-vela is installed and the file is int8. With --adb, the commands t
 phone are printed instead.
 """
 
-import pathlib
-
 from absl import flags
 
-from odtf import files
+from odtf import files, paths
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
@@ -64,7 +62,7 @@ def _edge(arguments):
     if not arguments:
         raise UserError("odtf-benchmark edge FILE.tflite ... needs the files to measure. Received: none.")
     for path in arguments:
-        if not pathlib.Path(path).is_file():
+        if not paths.local(path, "A file to measure").is_file():
             raise UserError(f"odtf-benchmark edge measures TFLite files. Received: {path}, which is no file.")
     threads = _numbers_of_threads()
     if _ADB.value:
@@ -101,7 +99,7 @@ def _main(argv):
     if path is not None:
         files.check_file(path, "json")
         if files.is_plain(path):
-            files.make_directory(pathlib.Path(path).parent)
+            files.make_directory(paths.at(path).parent)
     figures = commands[command](argv[2:])
     if path is not None:
         files.write_json(path, figures)

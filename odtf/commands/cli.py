@@ -16,7 +16,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 import odtf
-from odtf import names, own_code, stopping, terminal
+from odtf import names, own_code, paths, stopping, terminal
 from odtf.errors import UserError
 
 # More than any phone or computer has for one image; what LiteRT is asked for, it starts.
@@ -96,7 +96,12 @@ def _run(program, main, doc, more, about):
 
 
 def _of_path(error):
-    """Returns the line for a path that no system has, which is the user's wherever it shows; raises any other error."""
+    """Returns the line for a path that no system has, or that a store refuses, which is the user's wherever it shows.
+
+    Any other error is raised.
+    """
+    if isinstance(error.filename, str) and paths.is_store(error.filename):
+        return UserError(f"A store must be there and let itself be used. Received: {error.filename}: {error.strerror}.")
     if error.errno != errno.ENAMETOOLONG:
         raise error
     path = str(error.filename)

@@ -22,12 +22,11 @@ and, where matplotlib is installed, .png. The JSON, stable; keys may be added:
 """
 
 import inspect
-import pathlib
 
 from absl import flags
 
 import odtf
-from odtf import files, names
+from odtf import files, names, paths
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.pixel_scales import RANGES
@@ -95,14 +94,14 @@ def _main(argv):
         received = " ".join(argv[1:]) or "nothing"
         raise UserError(f"odtf-evaluate FILE.tflite --data=NAME evaluates one file. Received: {received}.")
     path, student = argv[1], None
-    if path.startswith(students.PREFIX) and not pathlib.Path(path).exists():
+    if path.startswith(students.PREFIX) and not paths.at(path).exists():
         student, path = path, str(students.path(path))
     data = _DATA.value or students.card(student)["data"] if student else cli.required(_DATA)
     for name in filter(None, (path, _AGAINST.value)):
-        if not pathlib.Path(name).is_file():
+        if not paths.at(name).is_file():
             raise UserError(f"odtf-evaluate takes TFLite files. Received: {name}, which is no file.")
     if _JSON.value is not None:
-        if pathlib.Path(_JSON.value).suffix in (".csv", ".png"):
+        if paths.at(_JSON.value).suffix in (".csv", ".png"):
             raise UserError(f"--json must name a file that is no .csv or .png. Received: {_JSON.value!r}.")
         files.check_file(_JSON.value, "json")
     from odtf import tasks

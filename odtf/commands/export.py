@@ -24,11 +24,9 @@ output stands, --pixels (or --mean and --std) what the model takes; where neithe
 refused.
 """
 
-import pathlib
-
 from absl import flags
 
-from odtf import runs, workdir_lock
+from odtf import paths, runs, workdir_lock
 from odtf.candidates import budget
 from odtf.commands import cli
 from odtf.commands.model_flags import ModelFlags
@@ -136,7 +134,7 @@ def _add_library(rows, base="."):
         return
     from odtf.export import add_web_library
 
-    for folder in {(pathlib.Path(base) / row["path"]).parent for row in rows}:
+    for folder in {(paths.at(base) / row["path"]).parent for row in rows}:
         if (folder / "index.html").exists():
             add_web_library(folder, _WEB_LIBRARY.value)
 

@@ -1,11 +1,9 @@
 """Flags by which a command takes any Keras model in place of a finished run; the same in every command that does."""
 
-import pathlib
-
 from absl import flags
 
 import odtf
-from odtf import files, names, tasks
+from odtf import files, names, paths, tasks
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.evaluation import pixels as pixels_lib
@@ -83,7 +81,7 @@ class ModelFlags:
         files.check_directory(cli.required(self._output))
         pixels_lib.from_flags(self._pixels.value, self._mean.value, self._std.value)
         for flag in (self._model, self._labels):
-            if flag.value is not None and not pathlib.Path(flag.value).is_file():
+            if flag.value is not None and not paths.at(flag.value).is_file():
                 raise UserError(f"--{flag.name} is a file. Received: --{flag.name}={flag.value}, which is none.")
         tasks.check(self._task.value)
 

@@ -15,11 +15,9 @@ added:
     notes        what was passed over, by kind; missing where nothing was
 """
 
-import pathlib
-
 from absl import flags
 
-from odtf import files, names
+from odtf import files, names, paths
 from odtf.commands import cli
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
@@ -52,8 +50,8 @@ def _main(argv):
     if len(argv) != 2:
         received = " ".join(argv[1:]) or "nothing"
         raise UserError(f"odtf-predict FILE.tflite --images=FOLDER answers for pictures. Received: {received}.")
-    path, folder = argv[1], pathlib.Path(cli.required(_IMAGES)).expanduser()
-    if not pathlib.Path(path).is_file():
+    path, folder = argv[1], paths.at(cli.required(_IMAGES)).expanduser()
+    if not paths.at(path).is_file():
         raise UserError(f"odtf-predict takes a TFLite file. Received: {path}, which is no file.")
     for flag in (_CSV, _JSON):
         if flag.value is not None:

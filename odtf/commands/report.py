@@ -12,11 +12,9 @@ when it is made again. Of a comparison: gains, values, and what each run got for
 Figures need matplotlib. Where the data are not there any more, --max_examples=0 makes the page of the records alone.
 """
 
-import pathlib
-
 from absl import flags
 
-from odtf import files
+from odtf import files, paths
 from odtf.commands import cli
 from odtf.errors import UserError
 
@@ -36,7 +34,7 @@ def _main(argv):
         received = "nothing" if _WORKDIR.value is None else "both"
         raise UserError(f"odtf-report takes --workdir, a run, or --json, a comparison. Received: {received}.")
     if _JSON.value is not None:
-        path = pathlib.Path(_OUT.value or pathlib.Path(_JSON.value).with_suffix(".html"))
+        path = paths.at(_OUT.value or paths.at(_JSON.value).with_suffix(".html"))
         files.check_file(path, "out")
         from odtf.compare import comparison_record
         from odtf.page import comparison_page
@@ -47,7 +45,7 @@ def _main(argv):
     from odtf.runs import Run
 
     run = Run(workdir, _ALLOW_CODE.value)
-    path = pathlib.Path(_OUT.value or run.workdir / "report.html")
+    path = paths.at(_OUT.value or run.workdir / "report.html")
     files.check_file(path, "out")
     from odtf.page import run_page
     from odtf.quiet import import_tensorflow

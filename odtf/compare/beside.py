@@ -1,8 +1,6 @@
 """The same network alone beside a run that was just trained: both files, and what the method gained in this one run."""
 
-import pathlib
-
-from odtf import runs
+from odtf import paths, runs
 from odtf.compare import baseline
 from odtf.compare.spreads import gain_of
 from odtf.errors import UserError
@@ -39,7 +37,7 @@ def train(workdir, placement, export, allow_code=False):
     Raises:
         UserError, odtf.stopping.Stopped: as `odtf.runs.train`.
     """
-    run, folder = runs.Run(workdir, allow_code), pathlib.Path(workdir) / FOLDER
+    run, folder = runs.Run(workdir, allow_code), paths.at(workdir) / FOLDER
     solo = baseline.alone(run.config, run.student, {name: run.network_of(name) for name in run.peers})
     runs.train(solo, folder, placement, allow_code)
     for target in solo.export.targets:

@@ -1,9 +1,8 @@
 """A comparison as files: JSON, Markdown tables and plots."""
 
-import pathlib
 import statistics
 
-from odtf import pictures
+from odtf import paths, pictures
 from odtf.compare import comparison_record, gains_plot, images_plot, learning_curves, ratios, side_by_side
 from odtf.compare.cells import each, in_markdown, interval, mean_and_std, range_of
 from odtf.compare.plan import EQUAL
@@ -32,7 +31,7 @@ def write(result, path, ratio_to=(), at_end=False):
     Raises:
         UserError: if there is no such row.
     """
-    path = pathlib.Path(path)
+    path = paths.at(path)
     extra = [in_markdown(*ratios.table(result, name, at_end)) for name in ratio_to]
     markdown = "\n".join([to_markdown(result), *extra])
     if not is_plain(path):

@@ -11,11 +11,11 @@
 Views are made of the uint8 image, before it is normalised; what lies outside is black, 0, or mirrored.
 """
 
-import pathlib
 import zipfile
 
 import numpy as np
 
+from odtf import paths
 from odtf.data import views
 from odtf.errors import UserError
 
@@ -38,7 +38,7 @@ class AnswerArrays:
     """
 
     def __init__(self, path, split, names, augmentation):
-        self._path, self._arrays = pathlib.Path(path), _read(path)
+        self._path, self._arrays = paths.at(path), _read(path)
         self._check_form()
         self._check_views(augmentation)
         order = np.argsort(self._arrays["index"], kind="stable")
@@ -128,7 +128,7 @@ class AnswerArrays:
 
 def _read(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with paths.at(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
         raise UserError(f"{path} must be an .npz file of plain arrays. Received: {error}.") from error

@@ -3,12 +3,11 @@
 import contextlib
 import functools
 import io
-import pathlib
 import warnings
 
 import numpy as np
 
-from odtf.data.folders import check_regular
+from odtf import paths
 from odtf.data.framing import STRETCH, framed
 from odtf.data.samples import fitted
 from odtf.errors import UserError
@@ -49,7 +48,8 @@ def opened(file):
     from PIL import Image
 
     if not hasattr(file, "read"):
-        check_regular(file)
+        paths.check_regular(file)
+        file = paths.at(file).open("rb") if paths.is_store(file) else file
     try:
         return Image.open(file, formats=_formats())
     except Image.UnidentifiedImageError as error:
@@ -256,8 +256,8 @@ def read(path):
         UserError: if it is none, or cannot be read.
     """
     try:
-        check_regular(path)
-        return pathlib.Path(path).read_bytes()
+        paths.check_regular(path)
+        return paths.at(path).read_bytes()
     except OSError as error:
         raise UserError(
             f"An image cannot be read: replace or remove it, or pass skip_corrupt=True. Received: {path}"

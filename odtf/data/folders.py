@@ -1,9 +1,8 @@
 """What lies in a folder that anybody may have filled: links that lead nowhere, pipes and devices among the files."""
 
 import contextlib
-import os
-import stat
 
+from odtf import paths
 from odtf.errors import UserError
 
 
@@ -20,7 +19,7 @@ def scanned(folder):
         UserError: if it cannot be read.
     """
     try:
-        with os.scandir(folder) as found:
+        with paths.scanned(folder) as found:
             yield found
     except OSError as error:
         raise UserError(f"The folder of images cannot be read. Received: {folder} ({error.strerror}).") from error
@@ -71,13 +70,3 @@ def below(folder, extensions):
     """Lists the paths of all that lies in and below a folder, see `files`."""
     inner = [entry.path for entry in entries(folder) if is_folder(entry)]
     return files(folder, extensions) + [path for deeper in inner for path in below(deeper, extensions)]
-
-
-def check_regular(path):
-    """Shows that a path, links followed, is a regular file: reading another kind may wait for ever, or never end.
-
-    Raises:
-        OSError: if it is none, or is not there.
-    """
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(None, "no regular file", str(path))

@@ -72,12 +72,12 @@ def _beside(folder):
     images = folders.files(folder / "images", EXTENSIONS)
     if not images:
         raise UserError(f"The folder has no images. Received: {folder / 'images'}.")
-    known = {pathlib.Path(path).stem: path for path in folders.files(masks)}
+    known = {pathlib.PurePath(path).stem: path for path in folders.files(masks)}
     return [(image, _mask_of(image, known, masks)) for image in images]
 
 
 def _mask_of(image, known, folder):
-    stem = pathlib.Path(image).stem
+    stem = pathlib.PurePath(image).stem
     found = next((known[stem + suffix] for suffix in _SUFFIXES if stem + suffix in known), None)
     if found is None:
         raise UserError(f"Every image needs a mask of its name. Received: {image}, and no {stem}.png in {folder}.")

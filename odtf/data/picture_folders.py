@@ -108,7 +108,7 @@ def _files(folder):
 
 def _matched(images, pictures, image_folder, picture_folder):
     """Files of equal names, in one order."""
-    named = [{pathlib.Path(path).stem: path for path in files} for files in (images, pictures)]
+    named = [{pathlib.PurePath(path).stem: path for path in files} for files in (images, pictures)]
     for (own, other), folder in zip(itertools.permutations(named), (picture_folder, image_folder), strict=True):
         if lone := sorted(set(own) - set(other)):
             raise UserError(

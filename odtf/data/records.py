@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 
+from odtf import paths
 from odtf.errors import UserError
 
 
@@ -31,25 +32,20 @@ def of_files(files, root):
         files: list, for each row the path of its file, or a tuple of several paths.
         root: the folder of the data set; names are relative to it, so that it can be moved.
     """
-    prefix = os.path.join(root, "")
+    prefix = os.path.join(str(root), "")
 
     def record(rows):
-        digest, size = hashlib.sha256(), 0
-        for row in rows:
-            paths = files[row] if isinstance(files[row], tuple) else (files[row],)
-            for path in map(os.fspath, paths):
-                digest.update(os.fsencode(path.removeprefix(prefix)) + b"\0")
-                size += _size(path)
+        each = (files[row] if isinstance(files[row], tuple) else (files[row],) for row in rows)
+        read, digest = [str(path) for group in each for path in group], hashlib.sha256()
+        for path in read:
+            digest.update(os.fsencode(path.removeprefix(prefix)) + b"\0")
+        try:
+            size = sum(found.st_size for found in paths.stats(read))
+        except OSError as error:
+            raise UserError(
+                "An image cannot be read: replace or remove it, or pass skip_corrupt=True. "
+                f"Received: {error.filename} ({error.strerror})."
+            ) from error
         return {"files": digest.hexdigest(), "bytes": size}
 
     return record
-
-
-def _size(path):
-    try:
-        return os.stat(path).st_size
-    except OSError as error:
-        raise UserError(
-            f"An image cannot be read: replace or remove it, or pass skip_corrupt=True. Received: {path}"
-            f" ({error.strerror})."
-        ) from error

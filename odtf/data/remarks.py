@@ -5,13 +5,13 @@ import os
 
 import numpy as np
 
-from odtf import digests
+from odtf import digests, paths
 from odtf.data.dataset import labels_of
 
 # Fewer images than these say little of a class, and its figures next to nothing.
 FEW = 10
-# Of larger sets the files are not read for it.
-MOST_FILES = 100_000
+# Of larger sets the files are not read for it; on a store each is a question to a server.
+MOST_FILES, MOST_ON_STORE = 100_000, 2_000
 _SHOWN = 5
 _TAIL = 4096
 
@@ -42,12 +42,13 @@ def _small_classes(names, splits):
 
 def _twins(splits):
     """Pictures of equal content in two splits, which would be judged by what was learned from."""
-    paths = [(part, str(split.store.files[row])) for part, split in splits.items() for row in _rows_of_files(split)]
-    if len({part for part, _ in paths}) < 2 or len(paths) > MOST_FILES:
+    read = [(part, str(split.store.files[row])) for part, split in splits.items() for row in _rows_of_files(split)]
+    most = MOST_ON_STORE if any(paths.is_store(path) for _, path in read[:1]) else MOST_FILES
+    if len({part for part, _ in read}) < 2 or len(read) > most:
         return
     # Each reads more of fewer files than the one before; the ends of pictures differ where their heads are alike.
-    groups = [paths]
-    for fingerprint in (os.path.getsize, _tail, digests.sha256_of):
+    groups = [read]
+    for fingerprint in (_size, _tail, digests.sha256_of):
         groups = [group for former in groups for group in _across(former, fingerprint)]
     if groups:
         shown = [" and ".join(f"{path} ({part})" for part, path in _one_of_each(group)) for group in groups[:2]]
@@ -76,7 +77,11 @@ def _one_of_each(group):
     return list({part: (part, path) for part, path in reversed(group)}.values())[::-1][:2]
 
 
+def _size(path):
+    return paths.at(path).stat().st_size
+
+
 def _tail(path):
-    with open(path, "rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+    with paths.at(path).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         return file.read()

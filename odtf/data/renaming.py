@@ -2,11 +2,12 @@
 
 import collections.abc
 import dataclasses
-import pathlib
+import os
 
 import numpy as np
 import tensorflow as tf
 
+from odtf import paths
 from odtf.data import naming
 from odtf.data.class_tables import Names
 from odtf.data.dataset import Split
@@ -54,13 +55,13 @@ def read_names(labels, distinct=True):
     Raises:
         UserError: if the file cannot be read, a line in it is empty, or a name is none that a file can carry.
     """
-    if not isinstance(labels, str | pathlib.Path):
+    if not isinstance(labels, str | os.PathLike):
         if not isinstance(labels, collections.abc.Iterable):
             raise UserError(f"labels are names, or the path of a file with one a line. Received: labels={labels!r}.")
         return list(naming.cleaned(labels, "labels", distinct))
     try:
         # Editors of some systems begin a file with a mark of its encoding.
-        lines = [line.strip() for line in pathlib.Path(labels).read_text("utf-8-sig").split("\n")]
+        lines = [line.strip() for line in paths.at(labels).read_text("utf-8-sig").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"Labels are a text file, one name a line. Received: {labels} ({error}).") from error
     while lines and not lines[-1]:

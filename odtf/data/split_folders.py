@@ -1,7 +1,6 @@
 """Folders that are named after splits, as people and programs name them."""
 
-import pathlib
-
+from odtf import paths
 from odtf.data import folders
 from odtf.errors import UserError
 
@@ -32,5 +31,5 @@ def places(root):
                 f"Received: {found[part]} and {entry.path}."
             )
         if part is not None:
-            found[part] = pathlib.Path(entry.path)
+            found[part] = paths.at(entry.path)
     return found

@@ -15,12 +15,11 @@ Reference:
 """
 
 import hashlib
-import pathlib
 
 import numpy as np
 import tensorflow as tf
 
-from odtf import digests, sealed
+from odtf import digests, paths, sealed
 from odtf.data import graph_calls, views
 from odtf.errors import UserError
 
@@ -46,7 +45,7 @@ _CHUNK = 1024
 
 def are_in(path):
     """Whether a directory holds stored answers."""
-    return (pathlib.Path(str(path)) / RECORD).exists()
+    return (paths.at(str(path)) / RECORD).exists()
 
 
 class StoredAnswers:
@@ -65,7 +64,7 @@ class StoredAnswers:
     """
 
     def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
+        self.directory = paths.at(directory)
         try:
             self.record = sealed.read(self.directory / RECORD, FORM, _REMEDY)
         except FileNotFoundError as error:
@@ -100,8 +99,8 @@ class StoredAnswers:
             UserError: if a file has changed, or the images, classes or views are others.
         """
         for name, said in self.record["sha256"].items():
-            path = self.directory / name
-            if (found := sha256(path)) != said:
+            if (found := sha256(self._here(name))) != said:
+                path = self.directory / name
                 raise UserError(f"{path} has changed since it was stored; {_REMEDY}. Received: a sha256 of {found}.")
         self.check_names(dataset.names)
         asked, stored = views.said_of(augmentation), self.record["augment"]
@@ -120,12 +119,20 @@ class StoredAnswers:
         self._check_pixels(dataset)
         return lookup
 
+    def _here(self, name):
+        """Returns the path of a file on a disk of this machine."""
+        path = self.directory / name
+        try:
+            return paths.cached(path)
+        except OSError as error:
+            raise UserError(f"{path} must be a file that can be read. Received: {error.strerror}.") from error
+
     def _mapped(self, name):
-        return np.load(self.directory / name, mmap_mode="r")
+        return np.load(self._here(name), mmap_mode="r")
 
     def _positions(self, dataset):
         """The position in the files of every row of the training split's store; -1 where there is none."""
-        split, index = dataset.splits["train"], np.load(self.directory / "index.npy")
+        split, index = dataset.splits["train"], np.load(self._here("index.npy"))
         found = np.searchsorted(index, split.keys)
         there = np.equal(index[np.minimum(found, len(index) - 1)], split.keys)
         if tuple(dataset.image_shape) != tuple(self.record["image_shape"]) or not there.all():
@@ -139,8 +146,8 @@ class StoredAnswers:
         return positions
 
     def _check_pixels(self, dataset):
-        split, said = dataset.splits["train"], np.load(self.directory / "pixels.npy")
-        index = np.load(self.directory / "index.npy")
+        split, said = dataset.splits["train"], np.load(self._here("pixels.npy"))
+        index = np.load(self._here("index.npy"))
         checked = split.part(_SAMPLE) if split.store.streaming else split
         found = pixel_digests(checked)
         wrong = np.flatnonzero(found != said[np.searchsorted(index, checked.keys)])

@@ -1,9 +1,8 @@
 """The description of a TFDS set, looked through before TFDS reads it, which imports what features.json names."""
 
 import json
-import pathlib
 
-from odtf.data.folders import check_regular
+from odtf import paths
 from odtf.errors import UserError
 
 # Keys that say which class a feature is: as the proto has it, as JSON has it, and in older sets.
@@ -21,11 +20,11 @@ def check_features(folder):
     Raises:
         UserError: if it names another class, a file is of another kind, or features.json cannot be read.
     """
-    folder = pathlib.Path(folder)
+    folder = paths.at(folder)
     try:
-        for path in folder.iterdir():
+        for path in folder.iterdir() if not paths.is_store(folder) else ():
             if not path.is_dir():
-                check_regular(path)
+                paths.check_regular(path)
         described = json.loads((folder / "features.json").read_text("utf-8"))
         strange = sorted(set(_classes(described)) - _own_classes())
     except (OSError, ValueError, RecursionError) as error:

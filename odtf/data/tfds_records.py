@@ -1,20 +1,18 @@
 """Examples of a TFDS set by their number.
 
-TFRecord files are indexed once, by their record headers; after that any example can be read on its own, so that a
+TFRecord files are indexed, see `odtf.data.record_index`; after that any example can be read on its own, so that a
 streamed set can be read in any order, as one in memory. ArrayRecord files carry such an index.
 """
 
 import functools
 import hashlib
 import json
-import os
-import struct
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from odtf.data import records
+from odtf.data import records, tfds_folder
+from odtf.data.record_index import RecordIndex
 from odtf.errors import UserError
 
 
@@ -34,6 +32,7 @@ def example_reader(builder, split, image_key, label_key):
     """
     file_format = builder.info.file_format.value
     if file_format == "array_record":
+        tfds_folder.check_mapped(builder)
         from tensorflow_datasets import decode as decoders
 
         keys = [key for key in (image_key, label_key) if builder.info.features[key].shape]
@@ -50,7 +49,7 @@ def example_reader(builder, split, image_key, label_key):
             "A TFDS set must be in TFRecord or ArrayRecord files: prepare it with file_format='tfrecord'."
             f" Received: {builder.info.name} in {file_format}."
         )
-    index = RecordIndex([part.filename for part in builder.info.splits[split].file_instructions])
+    index = RecordIndex(tfds_folder.record_files(builder, split))
     expected = builder.info.splits[split].num_examples
     if len(index) != expected:
         raise UserError(
@@ -85,45 +84,3 @@ def record_of(builder, split):
     described = json.dumps([split, list(info.shard_lengths), info.num_bytes])
     digest = hashlib.sha256(described.encode()).hexdigest()
     return functools.partial(records.of_rows, version=str(builder.info.version), digest=digest)
-
-
-class RecordIndex:
-    """Where every record of some TFRecord files lies: the file, the first byte and the length.
-
-    A record is its length (8 bytes), a checksum of that (4), the bytes, and their checksum (4).
-    """
-
-    def __init__(self, paths):
-        self._paths = paths
-        files, offsets, lengths = [], [], []
-        for number, path in enumerate(paths):
-            try:
-                with open(path, "rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    position = 0
-                    while position < size:
-                        file.seek(position)
-                        header = file.read(8)
-                        (length,) = struct.unpack("<Q", header) if len(header) == 8 else (size,)
-                        files.append(number)
-                        offsets.append(position + 12)
-                        lengths.append(length)
-                        position += length + 16
-            except OSError as error:
-                raise UserError(
-                    f"A file of the TFDS set cannot be read: prepare it again. Received: {error}."
-                ) from error
-            if position != size:
-                raise UserError(f"A TFRecord file ends inside a record: prepare the set again. Received: {path}.")
-        # Arrays, not lists of tuples: 1.3 million records are 26 MB instead of 200.
-        self._files = np.asarray(files, np.int32)
-        self._offsets = np.asarray(offsets, np.int64)
-        self._lengths = np.asarray(lengths, np.int64)
-
-    def __len__(self):
-        return len(self._files)
-
-    def read(self, row):
-        with open(self._paths[self._files[row]], "rb", buffering=0) as file:
-            file.seek(self._offsets[row])
-            return file.read(self._lengths[row])

@@ -1,9 +1,8 @@
 """A TFLite file of anybody's that takes one image and gives one output, whatever its meaning."""
 
-import pathlib
-
 import numpy as np
 
+from odtf import paths
 from odtf.data import framing
 from odtf.errors import UserError
 from odtf.evaluation import pixels
@@ -38,7 +37,7 @@ class ImageFile:
     def __init__(self, path, given=None, num_threads=1, resize=None):
         self.path = str(path)
         try:
-            self.content = pathlib.Path(path).read_bytes()
+            self.content = paths.at(path).read_bytes()
             trial.check(self.content, self.path, num_threads)
             self._runner = Runner(self.content, num_threads)
         except OSError as error:

@@ -2,13 +2,12 @@
 
 import csv
 import io
-import os
 import sys
 
 import numpy as np
 import tqdm
 
-from odtf import files
+from odtf import files, paths
 from odtf.data import Info, folders, passed_over
 from odtf.data.decoding import EXTENSIONS, decode, read
 from odtf.errors import UserError
@@ -35,15 +34,15 @@ def predict(file, folder, task, *, names=None, options=None):
     Raises:
         UserError: if the folder has no picture that can be read, or the file is none of the task's.
     """
-    paths = folders.below(folder, EXTENSIONS)
-    if not paths:
+    pictures = folders.below(folder, EXTENSIONS)
+    if not pictures:
         left = passed_over.listed(passed_over.kinds(folder, EXTENSIONS, "folders")) or "nothing in it"
         raise UserError(f"There are no pictures in the folder. Received: {folder} with {left}.")
     answer, facts = _answerer(file, str(folder), task, names, options)
     rows = []
-    bar = tqdm.tqdm(paths, unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
+    bar = tqdm.tqdm(pictures, unit="image", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
     for path in bar:
-        row = {"image": os.path.relpath(path, folder)}
+        row = {"image": paths.relative(path, folder)}
         try:
             image = _opened(file, path)
         except UserError as error:

@@ -1,8 +1,6 @@
 """The result of an evaluation for people, and as JSON with what the task writes beside it."""
 
-import pathlib
-
-from odtf import files
+from odtf import files, paths
 
 
 def render(result, study):
@@ -38,7 +36,7 @@ def write(result, study, path):
     Returns:
         A line of text that names the files.
     """
-    path = pathlib.Path(path)
+    path = paths.at(path)
     if not files.is_plain(path):
         files.write_json(path, result)
         return f"All of it: {path}"

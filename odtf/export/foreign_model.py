@@ -7,13 +7,13 @@ nobody says it, it is refused, for a guess would be measured as a bad model, or 
 import dataclasses
 import hashlib
 import json
-import pathlib
 import re
 
 import keras
 import numpy as np
 
 from odtf import data as data_lib
+from odtf import paths
 from odtf.data import renaming
 from odtf.errors import UserError
 from odtf.export import first_scaling
@@ -93,7 +93,7 @@ class ForeignModel:
             self.model, self.source, stem, self.record = model, f"the model {model.name!r}", model.name, {}
         else:
             self.model = keras_file.load(model, (*allowed.PACKAGES, "odtf.quantization"))
-            self.source, stem, self.record = str(model), pathlib.Path(model).stem, file_record.read(model)
+            self.source, stem, self.record = str(model), paths.at(model).stem, file_record.read(model)
         self.name = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("._") or "model"
 
     def image_shape(self):

@@ -1,7 +1,6 @@
 """Files of an export, which appear whole or not at all."""
 
-from pathlib import Path
-
+from odtf import paths
 from odtf.atomic_files import joined
 from odtf.data.framing import STRETCH
 from odtf.models import deploy, file_record
@@ -48,7 +47,7 @@ def save_student(network, path, *, task=None, info=None, atomic=None):
         UserError: if the file cannot be written.
         ValueError: if a layer of the network has no stock form.
     """
-    path, task = Path(path), task or Classification()
+    path, task = paths.at(path), task or Classification()
     with quiet():
         student = deploy(network, output=task.output)
     if info is not None:

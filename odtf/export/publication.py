@@ -1,10 +1,8 @@
 """From a converted file to a verified one with everything that goes beside it."""
 
-from pathlib import Path
-
 import numpy as np
 
-from odtf import __version__, pictures
+from odtf import __version__, paths, pictures
 from odtf.atomic_files import joined
 from odtf.data.framing import STRETCH
 from odtf.export.c_array import c_array
@@ -71,7 +69,7 @@ def publish_student(
         return verify(content, network, dataset, target, quantization, **options)
 
     name = f"student_{quantization}"
-    row = {"target": target.name, "quantization": quantization, "path": str(Path(out_dir) / f"{name}.tflite")}
+    row = {"target": target.name, "quantization": quantization, "path": str(paths.at(out_dir) / f"{name}.tflite")}
     row |= verified(split)
     files = {LABELS: labels_text(labels)} if labels else {}
     if about is not None:
@@ -98,7 +96,7 @@ def publish_student(
     with joined(atomic) as together:
         publish(out_dir, files, together)
         # What Vela made of an earlier file is not what it would make of this one.
-        for path in Path(out_dir).glob(f"{name}_vela.*"):
+        for path in paths.at(out_dir).glob(f"{name}_vela.*"):
             if path.name not in files:
                 together.remove(path)
     return row

@@ -1,7 +1,6 @@
 """LiteRT.js brought beside a web page, from where npm installed it."""
 
-import pathlib
-
+from odtf import paths as paths_lib
 from odtf.export.output import publish
 from odtf.targets import web_packages
 
@@ -23,5 +22,5 @@ def add_web_library(directory, folder, atomic=None):
     library, paths = web_packages.find_web_library(folder), []
     for part, names in web_packages.NEEDED.items():
         files = {name: (library / part / name).read_bytes() for name in names}
-        paths += publish(pathlib.Path(directory, "node_modules", web_packages.SCOPE, part), files, atomic)
+        paths += publish(paths_lib.at(directory) / "node_modules" / web_packages.SCOPE / part, files, atomic)
     return paths

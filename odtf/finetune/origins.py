@@ -1,9 +1,8 @@
 """What a fine-tuning starts from: a peer of a finished run, or any Keras model."""
 
 import functools
-import pathlib
 
-from odtf import export, runs, sealed
+from odtf import export, paths, runs, sealed
 from odtf.errors import UserError
 from odtf.export.foreign_model import digest_of
 from odtf.finetune.teacher import make_teacher
@@ -115,7 +114,7 @@ class AnyModel:
                 f"Received: {foreign.source}, a {type(foreign.model).__name__} without a graph."
             )
         self.name, self.network, self.dataset, self.task = foreign.name, network, dataset, task
-        self.folder = self.modes = pathlib.Path(output)
+        self.folder = self.modes = paths.at(output)
         self._digest = digest_of(network, dataset)[:16]
         self.base = {"model": self.name, "digest": self._digest, **options}
         self.config = config_lib.default_config()

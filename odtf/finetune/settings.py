@@ -2,10 +2,9 @@
 
 import dataclasses
 import json
-import pathlib
 import re
 
-from odtf import sealed
+from odtf import paths, sealed
 from odtf.errors import UserError
 from odtf.files import make_directory
 
@@ -109,7 +108,7 @@ def check_claim(directory, settings, base):
     Raises:
         UserError: naming what differs.
     """
-    path = pathlib.Path(directory) / "config.json"
+    path = paths.at(directory) / "config.json"
     if not path.exists():
         return
     old = sealed.read(path, {}, f"the directory {directory} removed, fine-tuning starts anew")

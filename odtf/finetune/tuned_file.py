@@ -1,14 +1,13 @@
 """From a fine-tuned model to its verified file."""
 
 import dataclasses
-import pathlib
 import tempfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from odtf import digests, export, metrics
+from odtf import digests, export, metrics, paths
 from odtf.files import disk_errors
 from odtf.finetune import compression
 from odtf.quiet import quiet
@@ -79,7 +78,7 @@ def figures(row, content, task, dataset, folder):
     )
     return {
         **{key: value for key, value in row.items() if key != "target"},
-        "path": str(pathlib.Path(row["path"]).relative_to(folder)),
+        "path": str(paths.at(row["path"]).relative_to(folder)),
         f"val_{task.choice}": round(found[task.choice], 6),
         **compression.summary(content),
     }
@@ -87,5 +86,5 @@ def figures(row, content, task, dataset, folder):
 
 def is_still_there(row, folder):
     """Whether the file that `figures` told of is there and the same."""
-    path = pathlib.Path(folder) / row["path"]
+    path = paths.at(folder) / row["path"]
     return path.is_file() and digests.sha256_of(path) == row["sha256"]

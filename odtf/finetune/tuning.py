@@ -115,6 +115,7 @@ class Tuning:
                 self._validate(progress)
             if ends or self._requests.asked:
                 progress["seconds"] = before + time.monotonic() - started
+                self._log.send()
                 self._checkpoints.save(progress)
             self._requests.heed(f"stopped at step {step} of {self.total_steps}; the same command goes on from there")
 

@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 
+from odtf import paths
 from odtf.errors import UserError
 
 _MEMBER = "odtf.json"
@@ -46,7 +47,7 @@ def read(path):
         UserError: if the record is damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with paths.at(path).open("rb") as stream, zipfile.ZipFile(stream) as archive:
             if _MEMBER not in archive.namelist():
                 return {}
             if archive.getinfo(_MEMBER).file_size > _MAX_BYTES:

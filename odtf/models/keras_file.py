@@ -6,7 +6,6 @@ do what it likes.
 
 import io
 import json
-import pathlib
 import tempfile
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ import zlib
 import h5py
 import keras
 
+from odtf import paths
 from odtf.errors import UserError
 from odtf.models import allowed
 
@@ -44,7 +44,7 @@ def load(path, packages=allowed.PACKAGES):
         UserError: if it is another kind of file, damaged, or too large, names what may not be built, or has weights
             other than float32; nothing of it has been run.
     """
-    path = pathlib.Path(path)
+    path = paths.at(path)
     _check_kind(path)
     config, weights = _read(path)
     try:
@@ -83,7 +83,7 @@ def _check_kind(path):
 def _read(path):
     """Returns config and weights of a file, as bytes, each read once: what is checked is what is built."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
             if missing := {_CONFIG, _WEIGHTS} - set(archive.namelist()):
                 raise _damaged(path, f"no {' and no '.join(sorted(missing))} in it")
             return _member(path, archive, _CONFIG, MAX_CONFIG_BYTES), _member(path, archive, _WEIGHTS, MAX_WEIGHT_BYTES)
@@ -138,7 +138,7 @@ def _load_weights(path, model, content):
         with h5py.File(io.BytesIO(content)) as file:
             _check_weights(path, file, len(content))
         with tempfile.TemporaryDirectory(prefix="odtf-") as folder:
-            name = pathlib.Path(folder) / _WEIGHTS
+            name = paths.at(folder) / _WEIGHTS
             name.write_bytes(content)
             model.load_weights(name)
     except (*_UNREADABLE, ValueError) as error:

@@ -5,12 +5,13 @@ Nothing is ever fetched: weights come from a file that the user has.
 
 from __future__ import annotations
 
-import pathlib
+import os
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
+from odtf import paths
 from odtf.errors import UserError
 from odtf.models import file_record, keras_file, torch_file
 from odtf.models.graph import run
@@ -57,8 +58,8 @@ def perceptual_features(
         UserError: if there is no such file, or it holds something else.
         ValueError: if an argument is wrong, or which pixels a network takes must be said.
     """
-    if isinstance(source, (str, pathlib.Path)):
-        path = pathlib.Path(source)
+    if isinstance(source, (str, os.PathLike)):
+        path = paths.at(source)
         source = torchvision_vgg16(path) if path.suffix in _PTH else keras_file.load(path)
         if path.suffix not in _PTH:
             file_record.check_pixels(path, pixels)
@@ -121,7 +122,7 @@ def keras_vgg16(weights):
     Raises:
         UserError: if there is no such file.
     """
-    if weights is not None and not pathlib.Path(weights).is_file():
+    if weights is not None and not paths.local(weights, "Weights of Keras' VGG16").is_file():
         raise UserError(f"Weights of Keras' VGG16 are a file, and never fetched. Received: {str(weights)!r}.")
     precision = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")

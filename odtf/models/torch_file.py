@@ -5,11 +5,11 @@ on names that stand for nothing but tensors, and any other instruction or name i
 """
 
 import io
-import pathlib
 import pickletools
 import zipfile
 import zlib
 
+from odtf import paths
 from odtf.errors import UserError
 from odtf.models.torch_tensors import Storage, Tensor
 
@@ -60,11 +60,12 @@ def read_state_dict(path):
         UserError: if there is no such file, it is damaged, or it holds anything but a dict of tensors; nothing of it
             has been run.
     """
-    path = pathlib.Path(path)
+    path = paths.at(path)
     if not path.is_file():
         raise UserError(f"There must be a file of PyTorch weights. Received: {path}, which is no file.")
     try:
-        tensors, storages = _of_archive(path) if zipfile.is_zipfile(path) else _of_pickles(path)
+        with paths.local_copy(path) as here:
+            tensors, storages = _of_archive(here) if zipfile.is_zipfile(here) else _of_pickles(here)
         return {name: tensor.array(storages) for name, tensor in tensors.items()}
     except _UNREADABLE as error:
         words = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -2,12 +2,11 @@
 
 import base64
 import io
-import pathlib
 import re
 
 import numpy as np
 
-from odtf import pictures
+from odtf import paths, pictures
 from odtf.sections import Figure
 
 # What all of a page may take, text included, and what the images of it may.
@@ -54,7 +53,7 @@ class Inliner:
     def picture(self, picture):
         """Returns the HTML of a `Picture`, or None where it cannot be read or does not fit."""
         try:
-            return self._kept(_photo(pathlib.Path(picture.path).read_bytes()))
+            return self._kept(_photo(paths.at(picture.path).read_bytes()))
         except ImportError:
             self.lacks_matplotlib = True
         except (OSError, ValueError, SyntaxError):  # What Pillow raises on a file that is no picture, or a half one.

@@ -1,7 +1,6 @@
 """The page of a run."""
 
-import pathlib
-
+from odtf import paths
 from odtf.errors import UserError
 from odtf.page import curves, html, run_sections, smaller, training_log
 from odtf.sections import Note, Picture, Section
@@ -83,4 +82,4 @@ def _summary(report, metric):
 
 def default_path(workdir):
     """Returns where the page of a workdir goes."""
-    return pathlib.Path(workdir) / "report.html"
+    return paths.at(workdir) / "report.html"

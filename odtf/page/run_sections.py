@@ -1,10 +1,9 @@
 """Sections on what a run's records say: networks, files, candidates, and how all of it came about."""
 
 import functools
-import pathlib
 import types
 
-from odtf import launches
+from odtf import launches, paths
 from odtf.candidates import kept, overview
 from odtf.candidates.budget import QUANTITIES, Quality, usable
 from odtf.errors import UserError
@@ -100,7 +99,7 @@ def _count(value):
 
 def _arena(workdir, row):
     """Returns the arena of a file of integers, which is what microcontrollers take; None of others."""
-    path = pathlib.Path(workdir) / row["path"]
+    path = paths.at(workdir) / row["path"]
     if row.get("quantization") not in ("int8", "int16x8") or not path.is_file():
         return None
     try:
@@ -111,7 +110,7 @@ def _arena(workdir, row):
 
 def candidates(workdir, report):
     """Returns the section on candidates for a budget, None where none were measured."""
-    folder = pathlib.Path(workdir) / "export"
+    folder = paths.at(workdir) / "export"
     if not kept.path_of(folder).is_file():
         return None
     quality = _quality(metric_of(report))

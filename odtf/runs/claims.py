@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import sealed
+from odtf import paths, sealed
 from odtf.errors import UserError
 from odtf.files import check_directory, make_directory
 from odtf.run_records import read_config
@@ -32,7 +31,7 @@ def check_claim(workdir: Path, config: ml_collections.ConfigDict) -> bool:
         UserError: if it cannot be written to, or another config's run is there, naming what differs.
     """
     check_directory(workdir)
-    if not (pathlib.Path(workdir) / "config.json").exists():
+    if not (paths.at(workdir) / "config.json").exists():
         return False
     old = read_config(workdir)
     changes = config_lib.differences(config_lib.to_json(old), config_lib.to_json(config))

@@ -6,7 +6,7 @@ import functools
 import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import digests, own_code, sealed, workdir_lock
+from odtf import digests, own_code, paths, sealed, workdir_lock
 from odtf.atomic_files import joined
 from odtf.errors import UserError
 from odtf.run_records import read_config, read_report
@@ -43,7 +43,7 @@ class Run:
             allows any; names of such code allow those, which the command itself names; False allows none.
 
     Attributes:
-        workdir: the same, a `pathlib.Path`.
+        workdir: the same, a `pathlib.Path`, or an `odtf.store_path.StorePath`, which does what that does.
         config: `ConfigDict`.
         report: dict, what report.json held when it was read last.
         allow_code: as given.
@@ -53,7 +53,7 @@ class Run:
     """
 
     def __init__(self, workdir: Path, allow_code: bool | Collection[str] = False) -> None:
-        self.workdir = pathlib.Path(workdir)
+        self.workdir = paths.at(workdir)
         self.config = read_config(workdir)
         self.report = read_report(workdir)
         self.allow_code = allow_code
@@ -246,8 +246,8 @@ class Run:
         """Adds rows of exported files, in place of those of the same paths, and the seconds that they took."""
 
         def change(report):
-            paths = {row["path"] for row in rows}
-            report["exports"] = [old for old in report["exports"] if old["path"] not in paths] + list(rows)
+            new = {row["path"] for row in rows}
+            report["exports"] = [old for old in report["exports"] if old["path"] not in new] + list(rows)
             report["seconds"]["export"] = round(report["seconds"]["export"] + seconds, 1)
 
         self.write(change, atomic)

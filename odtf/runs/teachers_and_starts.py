@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import collections.abc
 import hashlib
-import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import own_code
+from odtf import own_code, paths
 from odtf.errors import UserError
 from odtf.run_records import read_report
 from odtf.runs.chosen_weights import path_of, weights_of
@@ -84,7 +83,7 @@ def teacher_digest(said: Path | Mapping[str, Any]) -> str:
     Raises:
         UserError: if it cannot be read.
     """
-    path = pathlib.Path(said["file"] if isinstance(said, collections.abc.Mapping) else said)
+    path = paths.at(said["file"] if isinstance(said, collections.abc.Mapping) else said)
     if (path / "report.json").exists():
         path = path_of(path, read_report(path))
     digest = hashlib.sha256()
@@ -109,7 +108,7 @@ def _load_teacher_file(said, info, allow_code):
     """Returns the teacher that `config.method.teacher` names; None where `info` is."""
     from odtf import teachers
 
-    if (pathlib.Path(str(said.get("file"))) / "report.json").exists():
+    if (paths.at(str(said.get("file"))) / "report.json").exists():
         return load_teacher(said["file"], info, allow_code)
     try:
         teachers.check(said)
@@ -128,11 +127,11 @@ def load_start(source: str) -> Any:
     Raises:
         UserError: if a workdir holds no finished run, or no such peer.
     """
-    workdir, _, peer = (source, "", "") if pathlib.Path(source).is_dir() else source.rpartition(":")
-    if source.endswith(".keras") or workdir in ("", "zoo", "imagenet") or not pathlib.Path(workdir).is_dir():
+    workdir, _, peer = (source, "", "") if paths.at(source).is_dir() else source.rpartition(":")
+    if source.endswith(".keras") or workdir in ("", "zoo", "imagenet") or not paths.at(workdir).is_dir():
         return source
     report = read_report(workdir)
     peers = [row["name"] for row in report["peers"]]
     if peer and peer not in peers:
         raise UserError(f"The run in {workdir} has the peers {', '.join(peers)}. Received: {source!r}.")
-    return weights_of(pathlib.Path(workdir), report, peer or report["student"]["name"])
+    return weights_of(paths.at(workdir), report, peer or report["student"]["name"])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-import pathlib
 from typing import TYPE_CHECKING
 
-from odtf import launches, own_code, sealed, workdir_lock
+from odtf import launches, own_code, paths, sealed, workdir_lock
 from odtf.run_records import earlier_report, read_config
 from odtf.runs.claims import check_claim, claim
 from odtf.runs.teachers_and_starts import load_start, load_teacher, own_names
@@ -65,7 +64,7 @@ def train(
 def _train(config, workdir, placement, allow_code, download, after_epoch):
     from odtf.training import preparation
 
-    recorded = read_config(workdir) if (pathlib.Path(workdir) / "config.json").exists() else None
+    recorded = read_config(workdir) if (paths.at(workdir) / "config.json").exists() else None
     config, chosen = precision.resolved(config, recorded, placement.num_workers)
     if chosen and placement.is_chief:
         print(chosen)
@@ -78,7 +77,7 @@ def _train(config, workdir, placement, allow_code, download, after_epoch):
     earlier = earlier_report(workdir) if placement.is_chief else None
     if placement.is_chief:
         claim(workdir, config)
-        if not (pathlib.Path(workdir) / "report.json").exists():  # A finished run is not trained again.
+        if not (paths.at(workdir) / "report.json").exists():  # A finished run is not trained again.
             launches.note(workdir, [f"{placement.num_replicas} x {'CPU' if placement.on_cpu else 'GPU'}"])
         if not data_record.is_begun(workdir):
             pipeline = prepared.pipeline
@@ -86,7 +85,7 @@ def _train(config, workdir, placement, allow_code, download, after_epoch):
     report = json.loads(json.dumps(prepared.run(after_epoch)))  # What is returned is what is read later.
     if placement.is_chief:
         report |= _made_of(earlier, report["student"])
-        sealed.write(pathlib.Path(workdir) / "report.json", report)
+        sealed.write(paths.at(workdir) / "report.json", report)
     return report
 
 

@@ -1,7 +1,6 @@
 """The packages of npm that a web page runs a file with, as `npm install` lays them out: nothing is fetched here."""
 
-import pathlib
-
+from odtf import paths
 from odtf.errors import UserError
 
 # npm's newest on 27 November 2026. LiteRT.js takes any file and any tensor; MediaPipe's tasks for the web know answers
@@ -32,7 +31,7 @@ def find_web_library(folder):
         UserError: if the packages are not there.
     """
     for inner in (("node_modules", SCOPE), (SCOPE,), ()):
-        place = pathlib.Path(folder, *inner)
+        place = paths.local(folder, "The library of a web page").joinpath(*inner)
         if all((place / part / name).is_file() for part, names in NEEDED.items() for name in names):
             return place
     raise UserError(

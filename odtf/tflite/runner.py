@@ -1,11 +1,11 @@
 """Running TFLite files with LiteRT on this machine."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from odtf import paths
 from odtf.errors import UserError
 from odtf.quiet import quiet
 
@@ -57,7 +57,7 @@ class Runner:
     """
 
     def __init__(self, file, num_threads=1, kernels="xnnpack"):
-        content = file if isinstance(file, bytes) else Path(file).read_bytes()
+        content = file if isinstance(file, bytes) else paths.at(file).read_bytes()
         with quiet():
             self._interpreter = _prepared(content, num_threads, kernels)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()

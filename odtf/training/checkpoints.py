@@ -2,18 +2,16 @@
 
 import contextlib
 import hashlib
-import os
-import pathlib
 import re
-import shutil
 import zipfile
 
 import numpy as np
 import tensorflow as tf
 
-from odtf import sealed
+from odtf import file_systems, paths, sealed
 from odtf.errors import UserError
 from odtf.files import disk_errors
+from odtf.training import step_folders
 
 # Beside the values of all variables, `chosen/` says which of them are a peer's.
 _PEERS = "peers/"
@@ -25,9 +23,9 @@ class Checkpoints:
     """The checkpoints of one run, and the weights that validation has chosen.
 
     A checkpoint is a directory `checkpoints/step-N` with the variables (the method's and its optimizer's, by
-    `tf.train.Checkpoint`) and `progress.json` (the step, what validation has chosen). It is written beside its place
-    and renamed into it, so that it is there whole or not at all. The chosen weights are `chosen/step-N.npz`,
-    kept as long as a checkpoint refers to them.
+    `tf.train.Checkpoint`) and `progress.json` (the step, what validation has chosen). It is there whole or not at all,
+    see `odtf.training.step_folders`. The chosen weights are `chosen/step-N.npz`, kept as long as a checkpoint refers to
+    them.
 
     Args:
         workdir: directory of the run.
@@ -39,8 +37,9 @@ class Checkpoints:
 
     def __init__(self, workdir, method, *, keep=3, is_chief=True, log=print):
         self._method = method
-        self._directory = pathlib.Path(workdir) / "checkpoints"
-        self._chosen = pathlib.Path(workdir) / "chosen"
+        self._directory = paths.at(workdir) / "checkpoints"
+        self._folders = step_folders.of(self._directory)
+        self._chosen = paths.at(workdir) / "chosen"
         self._keep = keep
         self._is_chief = is_chief
         self._log = log
@@ -64,19 +63,13 @@ class Checkpoints:
         """
         if not self._is_chief:
             return
-        final = self._directory / f"step-{progress['step']}"
-        temporary = self._directory / f".step-{progress['step']}.tmp"
-        with disk_errors(final, tf.errors.OpError):
-            self._sweep_temporary()
-            temporary.mkdir(parents=True)
-            try:
-                self._variables.write(str(temporary / "variables"))
-                sealed.write(temporary / "progress.json", progress)
-                if final.exists():
-                    final.rename(self._directory / f".step-{progress['step']}.old.tmp")
-                temporary.rename(final)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+
+        def fill(folder):
+            self._variables.write(str(folder / "variables"))
+            sealed.write(folder / step_folders.MARKER, progress)
+
+        with disk_errors(self._folders.path(progress["step"]), tf.errors.OpError):
+            self._folders.write(progress["step"], fill)
             self._forget()
 
     def restore(self):
@@ -86,18 +79,23 @@ class Checkpoints:
             The mapping that was saved with it, or None where there is no checkpoint.
 
         Raises:
-            UserError: if there are checkpoints and none can be read.
+            UserError: if there are checkpoints and none can be read, or the store that has them does not answer.
         """
-        steps, reasons = self._steps(), []
+        steps, reasons = self._folders.steps(), []
         for step in reversed(steps):
             try:
                 progress = self._progress(step)
                 self._check_chosen(progress["chosen"])
-                status = self._variables.read(str(self._directory / f"step-{step}" / "variables"))
+                status = self._variables.read(str(self._folders.path(step) / "variables"))
                 status.assert_consumed()
                 return progress
             except _DAMAGE as error:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                if paths.is_store(self._directory) and file_systems.is_outage(error):
+                    raise UserError(
+                        f"The store of {self._directory} must let the checkpoint of step {step} be read; the same "
+                        f"command tries it again. Received: {reason}."
+                    ) from error
                 self._log(f"warning: the checkpoint of step {step} is damaged; the one before it is tried ({reason})")
                 reasons.append(reason.rstrip("."))
         if steps:
@@ -122,9 +120,9 @@ class Checkpoints:
             try:
                 arrays = {name: v.numpy() for name, v in _named_variables(self._method).items()}
                 arrays |= _members(self._method)
-                with open(temporary, "wb") as file:
+                with temporary.open("wb") as file:
                     np.savez(file, **arrays)
-                os.replace(temporary, final)
+                temporary.replace(final)
             finally:
                 temporary.unlink(missing_ok=True)
         return _digest(arrays)
@@ -136,11 +134,7 @@ class Checkpoints:
 
     def last_step(self):
         """Returns the step of the newest checkpoint, or None."""
-        return self._steps()[-1] if self._steps() else None
-
-    def _steps(self):
-        names = (path.name.removeprefix("step-") for path in self._directory.glob("step-*"))
-        return sorted(int(name) for name in names if name.isdecimal())
+        return max(self._folders.steps(), default=None)
 
     def _progress(self, step):
         """Returns what was saved beside the variables of a step.
@@ -149,7 +143,7 @@ class Checkpoints:
             OSError: if it is not there, or the chosen weights that it refers to are not.
             ValueError, odtf.sealed.Damaged: if it is damaged.
         """
-        path = self._directory / f"step-{step}" / "progress.json"
+        path = self._folders.path(step) / step_folders.MARKER
         progress = sealed.read(path, {"step": int, "chosen": object}, "the checkpoint before would do")
         if progress["step"] != step:
             raise ValueError(f"progress.json is of another step than {step}")
@@ -177,18 +171,12 @@ class Checkpoints:
     def _chosen_path(self, step):
         return self._chosen / f"step-{step}.npz"
 
-    def _sweep_temporary(self):
-        for path in self._directory.glob(".step-*.tmp"):
-            shutil.rmtree(path)
-
     def _forget(self):
         """Removes checkpoints beyond `keep`, and chosen weights that no checkpoint refers to any more."""
-        self._sweep_temporary()
-        steps = self._steps()
+        self._folders.sweep()
+        steps = self._folders.steps()
         for step in steps[: -self._keep]:
-            doomed = self._directory / f".step-{step}.tmp"
-            (self._directory / f"step-{step}").rename(doomed)
-            shutil.rmtree(doomed)
+            self._folders.remove(step)
         referred = set()
         for step in steps[-self._keep :]:
             with contextlib.suppress(*_DAMAGE):
@@ -303,13 +291,18 @@ def _digest(arrays):
 
 def _read(path):
     """Returns the arrays of a file of chosen weights by name."""
-    if not pathlib.Path(path).exists():
+    if not paths.at(path).exists():
         raise UserError(f"Weights must be at {path}: has the training of this workdir ended? Received: no such file.")
     try:
-        if not pathlib.Path(path).is_file() or not zipfile.is_zipfile(path):  # To read a pipe would be to wait.
+        path = paths.at(path)
+        if not path.is_file():  # To read a pipe would be to wait.
             raise ValueError("it is no archive")
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with path.open("rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                raise ValueError("it is no archive")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
             f"The weights in {path} are damaged; a copy of them, or training anew, would be right. Received: {error}."

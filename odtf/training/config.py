@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import ml_collections
 
-from odtf import names, own_code
+from odtf import names, own_code, paths
 from odtf.errors import UserError
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def load_config(path: str | pathlib.Path, arg: str | None = None) -> ml_collecti
         path: the Python file.
         arg: str or None, as after the colon of `--config=FILE:arg`.
     """
-    own_code.add_folder(pathlib.Path(path).parent)
+    own_code.add_folder(paths.local(path, "A config").parent)
     return runpy.run_path(str(path))["get_config"](arg)
 
 

@@ -19,7 +19,7 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from odtf import names, own_code
+from odtf import names, own_code, paths
 from odtf.errors import UserError
 from odtf.training import overrides
 from odtf.training.config import leaves
@@ -107,6 +107,7 @@ def _explained(text, name):
 
 def _split(text, name):
     """Returns the path, the colon and the argument of "FILE:arg"; a name of odtf's configs becomes its path."""
+    paths.local(text, f"--{name}")
     given, colon, arg = text.partition(":")
     known = names.configs()
     if given in known and not pathlib.Path(given).is_file():

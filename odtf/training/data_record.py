@@ -16,9 +16,8 @@ A workdir whose run was trained before there was such a record has none: nothing
 
 import dataclasses
 import json
-import pathlib
 
-from odtf import sealed
+from odtf import paths, sealed
 from odtf.errors import UserError
 
 FILE = "data.json"
@@ -61,7 +60,7 @@ def info_of(record):
 
 def write(workdir, record):
     """Writes the record of a run that is about to begin."""
-    sealed.write(pathlib.Path(workdir) / FILE, record, _DIGEST)
+    sealed.write(paths.at(workdir) / FILE, record, _DIGEST)
 
 
 def read(workdir):
@@ -70,7 +69,7 @@ def read(workdir):
     Raises:
         UserError: if it is damaged.
     """
-    path = pathlib.Path(workdir) / FILE
+    path = paths.at(workdir) / FILE
     try:
         record = sealed.read(path, _FORM, _REMEDY, key=_DIGEST, required=True)
     except (FileNotFoundError, NotADirectoryError):
@@ -82,9 +81,9 @@ def read(workdir):
 
 def is_begun(workdir):
     """Whether a workdir holds what a training has made: what that learned from does not change any more."""
-    workdir = pathlib.Path(workdir)
+    workdir = paths.at(workdir)
     made = (workdir / "checkpoints").glob("step-*"), (workdir / "chosen").glob("step-*.npz")
-    return (workdir / "report.json").exists() or any(any(paths) for paths in made)
+    return (workdir / "report.json").exists() or any(any(found) for found in made)
 
 
 def unknown(workdir):

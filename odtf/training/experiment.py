@@ -128,6 +128,7 @@ class Experiment:
             progress["seconds"] = before + time.monotonic() - started
             if saves:
                 progress["reached"] = self.method.reached.positions(self.method.variables)
+                self.log.send()
                 self.checkpoints.save(progress)
             if epoch_ends:
                 after_epoch(step // steps_per_epoch)

@@ -2,16 +2,18 @@
 
 import contextlib
 import json
-import os
-import pathlib
 import sys
+import time
 
 import tensorflow as tf
 import tqdm
 
-from odtf import log_lines
+from odtf import log_lines, paths
 from odtf.errors import UserError
 from odtf.files import disk_errors, parsed
+
+# On a store, where all of a file is sent anew, so many seconds lie between what it is told.
+_SENT = 30.0
 
 
 class Log:
@@ -19,7 +21,8 @@ class Log:
 
     Every line of log.jsonl is an object with "step", "kind" ("train": means since the line before; "validation":
     exact) and the values. A resumed run first cuts the lines after the step that it goes on from. TensorBoard has
-    a run of each kind with the same names, so that training and validation are two lines on one chart.
+    a run of each kind with the same names, so that training and validation are two lines on one chart. On a store both
+    appear with every validation, with every checkpoint, and every half minute.
 
     Args:
         workdir: directory.
@@ -27,8 +30,9 @@ class Log:
     """
 
     def __init__(self, workdir, *, is_chief=True):
-        self._path = pathlib.Path(workdir) / log_lines.FILE
-        self._board_directory = pathlib.Path(workdir) / "tensorboard"
+        self._path = paths.at(workdir) / log_lines.FILE
+        self._board_directory = paths.at(workdir) / "tensorboard"
+        self._on_store, self._sent = paths.is_store(workdir), time.monotonic()
         self._is_chief = is_chief
         self._boards = {}
         self._bar = None
@@ -45,10 +49,10 @@ class Log:
                 temporary = self._path.with_name(f".{self._path.name}.tmp")
                 try:
                     temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-                    os.replace(temporary, self._path)
+                    temporary.replace(self._path)
                 finally:
                     temporary.unlink(missing_ok=True)
-            self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (open for the whole run)
+            self._file = self._path.open("a", encoding="utf-8")
             self._boards = {
                 kind: tf.summary.create_file_writer(str(self._board_directory / kind)) for kind in log_lines.KINDS
             }
@@ -78,17 +82,32 @@ class Log:
             self._bar.update(steps)
 
     def values(self, step, kind, values):
-        """Records named numbers of one moment; returns after they are on their way to the disk."""
+        """Records named numbers of one moment; returns after they are on their way to the disk, see `Log`."""
         if not self._is_chief:
             return
         with disk_errors(self._path):
             self._file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
-            self._file.flush()
+            if not self._on_store:
+                self._file.flush()
         board = self._boards[kind]
         with disk_errors(self._board_directory, tf.errors.OpError), board.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
-            board.flush()
+            if not self._on_store:
+                board.flush()
+        if kind == "validation" or time.monotonic() - self._sent > _SENT:
+            self.send()
+
+    def send(self):
+        """Has a store get all that was recorded: before a checkpoint says that the run has come so far."""
+        if self._bar is None or not self._on_store:
+            return
+        with disk_errors(self._path):
+            self._file.flush()
+        for board in self._boards.values():
+            with disk_errors(self._board_directory, tf.errors.OpError):
+                board.flush()
+        self._sent = time.monotonic()
 
     def line(self, text):
         """Prints a line without breaking the progress bar."""

@@ -16,9 +16,9 @@ has been measured for all of them; until then that is float32.
 Nothing here imports TensorFlow before a GPU is asked for.
 """
 
-import pathlib
 import sys
 
+from odtf import paths
 from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 from odtf.training import config as config_lib
@@ -100,7 +100,7 @@ def _cpu_flags(path="/proc/cpuinfo"):
     if not sys.platform.startswith("linux"):
         return set()
     try:
-        lines = pathlib.Path(path).read_text("utf-8").splitlines()
+        lines = paths.at(path).read_text("utf-8").splitlines()
     except OSError:
         return set()
     return set(next((line for line in lines if line.startswith("flags")), "").partition(":")[2].split())

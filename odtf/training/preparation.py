@@ -1,8 +1,6 @@
 """What comes before the first step of a run: its data, its cohort, its optimizer, and what would be refused later."""
 
-import pathlib
-
-from odtf import data, quantization
+from odtf import data, paths, quantization
 from odtf.errors import UserError
 from odtf.training import cohorts, config_checks, config_data, data_record, own_losses, recipes
 from odtf.training.experiment import Experiment
@@ -62,7 +60,7 @@ def prepare(config, workdir, placement, load_teacher, *, load_start=None, downlo
             steps_per_epoch=pipeline.steps_per_epoch,
         )
     own_losses.check(method, dataset.image_shape, config.data.num_views, config.epochs, placement.strategy)
-    return Experiment(config, pathlib.Path(workdir), placement, dataset, pipeline, method)
+    return Experiment(config, paths.at(workdir), placement, dataset, pipeline, method)
 
 
 def _load_data(config, workdir, placement, answers):

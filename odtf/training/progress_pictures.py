@@ -1,10 +1,8 @@
 """Pictures along training: what all networks make of the same images of the validation split, epoch by epoch."""
 
-import pathlib
-
 import numpy as np
 
-from odtf import pictures, targets
+from odtf import paths, pictures, targets
 from odtf.files import make_directory
 
 FOLDER = "pictures"
@@ -23,7 +21,7 @@ class ProgressPictures:
 
     def __init__(self, settings, workdir, dataset, method, log):
         self._every, self._count = settings["every_epochs"], settings["images"]
-        self._folder = pathlib.Path(workdir) / FOLDER
+        self._folder = paths.at(workdir) / FOLDER
         self._dataset, self._method, self._log = dataset, method, log
         if self._every and method.task.draw is None:
             self._say(f"no pictures: the task {method.task.name!r} draws none")
@@ -56,5 +54,5 @@ class ProgressPictures:
 
 def drawn(workdir):
     """Returns the pictures that are there, a list of (epoch, path) by epoch."""
-    found = [(path.stem.removeprefix("epoch-"), path) for path in (pathlib.Path(workdir) / FOLDER).glob("epoch-*.png")]
+    found = [(path.stem.removeprefix("epoch-"), path) for path in (paths.at(workdir) / FOLDER).glob("epoch-*.png")]
     return sorted((int(epoch), path) for epoch, path in found if epoch.isdecimal())

@@ -1,19 +1,20 @@
 """Answers of teachers to all stored views of all training images, computed once and kept, see `StoredAnswers`.
 
 The images are those of a config's data, its validation images too where they are taken from the training images, so
-that the answers serve every split of them and every part. It goes on where it was stopped.
+that the answers serve every split of them and every part. It goes on where it was stopped; what is to lie on a store is
+made in the cache of this machine, and sent when it is whole.
 """
 
 import hashlib
 import io
 import json
-import pathlib
+import os
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from odtf import data, stopping, workdir_lock
+from odtf import data, paths, stopping, workdir_lock
 from odtf import sealed as sealed_lib
 from odtf.data import splits, stored_answers, views
 from odtf.data.answer_arrays import AnswerArrays
@@ -54,7 +55,7 @@ def store(config, directory, teachers, load_teacher, digest_of, *, number=0, log
     views.check_storable(augmentation, number)
     dataset = config_data.load_dataset(config)
     augmentation = data.Augmentation.from_config(config.data.augment, dataset.image_shape)
-    work = _Work(config, dataset, augmentation, number, pathlib.Path(directory), log)
+    work = _Work(config, dataset, augmentation, number, paths.at(directory), log)
     sources = [work.source(said, load_teacher) for said in teachers]
     record = work.record(teachers, {shape for shape, _ in sources}, digest_of)
     with workdir_lock.writing(directory):
@@ -77,6 +78,8 @@ class _Work:
         self._task = cohorts.make_task(config)
         self._dataset, self._split, self._spec = dataset, training_images(dataset), augmentation
         self._directory, self._log, self._table = directory, log, None
+        on_store = paths.is_store(directory)
+        self._place = paths.cache_folder() / "answers" / paths.key_of(directory) if on_store else directory
         if number:
             self._table = views.drawn_table(augmentation, len(self._split), number, config.seed)
         self._views = views.DrawnViews(self._table, augmentation) if number else views.AllViews(augmentation)
@@ -108,12 +111,19 @@ class _Work:
             return
         # Of other images, or other numbers behind the views, nothing goes on.
         inputs = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        make_directory(self._place)
         for name, content in contents.items():
-            write_bytes(self._directory / name, content)
+            write_bytes(self._place / name, content)
         self._compute({**record, "inputs": inputs}, sources)
-        digests = {name: stored_answers.sha256(self._directory / name) for name in ("logits.npy", *contents)}
+        digests = {name: stored_answers.sha256(self._place / name) for name in ("logits.npy", *contents)}
+        if self._place != self._directory:
+            for name in digests:
+                with disk_errors(self._directory / name):
+                    paths.send(self._place / name, self._directory / name)
         sealed_lib.write(self._directory / stored_answers.RECORD, {**record, "sha256": digests})
-        (self._directory / _PROGRESS).unlink(missing_ok=True)
+        (self._place / _PROGRESS).unlink(missing_ok=True)
+        if self._place != self._directory:
+            paths.remove_folder(self._place)
 
     def _is_done(self, record, contents):
         """Whether the directory has these answers.
@@ -163,7 +173,7 @@ class _Work:
     def _compute(self, record, sources):
         """Writes logits.npy; of what another process has begun, what is left."""
         count, shape = len(self._split), (len(self._split), self._views.count, *record["answer_shape"])
-        path, done = self._directory / "logits.npy", self._progress(record)
+        path, done = self._place / "logits.npy", self._progress(record)
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(
             header, {"descr": np.lib.format.dtype_to_descr(np.dtype("<f2")), "fortran_order": False, "shape": shape}
@@ -180,7 +190,7 @@ class _Work:
                 file.seek(start_of + done * block[0].nbytes)
                 synced(file, block.tobytes())
                 done = end
-                sealed_lib.write(self._directory / _PROGRESS, {"record": record, "done": done})
+                sealed_lib.write(self._place / _PROGRESS, {"record": record, "done": done})
                 if time.monotonic() - told > _TOLD:
                     told = time.monotonic()
                     left = (told - started) / (done - first) * (count - done)
@@ -190,14 +200,14 @@ class _Work:
     def _progress(self, record):
         """Returns how many images are done; 0 where nothing was begun, or other answers, or where that is damaged."""
         try:
-            path, form = self._directory / _PROGRESS, {"record": dict, "done": int}
+            path, form = self._place / _PROGRESS, {"record": dict, "done": int}
             found = sealed_lib.read(path, form, "all answers are computed anew")
         except OSError:
             return 0
         except sealed_lib.Damaged as damaged:
             self._log(f"warning: {damaged}")
             return 0
-        return found["done"] if found["record"] == record and (self._directory / "logits.npy").exists() else 0
+        return found["done"] if found["record"] == record and (self._place / "logits.npy").exists() else 0
 
     def _block(self, start, end, shape, sources):
         """Returns the answers to all views of some images, float16 `[end - start, views, ...]`."""
@@ -217,7 +227,7 @@ class _Work:
 
 
 def _shown(said):
-    return str(said) if isinstance(said, str | pathlib.Path) else str(said.get("file"))
+    return str(said) if isinstance(said, str | os.PathLike) else str(said.get("file"))
 
 
 def _as_bytes(array):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf import data, methods, models, runs, stopping
+from odtf import data, methods, models, paths, runs, stopping
 from odtf.data import splits, stored_answers
 from odtf.data.answer_arrays import pixel_sums
 from odtf.errors import UserError
@@ -389,3 +389,25 @@ def test_two_replicas_see_the_shares_of_one(stored, mirrored):
     for one, two in zip(*logs, strict=True):
         assert one == pytest.approx(two, rel=1e-4, abs=1e-4)
         assert {"teacher/top1", "peer_0/distillation"} <= set(one)
+
+
+def test_answers_on_a_store_are_those_on_a_disk(teachers, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(splits, "chunk", lambda most, shape: 10)
+    place = paths.at("ram://test_storing/answers")
+    with monkeypatch.context() as patch:
+        stop_at(2, patch)
+        with pytest.raises(stopping.Stopped, match="stopped at 20 of "):
+            store(list(teachers)[:1], str(place))
+    assert not stored_answers.are_in(str(place))
+    found, on_disk = (store(list(teachers)[:1], where) for where in (str(place), tmp_path / "disk"))
+    assert found.record == on_disk.record
+    assert sorted(path.name for path in place.iterdir()) == sorted([*found.record["sha256"], "answers.json"])
+    assert list((tmp_path / "cache" / "odtf" / "answers").iterdir()) == []
+    tf.nest.map_structure(np.testing.assert_array_equal, *(pipeline(answers).batch(0) for answers in (found, on_disk)))
+    assert len(list((tmp_path / "cache" / "odtf" / "files").iterdir())) == len(found.record["sha256"])
+    assert runs.load_teacher(str(place)).digest == on_disk.digest
+    (place / "index.npy").write_bytes(b"another")
+    with pytest.raises(UserError, match=r"^ram://test_storing/answers/index\.npy has changed since it was stored"):
+        pipeline(data.StoredAnswers(str(place)))
+    place.parent.rmtree()

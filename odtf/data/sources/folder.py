@@ -1,7 +1,6 @@
 """A folder of images: one sub-folder per class, a mask beside each, or pictures to translate."""
 
-import pathlib
-
+from odtf import paths
 from odtf.data import folders, naming, passed_over, records, sources, split_folders
 from odtf.data.class_tables import Names
 from odtf.data.dataset import Split
@@ -47,7 +46,7 @@ def open_source(argument, *, data_dir, image_size, targets, resize=STRETCH, chan
     """
     if not argument:
         raise sources.unknown("folder:")
-    root = pathlib.Path(argument).expanduser()
+    root = paths.at(argument).expanduser()
     if (mask_of(targets) or picture_of(targets)) is not None:
         sources.further(open_masks, f"a folder of {', '.join(targets)}", resize, channels)
     if (mask := mask_of(targets)) is not None:
@@ -129,7 +128,7 @@ def open_images(argument, *, data_dir, image_size, resize=STRETCH, channels=None
     """
     if not argument:
         raise sources.unknown("folder:")
-    root = pathlib.Path(argument).expanduser()
+    root = paths.at(argument).expanduser()
     place = next(root / place for place in _PLACES if not place or (root / place).is_dir())
     files = folders.below(place, EXTENSIONS)
     if not files:

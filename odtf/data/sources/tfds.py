@@ -5,14 +5,14 @@ is done where a download is asked for.
 """
 
 import os
-import pathlib
 import re
 import sys
 
 import numpy as np
 
 from odtf import names as names_lib
-from odtf.data import sources, tfds_masks, tfds_pictures
+from odtf import paths
+from odtf.data import sources, tfds_folder, tfds_masks, tfds_pictures
 from odtf.data.dataset import Split
 from odtf.data.decoding import decode
 from odtf.data.framing import STRETCH
@@ -47,8 +47,6 @@ def open_source(argument, *, data_dir, image_size, targets, resize=STRETCH, chan
     Raises:
         UserError: if other targets are wanted, or the set is not there, or is not one of images with one label each.
     """
-    import tensorflow_datasets
-
     mask, picture = mask_of(targets), picture_of(targets)
     if mask is None and picture is None:
         check(argument, LABEL, targets)
@@ -57,7 +55,7 @@ def open_source(argument, *, data_dir, image_size, targets, resize=STRETCH, chan
     folder = _find(argument, data_dir)
     check_features(folder)
     try:
-        builder = tensorflow_datasets.builder_from_directory(folder)
+        builder = tfds_folder.open_builder(folder)
         features, splits = builder.info.features, builder.info.splits
     except Exception as error:  # Whatever a damaged dataset_info.json or features.json makes TFDS raise.
         reason = str(error).split("\n")[0]
@@ -97,6 +95,7 @@ def download(argument, data_dir):
     """
     if _look(argument, data_dir):
         return
+    paths.local(_root(data_dir), "The data_dir of a download")
     import tensorflow_datasets as tfds
 
     if not sys.stderr.isatty():
@@ -112,7 +111,7 @@ def download(argument, data_dir):
 
 
 def _root(data_dir):
-    return pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return paths.at(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
 def _find(name, data_dir):

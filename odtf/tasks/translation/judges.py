@@ -1,13 +1,12 @@
 """Networks that judge pictures: a classifier by its features, a segmenter by its classes. They stay as they are."""
 
 import functools
-import pathlib
 
 import keras
 import numpy as np
 from keras import ops
 
-from odtf import own_code
+from odtf import own_code, paths
 from odtf.errors import UserError
 from odtf.models import fid_inception
 
@@ -43,12 +42,12 @@ class Judge:
         if own_code.is_own(name):
             self.title = name.rpartition(":")[2]
         else:
-            self.title = pathlib.Path(name).stem
+            self.title = paths.at(name).stem
 
     @functools.cached_property
     def is_of_fid(self):
         """Whether a Fréchet distance of its features is the FID: it is the file of the original Inception weights."""
-        return pathlib.Path(self.name).suffix in _PTH and fid_inception.is_original(self.name)
+        return paths.at(self.name).suffix in _PTH and fid_inception.is_original(self.name)
 
     def open(self):
         """Loads it, once.
@@ -71,7 +70,7 @@ class Judge:
     def _load(self):
         if own_code.is_own(self.name):
             return own_code.find(self.name, "a network that judges pictures")
-        path = pathlib.Path(self.name)
+        path = paths.at(self.name)
         if path.is_dir():
             path = path / "student.keras"
         if not path.is_file():

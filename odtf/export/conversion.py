@@ -11,6 +11,7 @@ from odtf.errors import UserError
 from odtf.files import disk_errors
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
+from odtf.tflite.far_terms import cut_far_terms
 from odtf.tflite.probabilities import give_probabilities
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, give_quantized, take_uint8
 from odtf.tflite.shores import remove_shores
@@ -127,7 +128,8 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
             # The converter has no exception of its own for this: ConverterError, RuntimeError and ValueError occur.
             raise _refused(error, target, quantization) from error
     converted = unmarked(content, per_channel)
-    scale_unseen(converted)
+    scale_unseen(converted, lambda: _in_float(folder))
+    cut_far_terms(converted)
     if not native:
         take_uint8(converted)
     if answer.softmax:
@@ -136,6 +138,13 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
         give_quantized(converted, answer.dtype or output_type, answer.quantization)
     flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)
     return flatbuffer.pack(converted)
+
+
+def _in_float(folder):
+    """The same network without quantisation, `schema.ModelT`."""
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
+        return flatbuffer.unpack(converter.convert())
 
 
 def unmarked(content, per_channel):

@@ -1,5 +1,6 @@
 """Python programs as processes of their own, which import what this process does, and nothing from where it stands."""
 
+import itertools
 import signal
 import sys
 
@@ -28,3 +29,22 @@ def end(status):
         return signal.Signals(-status).name
     except ValueError:
         return f"status {status}"
+
+
+def exception(text, chatter=()):
+    """Returns the exception that ended a Python program, however many lines it has, in one line.
+
+    The lines of the program's source before it tell its developers something, and nobody else.
+
+    Args:
+        text: what the program wrote to standard error.
+        chatter: beginnings of lines, such as "INFO:", which a library writes on its way out.
+
+    Returns:
+        str, empty if no exception ended it.
+    """
+    _, _, trace = text.rpartition("Traceback (most recent call last):\n")
+    if len(trace) == len(text):
+        return ""
+    lines = itertools.dropwhile(lambda line: line.startswith(" "), trace.splitlines())
+    return " ".join(" ".join(itertools.takewhile(lambda line: not line.startswith(tuple(chatter)), lines)).split())

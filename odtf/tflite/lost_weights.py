@@ -2,7 +2,7 @@
 
 Where an input was zero on every image that calibrated it, its scale is next to nothing. A bias, in units of that scale
 and the weights' own, would overflow; so the converter gives such weights huge scales, up to Inf, by which all of them
-are stored as zeros, and with Inf the biases too.
+are stored as zeros, and with Inf the biases too. A kernel that is all zeros may get the scale 0.
 """
 
 import numpy as np
@@ -22,6 +22,16 @@ PLACES = {
 # far below the 48 bits by which kernels scale int64.
 _BIASES = {schema.TensorType.INT32: (np.int32, 2**30), schema.TensorType.INT64: (np.int64, 2**38)}
 _LEVELS = 127
+
+
+def has_lost_weights(model, op):
+    """Whether an operator's weights have a scale that is no positive, finite number, as a kernel of zeros may."""
+    if flatbuffer.operator_name(model, op) not in PLACES:
+        return False
+    weight = model.subgraphs[0].tensors[op.inputs[1]]
+    known = weight.type == schema.TensorType.INT8 and weight.quantization.scale is not None
+    scales = np.asarray(weight.quantization.scale if known else [], np.float64)
+    return not np.all(np.isfinite(scales) & (scales > 0))
 
 
 def restore(model, operators, floats):
@@ -71,7 +81,7 @@ def _are_equal(model, op, floats, twin, lost):
 def _store_anew(model, op, floats, twin):
     image, _, biases = PLACES[flatbuffer.operator_name(model, op)]
     tensors = model.subgraphs[0].tensors
-    weight, scale = tensors[op.inputs[1]], float(tensors[op.inputs[image]].quantization.scale[0])
+    weight = tensors[op.inputs[1]]
     values = _floats(floats, floats.subgraphs[0].tensors[twin.inputs[1]]).astype(np.float64)
     one = len(weight.quantization.scale) == 1
     axes = tuple(axis for axis in range(values.ndim) if one or axis != weight.quantization.quantizedDimension)
@@ -79,7 +89,8 @@ def _store_anew(model, op, floats, twin):
     # Any scale holds a channel of zeros.
     steps = np.where(most > 0, most, most.max() or 1.0) / _LEVELS
     bias = tensors[op.inputs[biases]] if len(op.inputs) > biases and op.inputs[biases] >= 0 else None
-    if bias is not None:
+    if bias is not None and bias.type in _BIASES:  # Where activations are floats, biases are.
+        scale = float(tensors[op.inputs[image]].quantization.scale[0])
         dtype, largest = _BIASES[bias.type]
         wanted = np.zeros(bias.shape)
         if len(twin.inputs) > biases and twin.inputs[biases] >= 0:
@@ -90,7 +101,7 @@ def _store_anew(model, op, floats, twin):
     levels = np.round(values / steps.astype(np.float64).reshape(_by_channel(weight)))
     store(model, weight, np.clip(levels, -_LEVELS, _LEVELS).astype(np.int8))
     weight.quantization.scale = steps.tolist()
-    if bias is not None:
+    if bias is not None and bias.type in _BIASES:
         units = np.float32(scale) * steps
         store(model, bias, np.round(wanted / units.astype(np.float64)).astype(dtype))
         bias.quantization.scale = units.tolist()

@@ -4,7 +4,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from odtf.tflite import flatbuffer
-from odtf.tflite.lost_weights import PLACES, restore
+from odtf.tflite.lost_weights import PLACES, has_lost_weights, restore
 from odtf.tflite.weight_scales import store, stored
 
 # The converter takes a range of 1e-6 or less where it saw nothing: 4e-9 a step of int8, 2e-11 of int16. XNNPACK has no
@@ -32,14 +32,15 @@ def scale_unseen(model, in_float):
     unseen = {index for index in makers if _is_unseen(graph.tensors[index])}
     sources = {int(x) for index in unseen for x in makers[index].inputs if int(x) >= 0} - unseen
     scales = [_step(graph.tensors[x]) for x in sources if x in makers or x in map(int, graph.inputs)]
-    if not unseen or not (scale := max(scales, default=0.0)):
-        return 0
+    scale = max(scales, default=0.0)
+    unseen = unseen if scale else set()
     for index in unseen:
         graph.tensors[index].quantization.scale = [scale]
-    readers = [op for op in graph.operators if _image_of(model, op) in unseen]
-    if readers and not restore(model, readers, in_float()):
-        for op in readers:
-            _recount(model, op, scale)
+    lost = [op for op in graph.operators if _image_of(model, op) in unseen or has_lost_weights(model, op)]
+    if lost and not restore(model, lost, in_float()):
+        for op in lost:
+            if _image_of(model, op) in unseen:
+                _recount(model, op, scale)
     return len(unseen)
 
 

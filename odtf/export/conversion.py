@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from odtf import isolated
 from odtf.errors import UserError
 from odtf.files import disk_errors
-from odtf.quiet import quiet
+from odtf.quiet import quiet, shown
 from odtf.tflite import flatbuffer
 from odtf.tflite.far_terms import cut_far_terms
 from odtf.tflite.probabilities import give_probabilities
@@ -122,8 +123,14 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
         if native:
             converter.inference_input_type = tf.dtypes.as_dtype(input_type)
             converter.inference_output_type = tf.dtypes.as_dtype("float32" if answer.softmax else output_type)
+        died = (
+            f"error: TensorFlow's converter has ended the process at {quantization} for {target.name}, and nothing of "
+            "that was written: it crashes on some numbers and operators, or memory was short. Another quantization, "
+            "or another network, may do."
+        )
         try:
-            content = converter.convert()
+            with isolated.last_words(died, shown()):
+                content = converter.convert()
         except Exception as error:
             # The converter has no exception of its own for this: ConverterError, RuntimeError and ValueError occur.
             raise _refused(error, target, quantization) from error

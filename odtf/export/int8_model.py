@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from odtf.export.conversion import SIGNATURE, save, unmarked
+from odtf.export.soundness import check_weights
 from odtf.quantization import has_channel_scales, lower
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
@@ -30,9 +31,11 @@ def int8_file(model: keras.Model, output: str | int | None = None, interface: st
         bytes of a file with batch 1, whose input is named "image". `odtf.tflite.operators` lists what is in it.
 
     Raises:
+        UserError: if a weight or a range is no finite number.
         ValueError: if a layer is not quantised, its range was never observed, or the model has several outputs and none
             is named.
     """
+    check_weights(model)
     with quiet(), tempfile.TemporaryDirectory(prefix="odtf-") as folder:
         lowered = lower(model, output)
         if len(lowered.outputs) != 1:

@@ -226,3 +226,5 @@ def test_answers_are_written_before_anybody_reads_them(weights, photos, tmp_path
     path.write_bytes(made(weights, "logits", "uint8"))
     status, out, err = zygote.run("odtf-predict", str(path), f"--images={photos[0]}", "--csv=/dev/full")
     assert (status, out) == (2, "") and "No space left on device" in err
+    status, out, err = zygote.run("odtf-evaluate", str(path), "--data=digits", "--max_examples=9", "--json=/dev/full")
+    assert (status, out) == (2, "") and "No space left on device" in err

@@ -7,13 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from odtf import quantization
 from odtf.export import SOC, TARGETS, Runner, convert, every_target, export_each, fold_preprocessing
 from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
 from odtf.tflite.weight_scales import stored
-from tests.export.conftest import normalized
-from tests.export.degenerate_networks import CASES, DEAD, make
+from tests.export.degenerate_networks import CASES, DEAD, make, trained_quantized
 
 TABLE = {**CASES, "dead": DEAD}
 
@@ -42,13 +40,7 @@ def test_quantised_after_training(case, network, digits, tmp_path):
 
 @pytest.mark.parametrize("case", TABLE)
 def test_trained_quantised(case, network, digits, tmp_path):
-    image_range = quantization.pixel_range(digits.mean, digits.std)
-    aware = quantization.quantization_aware(network(case), input_range=image_range)
-    for layer in aware._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False  # Its statistics are part of the case.
-    images, _ = digits.splits["train"].take(np.arange(64))
-    aware(normalized(images, digits), training=True)
+    aware = trained_quantized(network(case), digits)
     chosen = [(target, "int8") for target in TARGETS.values() if "int8" in target.tensors]
     assert len(exported(aware, digits, tmp_path, chosen)) == len(chosen) == 6
 

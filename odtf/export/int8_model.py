@@ -12,6 +12,7 @@ from odtf.export.soundness import check_weights
 from odtf.quantization import has_channel_scales, lower
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
+from odtf.tflite.far_terms import cut_far_terms
 
 if TYPE_CHECKING:
     import keras
@@ -48,4 +49,6 @@ def int8_file(model: keras.Model, output: str | int | None = None, interface: st
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(interface)
         content = converter.convert()
-    return flatbuffer.pack(unmarked(content, has_channel_scales(model)))
+    converted = unmarked(content, has_channel_scales(model))
+    cut_far_terms(converted)
+    return flatbuffer.pack(converted)

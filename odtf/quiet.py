@@ -30,6 +30,15 @@ class _Redirected(io.TextIOBase):
         return self.target.isatty()
 
 
+# Descriptors of the standard error stream outside of each `quiet`.
+_kept = [2]
+
+
+def shown():
+    """Returns the descriptor of the standard error stream that is seen, also inside of `quiet`."""
+    return _kept[1] if len(_kept) > 1 else _kept[0]
+
+
 @contextlib.contextmanager
 def quiet():
     """Swallows what the process writes to standard error, C++ included, and gives it back if a bug shows.
@@ -38,10 +47,11 @@ def quiet():
     `sys.stderr` is too: in a notebook it is another way out.
     """
     sys.stderr.flush()
-    kept, shown = os.dup(2), sys.stderr
+    kept, before = os.dup(2), sys.stderr
     with _sink() as sink, os.fdopen(os.dup(sink.fileno()), "w", errors="backslashreplace") as text:
         os.dup2(sink.fileno(), 2)
         sys.stderr = redirected = _Redirected(text)
+        _kept.append(kept)
         try:
             yield
         except (UserError, KeyboardInterrupt):
@@ -55,7 +65,8 @@ def quiet():
             raise
         finally:
             text.flush()
-            sys.stderr = redirected.target = shown
+            sys.stderr = redirected.target = before
+            _kept.remove(kept)
             os.dup2(kept, 2)
             os.close(kept)
 

@@ -7,6 +7,7 @@ cannot fill an int16 input.
 
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -15,6 +16,7 @@ from odtf import isolated
 MODULE = "ai_edge_litert.tools.benchmark_litert_model"
 RESOLUTION_US = 10
 _TIMEOUT_SECONDS = 300
+_CHATTER = ("INFO:", "WARNING:")
 
 
 def litert_benchmark(path, threads, runs=500, warmup=50):
@@ -41,7 +43,8 @@ def litert_benchmark(path, threads, runs=500, warmup=50):
             except subprocess.TimeoutExpired:
                 return {"refused": f"litert-benchmark did not finish within {_TIMEOUT_SECONDS} s"}
             if run.returncode or not result.is_file():
-                return {"refused": f"litert-benchmark: {_complaint(run.stderr)}"}
+                said = _complaint(run.stderr) if run.returncode >= 0 else f"it ends by {isolated.end(run.returncode)}"
+                return {"refused": f"litert-benchmark: {said}"}
             latency = json.loads(result.read_text("utf-8"))["latency"]
         figures[str(number)] = {
             "p50_us": round(1e3 * latency["median_ms"], 1),
@@ -52,6 +55,18 @@ def litert_benchmark(path, threads, runs=500, warmup=50):
 
 
 def _complaint(text):
-    """The last line that is no chatter of LiteRT's, which goes on after an error."""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("INFO:", "WARNING:"))]
-    return lines[-1] if lines else "it said nothing"
+    """What LiteRT says of an error, and the exception that ends the program, in one line without its chatter."""
+    exception = isolated.exception(text, _CHATTER)
+    before, _, _ = text.partition("Traceback (most recent call last):\n")
+    errors = [line.removeprefix("ERROR: ") for line in before.splitlines() if line.startswith("ERROR: ")]
+    if not exception and not errors:  # It ended in another way.
+        exception = _last(text)
+    # Places in LiteRT's source stand before what happened there, one below the other.
+    exception = re.sub(r"(ERROR: )?\[\S+:\d+\]|└", " ", exception)
+    said = (" ".join(line.split()).rstrip(".") for line in (*errors, exception))
+    return "; ".join(filter(None, said)) or "it said nothing"
+
+
+def _last(text):
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(_CHATTER)]
+    return lines[-1] if lines else ""

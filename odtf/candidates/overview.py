@@ -57,13 +57,20 @@ def write(rows, quality, target, limits, best, path):
         + (f"**{budget.name_of(best)}**." if best else "none fits."),
         f"Val {quality.metric.title} is that of the exported file on the validation split. Latency is that of the "
         "machine which measured it: p50 of one thread, median of several rounds, noisy all the same. Cycles and SRAM "
-        "are Vela's.",
+        f"are Vela's.{_arenas(rows)}",
         "\n".join(f"| {' | '.join(line)} |" for line in ruled),
         "\n".join(notes),
     ]
     files.write_text(path.with_suffix(".md"), "\n\n".join(filter(None, text)) + "\n")
     plot = pictures.save(path.with_suffix(".png"), draw, rows, quality, limits, best)
     return f"All candidates: {', '.join([str(path), str(path.with_suffix('.md')), *plot])}"
+
+
+def _arenas(rows):
+    """Who says what arenas are; they may have been measured one after the other."""
+    by = list(dict.fromkeys(row["arena_by"] for row in rows if row.get("arena_by")))
+    told = f" Arenas are TFLite Micro's, activations and structures on a 64-bit machine, by {' and '.join(by)}."
+    return told if by else ""
 
 
 def draw(pyplot, rows, quality, limits, best):

@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from odtf import isolated
 from odtf.errors import UserError
 from odtf.files import disk_errors
-from odtf.quiet import quiet
+from odtf.quiet import quiet, shown
 from odtf.tflite import flatbuffer
+from odtf.tflite.far_terms import cut_far_terms
 from odtf.tflite.probabilities import give_probabilities
 from odtf.tflite.raw_pixels import INPUT_QUANTIZATION, give_quantized, take_uint8
 from odtf.tflite.shores import remove_shores
@@ -121,13 +123,20 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
         if native:
             converter.inference_input_type = tf.dtypes.as_dtype(input_type)
             converter.inference_output_type = tf.dtypes.as_dtype("float32" if answer.softmax else output_type)
+        died = (
+            f"error: TensorFlow's converter has ended the process at {quantization} for {target.name}, and nothing of "
+            "that was written: it crashes on some numbers and operators, or memory was short. Another quantization, "
+            "or another network, may do."
+        )
         try:
-            content = converter.convert()
+            with isolated.last_words(died, shown()):
+                content = converter.convert()
         except Exception as error:
             # The converter has no exception of its own for this: ConverterError, RuntimeError and ValueError occur.
             raise _refused(error, target, quantization) from error
     converted = unmarked(content, per_channel)
-    scale_unseen(converted)
+    scale_unseen(converted, lambda: _in_float(folder))
+    cut_far_terms(converted)
     if not native:
         take_uint8(converted)
     if answer.softmax:
@@ -136,6 +145,13 @@ def convert_saved(folder, calibration, target, quantization, answer, per_channel
         give_quantized(converted, answer.dtype or output_type, answer.quantization)
     flatbuffer.rename_interface(converted, INPUT_NAME, answer.name)
     return flatbuffer.pack(converted)
+
+
+def _in_float(folder):
+    """The same network without quantisation, `schema.ModelT`."""
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
+        return flatbuffer.unpack(converter.convert())
 
 
 def unmarked(content, per_channel):

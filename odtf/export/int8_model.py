@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from odtf.export.conversion import SIGNATURE, save, unmarked
+from odtf.export.soundness import check_weights
 from odtf.quantization import has_channel_scales, lower
 from odtf.quiet import quiet
 from odtf.tflite import flatbuffer
+from odtf.tflite.far_terms import cut_far_terms
 
 if TYPE_CHECKING:
     import keras
@@ -30,9 +32,11 @@ def int8_file(model: keras.Model, output: str | int | None = None, interface: st
         bytes of a file with batch 1, whose input is named "image". `odtf.tflite.operators` lists what is in it.
 
     Raises:
+        UserError: if a weight or a range is no finite number.
         ValueError: if a layer is not quantised, its range was never observed, or the model has several outputs and none
             is named.
     """
+    check_weights(model)
     with quiet(), tempfile.TemporaryDirectory(prefix="odtf-") as folder:
         lowered = lower(model, output)
         if len(lowered.outputs) != 1:
@@ -45,4 +49,6 @@ def int8_file(model: keras.Model, output: str | int | None = None, interface: st
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(interface)
         content = converter.convert()
-    return flatbuffer.pack(unmarked(content, has_channel_scales(model)))
+    converted = unmarked(content, has_channel_scales(model))
+    cut_far_terms(converted)
+    return flatbuffer.pack(converted)

@@ -121,6 +121,7 @@ def convert_calibrated(deployed, dataset, target, quantization, task, calibratio
     Raises:
         UserError: as `convert`.
     """
+    check_weights(deployed)  # Those of layers that were joined may overflow.
     images = calibration_images(dataset, calibration_examples, seed)
     with quiet():
         model = fold_preprocessing(deployed, dataset.mean, dataset.std, target, quantization, task)

@@ -88,9 +88,8 @@ def _run(content, plenty, stored=None):
 
 
 def _reason(run):
-    """Returns what TFLM printed before Python's traceback, else the traceback's last line, else the signal."""
+    """Returns what TFLM printed before Python's traceback, else the exception, else the signal."""
     if run.returncode < 0:
         return f"a crash ({isolated.end(run.returncode)})"
-    before, _, trace = run.stderr.partition("Traceback (most recent call last)")
-    said = before.split() or trace.strip().splitlines()[-1:]
-    return " ".join(said) or f"exit status {run.returncode}"
+    before, _, _ = run.stderr.partition("Traceback (most recent call last)")
+    return " ".join(before.split()) or isolated.exception(run.stderr) or f"exit status {run.returncode}"

@@ -57,8 +57,7 @@ def compiled(path, accelerator):
             raise UserError(f"Vela did not finish within {_TIMEOUT_SECONDS} s. Received: {path}") from error
         summaries = list(Path(folder).glob("*summary*.csv"))
         if run.returncode or not summaries:
-            said = (run.stderr.strip() or run.stdout.strip() or "nothing").splitlines()[-1]
-            raise UserError(f"Vela cannot compile the file for {accelerator}: {said}. Received: {path}")
+            raise UserError(f"Vela cannot compile the file for {accelerator}: {_complaint(run)}. Received: {path}")
         with open(summaries[0], newline="") as file:
             row = next(csv.DictReader(file))
         content = b"".join(file.read_bytes() for file in Path(folder).glob("*_vela.tflite"))
@@ -73,6 +72,13 @@ def compiled(path, accelerator):
         "cpu_operators": _cpu_operators(content),
     }
     return figures, content
+
+
+def _complaint(run):
+    if run.returncode < 0:
+        return f"it ends by {isolated.end(run.returncode)}"
+    last = (run.stderr.strip() or run.stdout.strip() or "nothing").splitlines()[-1]
+    return (isolated.exception(run.stderr) or last).rstrip(".")
 
 
 def _bytes(kibibytes):

@@ -68,9 +68,29 @@ def test_litert_benchmark(int8_file):
     assert 0 <= figures["1"]["p50_us"] <= figures["1"]["p95_us"]
 
 
+# As Python prints it where a line of the program was `error: {error}`, and LiteRT's chatter goes on.
+TRACE = """Traceback (most recent call last):
+  File "tool.py", line 3, in main
+    raise ValueError(f"error: {{error}}")
+          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+{}
+INFO: [registry.cc:43] gone
+"""
+
+
 @pytest.mark.parametrize(
     ("stderr", "said"),
-    [("INFO: a\nValueError: no\nINFO: b\n", "ValueError: no"), ("WARNING: a\n", "it said nothing")],
+    [
+        ("INFO: a\nValueError: no\nINFO: b\n", "ValueError: no"),
+        ("WARNING: a\n", "it said nothing"),
+        (TRACE.format("ValueError: no"), "ValueError: no"),
+        (
+            f"INFO: [x.cc:3] a\nERROR: Wrong identifier 'odel'\n\n{TRACE}".format(
+                "RuntimeError: ERROR: [./litert/cc/model.h:19]\n└ ERROR: [litert/runtime/m.cc:9]\n└ No interpreter"
+            ),
+            "Wrong identifier 'odel'; RuntimeError: No interpreter",
+        ),
+    ],
 )
 def test_what_litert_benchmark_refuses(monkeypatch, stderr, said):
     finished = subprocess.CompletedProcess([], 1, stdout="", stderr=stderr)

@@ -13,6 +13,7 @@ from odtf.candidates import budget, kept, measurement, overview
 from odtf.candidates.pool import Pool
 from odtf.errors import UserError
 from odtf.metrics import Accuracy, MeanAbsoluteError
+from odtf.tflite import arena
 from tests.export.conftest import fit
 
 TOP1 = budget.Quality("top1", Accuracy("top-1"))
@@ -288,6 +289,11 @@ def test_a_run_is_asked_twice_and_measured_once(run, monkeypatch):
         assert chosen["val_top1"] == best
         assert {key: exported[key] for key in ("peer", "quantization", "bytes", "sha256")}.items() <= chosen.items()
         assert exported["path"] == f"export/soc/student_{chosen['quantization']}.tflite"
+        # The whole arena, structures included, and who says so.
+        taken = arena.arena((run / exported["path"]).read_bytes())
+        assert chosen["arena_bytes"] == taken["bytes"] >= taken["head_bytes"] + taken["tail_bytes"]
+        assert chosen["arena_by"] == taken["by"]
+        assert f"by {taken['by']}" in (run / "export" / "candidates.md").read_text()
         predicted = export.Runner(run / exported["path"]).predict(images).argmax(-1)
         assert np.mean(predicted == labels) == pytest.approx(best)
         answers[limit] = choice["peer"]

@@ -42,7 +42,17 @@ def image_folder(tmp_path):
     return write_images(tmp_path / "trees")
 
 
-def prepare_tfds(data_dir, name="tiny", *, images=30, shape=(6, 5, 3), file_format="tfrecord", features=None, **splits):
+def prepare_tfds(
+    data_dir,
+    name="tiny",
+    *,
+    images=30,
+    shape=(6, 5, 3),
+    file_format="tfrecord",
+    features=None,
+    label=lambda i: i % 3,
+    **splits,
+):
     """Has TFDS write a small set in three files; image i is of one colour, (i, i, i), and of class i modulo 3."""
     import tensorflow_datasets as tfds
 
@@ -59,7 +69,7 @@ def prepare_tfds(data_dir, name="tiny", *, images=30, shape=(6, 5, 3), file_form
                     sides = [side or 4 + i % 2 for side in feature.shape]
                     example[key] = np.full(sides, i, feature.np_dtype)
                 else:
-                    example[key] = i % 3
+                    example[key] = label(i)
             yield i, example
 
     class Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):

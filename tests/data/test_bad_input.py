@@ -180,7 +180,7 @@ def test_folders_that_cannot_be_read(tmp_path, image_folder):
 
 def test_tfds_folders(tiny_tfds, tmp_path):
     one_line("mnist is not prepared there.*which holds tiny", data.load, "mnist", data_dir=tiny_tfds)
-    one_line("tiny:3.0.0 is not prepared", data.load, "tiny:3.0.0", data_dir=tiny_tfds)
+    one_line("tiny:3.0.0 is not prepared there.* name one of tiny:1.0.0", data.load, "tiny:3.0.0", data_dir=tiny_tfds)
     broken = tmp_path / "tiny" / "1.0.0"
     broken.mkdir(parents=True)
     (broken / "features.json").write_text("{")

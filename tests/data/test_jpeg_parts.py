@@ -48,6 +48,7 @@ FILES = {
     "jpeg": saved(),
     "progressive": saved(progressive=True),
     "exif": upright_exif(),
+    "damaged exif": saved(exif=b"Exif\0\0XX"),
     "grey": saved(picture().convert("L")),
     "turned": turned(),
     "cmyk": saved(picture().convert("CMYK")),

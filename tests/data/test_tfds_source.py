@@ -81,6 +81,14 @@ def test_a_damaged_example_is_named_or_skipped(tiny_tfds, tmp_path):
     assert sum(map(len, dataset.splits.values())) == 29
 
 
+def test_a_set_without_labels_is_not_called_unprepared(tmp_path):
+    """TFDS writes -1 where a label is not known, as in the test splits of competitions."""
+    prepare_tfds(tmp_path, label=lambda i: -1)
+    with pytest.raises(UserError, match=r"seems to be unlabelled\. Received: -1 in example \d+\.$") as caught:
+        data.load("tiny", data_dir=tmp_path)
+    assert "prepared" not in str(caught.value)
+
+
 def features(case):
     from tensorflow_datasets import features as kinds
 

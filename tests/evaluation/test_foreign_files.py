@@ -193,6 +193,18 @@ def test_some_of_the_classes_of_a_file_are_found_by_label(weights, digits, photo
     assert status == 2 and "The file names its outputs itself: zero, one" in err
 
 
+def test_an_image_that_cannot_be_decoded_is_named_or_passed_over(weights, photos, tmp_path, zygote):
+    folder, counts = photos
+    (folder / "two" / "broken.png").write_bytes((folder / "two" / "0.png").read_bytes()[:50])
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(metadata.attach(made(weights, "logits", "uint8"), WORDS, name="x", description="x", version="1"))
+    flags = str(path), f"--data=folder:{folder}", "--split=all"
+    status, out, err = zygote.run("odtf-evaluate", *flags)
+    assert (status, out) == (2, "") and f"{folder}/two/broken.png" in err and err.count("\n") == 1
+    status, out, err = zygote.run("odtf-evaluate", *flags, "--skip_corrupt")
+    assert status == 0 and f"{sum(counts.values())} images" in out and "1 corrupt images skipped" in err
+
+
 def _other(folder):
     path = pathlib.Path(folder, "other.txt")
     path.write_text("\n".join(f"n{i}" for i in range(10)))
@@ -225,4 +237,6 @@ def test_answers_are_written_before_anybody_reads_them(weights, photos, tmp_path
     path = tmp_path / "foreign.tflite"
     path.write_bytes(made(weights, "logits", "uint8"))
     status, out, err = zygote.run("odtf-predict", str(path), f"--images={photos[0]}", "--csv=/dev/full")
+    assert (status, out) == (2, "") and "No space left on device" in err
+    status, out, err = zygote.run("odtf-evaluate", str(path), "--data=digits", "--max_examples=9", "--json=/dev/full")
     assert (status, out) == (2, "") and "No space left on device" in err

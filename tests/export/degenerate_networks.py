@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from tests.export.conftest import fit_head, observe
+from odtf import quantization
+from tests.export.conftest import fit_head, normalized, observe
 
 
 def network():
@@ -89,3 +90,15 @@ def make(changes, dataset):
         if not after_fit:
             fit_head(made, dataset)
     return made
+
+
+def trained_quantized(network, dataset):
+    """Returns a network with the rounding of its int8 form, and with the ranges of some images."""
+    image_range = quantization.pixel_range(dataset.mean, dataset.std)
+    aware = quantization.quantization_aware(network, input_range=image_range)
+    for layer in aware._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False  # Its statistics are part of the case.
+    images, _ = dataset.splits["train"].take(np.arange(64))
+    aware(normalized(images, dataset), training=True)
+    return aware

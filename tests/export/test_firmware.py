@@ -93,6 +93,22 @@ def test_400_images_prepare_the_interpreter_once(names, card, images, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "compiled with `-DTF_LITE_STATIC_MEMORY`, and this code must be too",
+        "On an ESP32, an Arduino or another",
+        "leaves it in flash",
+        "keep `const`, and `alignas(16)`",
+        "The resolver lists the 5 kinds of operators",
+        "The arena lies in RAM",
+        "It was not compiled for a\n  chip",
+    ],
+)
+def test_the_card_says_what_a_build_needs(words, card):
+    assert words in (card / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize(
     ("found", "instead", "options", "allocations", "invocations"),
     [
         (r"ARENA_BYTES = \d+", "ARENA_BYTES = 12000", (), 1, 0),

@@ -1,21 +1,26 @@
 """Limits of what a file may lose: by the size of the set, for every task, quantisation and target."""
 
+import contextlib
 import dataclasses
+import os
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from odtf import data
+from odtf import data, isolated
 from odtf.errors import UserError
-from odtf.export import VerificationError, export_student
+from odtf.export import VerificationError, export_student, int8_file
 from odtf.export.limits import Difference, check_answers, largest_share, margin, wanted
 from odtf.export.rules import check_scales
 from odtf.metrics import Accuracy
-from odtf.tasks import Classification, Retrieval
+from odtf.quantization import quantization_aware
+from odtf.quiet import quiet
+from odtf.targets import QUANTIZATIONS
+from odtf.tasks import Classification, Retrieval, Segmentation, Translation
 from odtf.tflite import flatbuffer
-from tests.export.conftest import fit
+from tests.export.conftest import fit, normalized
 
 INFO = data.Info("shapes", (8, 8, 1), tuple("abcdefghij"))
 
@@ -99,6 +104,23 @@ def test_embeddings_have_limits_too():
     assert limits == {"allowed_drop": 0.005, "least_agreement": 0.9, "largest_error": 0.5}
 
 
+TASKS = (Classification(), Retrieval(), Segmentation(), Segmentation(answers="classes"), Translation())
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_every_task_judges_agreement_in_every_quantisation(task, quantization):
+    """A file as good as its student that answers otherwise; and one whose answers are those, but far off."""
+    even = {"metrics": {task.choice: 0.9}, "student_metrics": {task.choice: 0.9}}
+    judge(quantization, task=task, agreement=100.0 if task.name == "translation" else 1.0, error=0.0, **even)
+    other = 10.0 if task.name == "translation" else 0.5
+    with pytest.raises(VerificationError, match=r"does not answer as its student: on 360 images .* was expected"):
+        judge(quantization, task=task, agreement=other, error=0.0, **even)
+    if task.name != "translation":  # Decibels are of the error itself.
+        with pytest.raises(VerificationError, match=r"does not answer as its student: its answers are off by 0\.9"):
+            judge(quantization, task=task, error=0.9, **even)
+
+
 def test_errors_are_measured_against_the_spread_of_the_answers():
     rng = np.random.default_rng(1)
     expected = rng.normal(5.0, 2.0, (400, 10))
@@ -146,6 +168,28 @@ def test_what_is_no_finite_number_is_refused_before_the_conversion(name, positio
         with pytest.raises(UserError, match=message):
             export_student(network, digits, tmp_path / "out", target=target, quantization=quantization)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_keras_own_loop_is_asked_too(digits):
+    aware = quantization_aware(_broken(digits, "head", 1, 0.1), input_range=(-1.0, 2.0))
+    aware(normalized(digits.splits["train"].take(np.arange(8))[0], digits), training=True)
+    assert int8_file(aware, "logits")
+    head = aware.get_layer("head")
+    head.set_weights([np.full_like(head.get_weights()[0], np.inf), *head.get_weights()[1:]])
+    with pytest.raises(UserError, match=r"Inf in .*head"):
+        int8_file(aware, "logits")
+
+
+def test_a_crash_of_the_converter_is_a_line(student, digits, tmp_path, monkeypatch):
+    """It would end the process from C++ while standard error is swallowed: somebody else has a line ready."""
+    said = []
+    monkeypatch.setattr(isolated, "last_words", lambda *given: contextlib.nullcontext(said.append(given)))
+    seen = os.fstat(2)
+    with quiet():
+        export_student(student("resnet8 line"), digits, tmp_path, target="phone", max_examples=16)
+        ((line, descriptor),) = said
+    assert line.startswith("error: TensorFlow's converter has ended the process at int8 for phone, and nothing of that")
+    assert "\n" not in line and os.fstat(2).st_ino == seen.st_ino and descriptor not in (0, 1, 2)
 
 
 def test_weights_whose_answers_overflow_are_refused(digits, tmp_path):

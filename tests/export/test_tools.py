@@ -1,5 +1,7 @@
 """What the devices' own tools say of the files."""
 
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,26 @@ def test_vela_on_something_else(tmp_path):
     (tmp_path / "no.tflite").write_bytes(b"no model")
     with pytest.raises(UserError, match=r"Vela cannot compile .*no\.tflite"):
         compile_with_vela(tmp_path / "no.tflite")
+
+
+@pytest.mark.parametrize(
+    ("status", "stderr", "said"),
+    [
+        (
+            1,
+            'Traceback (most recent call last):\n  File "v.py"\n    f"error: {error}"\nError: Bad tensor\n(x of 3).\n',
+            r"Error: Bad tensor \(x of 3\)",
+        ),
+        (1, "Usage: vela\nvela: error: no such file\n", "vela: error: no such file"),
+        (-6, "", "it ends by SIGABRT"),
+    ],
+)
+def test_what_vela_says_is_said_whole(status, stderr, said, monkeypatch):
+    finished = subprocess.CompletedProcess([], status, stdout="", stderr=stderr)
+    monkeypatch.setattr(vela, "available", lambda: True)
+    monkeypatch.setattr(vela.subprocess, "run", lambda *args, **kwargs: finished)
+    with pytest.raises(UserError, match=rf"ethos-u55-128: {said}\. Received: x\.tflite$"):
+        compile_with_vela("x.tflite")
 
 
 def test_missing_vela_names_the_extra(monkeypatch):

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 
 import keras
@@ -117,6 +118,32 @@ await post({label, stopped: at("camera").innerText, say: at("say").innerText, va
         image = np.array(one["pixels"], np.uint8).reshape(1, 8, 8, 3)
         assert np.ptp(image) > 50
         np.testing.assert_allclose(one["values"], runner.predict(image)[0], atol=1e-6)
+
+
+def test_a_file_of_an_export_before_is_not_taken_from_the_cache(complete):
+    """A browser keeps what has not changed for years without asking."""
+    for path in complete.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    steps = """
+frame.src = "index.html?again";
+await until(() => document_()?.location.search === "?again" && document_().documentElement.dataset.ready);
+await post({});
+"""
+    _, asked = browse(complete, READY + steps)
+    assert asked.count("/student_int8.tflite") == asked.count("/examples.png") == 2
+    assert any(asked.count(path) == 1 for path in asked if path.endswith(".wasm"))  # What may be kept is.
+
+
+def test_the_example_that_is_looked_at_is_marked(complete):
+    steps = """
+const marked = () => [...at("examples").children].map((button) => button.getAttribute("aria-pressed"));
+const first = marked();
+await answered(() => at("examples").children[2].click());
+await post({first, then: marked(), disabled: at("file").disabled});
+"""
+    found, _ = browse(complete, READY + steps)
+    assert (found["first"].index("true"), found["then"].index("true")) == (0, 2)
+    assert found["first"].count("true") == found["then"].count("true") == 1 and not found["disabled"]
 
 
 def test_what_is_no_image_is_said_so(complete):

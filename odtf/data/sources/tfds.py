@@ -118,7 +118,12 @@ def _find(name, data_dir):
     """The folder `data_dir/name[/config]/version` of a prepared set."""
     if versions := _look(name, data_dir):
         return versions[-1]
-    root = _root(data_dir)
+    root, whole = _root(data_dir), name.partition(":")[0]
+    if whole != name and (versions := _look(whole, data_dir)):
+        raise UserError(
+            f"{name} is not prepared there, but other versions are: name one of "
+            f"{', '.join(f'{whole}:{folder.name}' for folder in versions)}. Received: data_dir={str(root)!r}."
+        )
     prepared = [child.name for child in _children(root) if child.name != "downloads"]
     there = ", ".join(prepared[:20]) or ("no data set" if root.is_dir() else "no folder: it does not exist")
     meant = names_lib.meant(name, [*prepared, *(set(names_lib.sources()) - {names_lib.FALLBACK})])

@@ -179,15 +179,28 @@ def save(model, output_name, folder):
         output_name: name of the output in the signature.
         folder: path of the SavedModel.
     """
-    signature = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name=INPUT_NAME)
-    weights = [(variable, variable.numpy()) for variable in model.variables]
+    shape = model.inputs[0].shape[1:]
+    save_function(lambda image: {output_name: model(image, training=False)}, model.variables, shape, folder)
 
-    def serve(image):
-        # As constants: to write variables and to read them again would take half of the time of an export.
+
+def save_function(serve, variables, shape, folder):
+    """Saves a function of one image for a converter.
+
+    Args:
+        serve: function of a float32 tensor `[1, height, width, channels]`; it returns a dict from names to tensors.
+        variables: those of Keras that it reads.
+        shape: the image's (height, width, channels).
+        folder: path of the SavedModel.
+    """
+    signature = tf.TensorSpec((1, *shape), tf.float32, name=INPUT_NAME)
+    weights = [(variable, variable.numpy()) for variable in variables]
+
+    def constant(image):
+        # To write variables and to read them again would take half of the time of an export.
         with keras.StatelessScope([(variable, tf.constant(values)) for variable, values in weights]):
-            return {output_name: model(image, training=False)}
+            return serve(image)
 
-    concrete = tf.function(serve, input_signature=[signature], autograph=False).get_concrete_function()
+    concrete = tf.function(constant, input_signature=[signature], autograph=False).get_concrete_function()
     # The trace alone, without Keras' objects, and the variables that are none of Keras'.
     saved = tf.Module()
     saved.trace_variables = concrete.graph.variables

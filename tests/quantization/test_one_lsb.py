@@ -69,7 +69,8 @@ def converted(models, shape):
         def serve(image):
             return {name: model(image, training=False) for name, model in models.items()}
 
-        save_function(serve, shape, folder)
+        variables = [variable for model in models.values() for variable in model.variables]
+        save_function(serve, variables, shape, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True

@@ -46,7 +46,8 @@ def _checked_config(path, record):
         raise sealed.Damaged(f"{path} is damaged: no config can be made of it. Received: {error}.") from error
     found, known = (dict(config_lib.leaves(config_lib.to_json(one))) for one in (config, config_lib.default_config()))
     domains = config_lib.to_json(config)["data"]["domains"]
-    if (words := sealed.misfit(list(domains), [_NETWORK], "data.domains")) is not None:
+    domains = list(domains) if isinstance(domains, tuple) else domains
+    if (words := sealed.misfit(domains, [_NETWORK], "data.domains")) is not None:
         raise sealed.Damaged(f"{path} is damaged: {words}. Received: {domains!r}.")
     for key, default in known.items():
         kind = float if isinstance(default, float) else type(default)

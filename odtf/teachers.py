@@ -223,9 +223,11 @@ def _onnx(path, image, pixels, order, layout, normalization, info):
         raise UserError(f"ONNX files need onnxruntime: pip install onnxruntime. Received: {path}.")
     import onnxruntime
 
+    quietly = onnxruntime.SessionOptions()
+    quietly.log_severity_level = 4  # What is fatal; what is wrong is said by the exception.
     try:
         with paths.local_copy(path) as here:
-            session = onnxruntime.InferenceSession(str(here), providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(str(here), quietly, providers=["CPUExecutionProvider"])
     except Exception as error:
         # Its errors have no base of their own.
         raise UserError(f"ONNX Runtime must be able to load {path}. Received: {str(error).splitlines()[0]}") from error

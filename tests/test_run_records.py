@@ -92,6 +92,7 @@ def test_the_config_of_no_other_run_is_taken_for_it(workdir):
     ("old", "new", "message"),
     [
         ('"domains": []', '"domains": [["a"]]', r"data\.domains\[0\] must have the keys name"),
+        ('"domains": []', '"domains": 3', r"data\.domains must be a list"),
         ('"epochs": 1', '"epochs": "1"', "epochs must be of the type int"),
         ('"epochs": 1', '"epochr": 1', None),  # It has the default, and the task, which judges it, an argument more.
         ('"schedule": {', '"schedule": 3, "x": {', "schedule.factor must be of the type float"),

@@ -116,6 +116,7 @@ def _walk(value, owner, key, packages):
         if "class_name" in value:
             owner = _owner(value, owner)
             _check_object(value, owner, packages)
+            _check_masks(value.get("inbound_nodes"), owner)
         for inner_key, inner in value.items():
             _walk(inner, owner, inner_key, packages)
     elif isinstance(value, list):
@@ -148,6 +149,15 @@ def _check_object(value, owner, packages):
         return
     if not (registered == f"odtf>{kind}" and _is_ours(keras.saving.get_registered_object(registered), packages)):
         raise received
+
+
+def _check_masks(nodes, owner):
+    """Refuses a mask that is no tensor: Keras builds such a layer, which fails when it is called."""
+    for node in nodes if isinstance(nodes, list) else ():
+        kwargs = node.get("kwargs") if isinstance(node, dict) else None
+        mask = kwargs.get("mask") if isinstance(kwargs, dict) else None
+        if mask is not None and not isinstance(mask, dict | list):
+            raise Refused(f"a mask that is no tensor, {mask!r}, in {owner}")
 
 
 def _is_ours(found, packages):

@@ -107,6 +107,9 @@ def _unpacked(content, name):
             raise ValueError(f"a {name} of a compression that mobile libraries do not read, {member.compress_type}")
         with archive.open(member) as file:
             text = file.read(MAX_LABEL_BYTES + 1)
+    if len(text) != min(member.file_size, MAX_LABEL_BYTES + 1):
+        # The checksum of a part may be right: that of nothing is 0.
+        raise ValueError(f"a {name} of {len(text):,} bytes where the archive says {member.file_size:,}")
     if len(text) > MAX_LABEL_BYTES:
         raise ValueError(f"a {name} of more than {MAX_LABEL_BYTES:,} bytes")
     return text

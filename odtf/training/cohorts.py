@@ -215,7 +215,7 @@ def _make_method(config, task, network, teacher, synchronized):
             continue
         where = f"config.method.{key}" if key in config.method else "config.network"
         single = isinstance(value, collections.abc.Mapping)
-        specs = [value] if single else [_specification(config, spec) for spec in value]
+        specs = [value] if single else _specifications(config, where, value)
         makers = [network(where, spec) for spec in specs]
         options[key] = makers[0] if single else makers
     if (workdir := options.pop("teacher_workdir", None)) is not None:
@@ -239,11 +239,16 @@ def _make_method(config, task, network, teacher, synchronized):
         raise UserError(_too_large("config.method", config.method.to_dict())) from error
 
 
-def _specification(config, spec):
-    """What a list of networks says of one of them: a mapping, or a fraction of the channels of `config.network`."""
-    if not isinstance(spec, numbers.Real):
-        return spec
-    return {**config.network.to_dict(), "fraction": spec, "after": config.method.get("cut")}
+def _specifications(config, where, given):
+    """What a list says of each network: a mapping, or a fraction of the channels of `config.network`."""
+    specs = given if isinstance(given, collections.abc.Sequence) and not isinstance(given, str) else [None]
+    if not all(isinstance(spec, (collections.abc.Mapping, numbers.Real)) for spec in specs):
+        raise UserError(
+            f"{where} must be a network, such as {{'name': 'cifar_resnet', 'depth': 8}}, or a list of networks, or of "
+            f"fractions of config.network. Received: {given!r}."
+        )
+    narrowed = {**config.network.to_dict(), "after": config.method.get("cut")}
+    return [{**narrowed, "fraction": spec} if isinstance(spec, numbers.Real) else spec for spec in specs]
 
 
 def _check_method_options(method, options):

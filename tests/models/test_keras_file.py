@@ -297,3 +297,10 @@ def test_a_layer_of_an_unknown_package_is_refused_by_name(saved, tmp_path):
 
     received = refusal(rewritten(saved, tmp_path / "unknown.keras", unknown))
     assert "Theirs of unknown_package, registered as unknown>Theirs, in layer 'conv'" in received
+
+
+def test_a_mask_that_is_no_tensor_is_refused_by_name(saved, tmp_path):
+    def masked(config):
+        layer(config, "conv")["inbound_nodes"][0]["kwargs"]["mask"] = 1.0
+
+    assert "a mask that is no tensor, 1.0, in layer 'conv'" in refusal(rewritten(saved, tmp_path / "m.keras", masked))

@@ -43,7 +43,15 @@ def spoiled(archive):
     return archive
 
 
+def emptied(archive):
+    """Has the directory say that nothing is stored, whose checksum is right."""
+    start = archive.index(b"PK\1\2") + 16
+    archive[start : start + 8] = bytes(8)
+    return archive
+
+
 BAD = {
+    "of nothing": with_archive(compression=zipfile.ZIP_STORED, change=emptied),
     "encrypted": with_archive(change=lambda archive: flag(archive, 1)),
     "patched": with_archive(change=lambda archive: flag(archive, 32)),
     "of an unknown compression": with_archive(change=lambda archive: method(archive, 77)),

@@ -132,7 +132,7 @@ MAY_OPEN = {
     *("tasks/segmentation/__init__.py", "tasks/translation/__init__.py", "tasks/retrieval/__init__.py"),
     *("tasks/classification/__init__.py", "tasks/study.py", "training/storing.py", "data/decoding.py"),
     *("export/proofs.py", "candidates/measurement.py", "tflite/micro_program.py", "tflite/micro_interpreter.py"),
-    *("tflite/vela.py", "benchmark/litert_tool.py", "benchmark/reading.py", "benchmark/adb.py"),
+    *("tflite/vela.py", "benchmark/litert_tool.py", "benchmark/reading.py", "benchmark/adb.py", "isolated.py"),
 }
 
 

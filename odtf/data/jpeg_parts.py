@@ -191,12 +191,14 @@ def error_of(text):
     """
     if "Invalid JPEG data" not in text:
         return None
-    for read_one, rows in tuple(_handed):
+    for read_one, rows in reversed(_handed.copy()):
         for row in rows:
             try:
                 read_one(row)
             except UserError as error:
-                return error
+                # The file was there a moment ago: one that is gone belongs to an earlier pipeline.
+                if str(error).startswith("Corrupt image"):
+                    return error
     return UserError(
         "Corrupt image: replace or remove it, or pass skip_corrupt=True. "
         "Received: a JPEG file that TensorFlow cannot decode."

@@ -177,6 +177,11 @@ def test_a_broken_file_is_one_line(tmp_path):
         for number in range(9):
             (tmp_path / label / f"{number}.jpg").write_bytes(content)
     mean = (0.5,) * 3
+
+    def gone(row):
+        raise UserError(f"An image cannot be read. Received: {row}.jpg")
+
+    jpeg_parts.handing(gone, [3])
     broken = data.load(f"folder:{tmp_path}", image_size=SHAPE[:2], memory_budget_mb=0, mean=mean, std=mean)
     with pytest.raises(UserError, match=r"^Corrupt image: .* Received: .*[ab]/\d\.jpg \("):
         data.TrainPipeline(broken, batch_size=4, seed=0, augment={"crop_area": AREA}).batch(0)

@@ -1,5 +1,6 @@
 """The plot of a comparison: the gain of every seed, and mean and 95 % interval, a line for each config."""
 
+import re
 import textwrap
 
 
@@ -26,7 +27,7 @@ def draw(pyplot, result, width=8.0):
         low, high = gain["interval"] or (gain["mean"], gain["mean"])  # One seed has none.
         reach = [[(gain["mean"] - low) * factor], [(high - gain["mean"]) * factor]]
         axes.errorbar(gain["mean"] * factor, y, xerr=reach, fmt="D", color=ink, capsize=4)
-    names = [f"{row['method']}\n{_wrapped(row['label'], round(5 * width))}" for row in rows]
+    names = [f"{row['method']}\n{wrapped(row['label'], round(5 * width))}" for row in rows]
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     unit = " (points)" if metric["share"] else ""
@@ -36,6 +37,7 @@ def draw(pyplot, result, width=8.0):
     return figure
 
 
-def _wrapped(label, width):
-    """Breaks a config's name after commas, so that the plot has room beside it."""
-    return "\n".join(textwrap.wrap(label.replace(",", ", "), width)).replace(", ", ",")
+def wrapped(label, width):
+    """Breaks a config's name after a mark, so that the plot has room beside it."""
+    lines = textwrap.wrap(re.sub("([,:=])", r"\1 ", label), width)
+    return re.sub("([,:=]) ", r"\1", "\n".join(lines))

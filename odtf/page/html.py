@@ -11,7 +11,7 @@ _INSTALL = "no figures: pip install matplotlib"
 _TABULATED = 24
 _LONG = 24
 # With a unit, or a deviation; "-" is one that there is not.
-_NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?( ?% ?| us)?( ?± ?[\d.,]+%?)?|-")
+_NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?( ?% ?| us)?( ?± ?[\d.,]+%?)?|[+-][\d.]+ to [+-][\d.]+|-")
 # Galleries of a confusion matrix that are open; the others open by their cell.
 _OPEN = 4
 

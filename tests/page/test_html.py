@@ -85,7 +85,18 @@ def test_text_is_text_whatever_stands_in_it():
 
 
 def test_numbers_stand_to_the_right_and_nothing_else():
-    numbers = ("1", "-", "-0.5", "97.49%", "12,345", "27 us", "+10.50 ± 0.71", "82.30% ± 0.99%", "1e-05")
+    numbers = (
+        "1",
+        "-",
+        "-0.5",
+        "97.49%",
+        "12,345",
+        "27 us",
+        "+10.50 ± 0.71",
+        "82.30% ± 0.99%",
+        "1e-05",
+        "+2.89 to +4.49",
+    )
     texts = ("", "2026-11-27T17:55:09+00:00", "3 networks", "peer_0", "a", "5 x 5", "-x")
     found = seen(Table([tuple(map(str, range(len(numbers + texts)))), numbers + texts]))
     kinds = [attributes["class"] == "number" for attributes in found.all("td")]

@@ -67,6 +67,7 @@ def draw(pyplot, result):
             axis.fill_between(epochs, low, high, color=color, alpha=0.2, linewidth=0)
         axis.set_title(f"{row['method']}\n{row['label']}", fontsize=8)
         axis.set_xlabel("epoch", fontsize=8)
+        axis.xaxis.get_major_locator().set_params(integer=True)
     axes[0][0].legend(fontsize=8)
     figure.supylabel(f"validation {metric['title']}{' in %' if metric['share'] else ''}", fontsize=9)
     figure.suptitle("mean of the seeds; band: least to greatest", fontsize=9)

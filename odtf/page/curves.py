@@ -79,6 +79,7 @@ def _ordered(networks, colors):
 def _axes(pyplot, title):
     figure, axes = pyplot.subplots(figsize=(4.4, 3.2), layout="constrained")
     axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.25)
     return figure, axes

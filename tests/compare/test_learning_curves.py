@@ -43,4 +43,5 @@ def test_the_plot_has_a_field_for_each_row(tmp_path):
     figure = learning_curves.draw(pyplot, {"metric": {"title": "quality", "share": True}, "rows": [row, row]})
     assert len([axes for axes in figure.axes if axes.get_visible()]) == 2
     assert figure.axes[0].lines[0].get_ydata().tolist() == [20.0, 50.0]
+    assert all(tick == int(tick) for tick in figure.axes[0].get_xticks())  # Epochs are whole.
     pyplot.close(figure)

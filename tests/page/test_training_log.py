@@ -2,7 +2,7 @@
 
 import json
 
-from odtf.page import training_log
+from odtf.page import curves, training_log
 
 ROWS = [
     {"step": 5, "kind": "train", "loss": 2.0, "peer_0/supervised": 1.5, "peer_0/top1": 0.25, "learning_rate": 0.1},
@@ -19,6 +19,15 @@ def test_curves_are_over_epochs(tmp_path):
     assert log.validation == {"top1": {"peer_0": {1.0: 0.75, 2.0: 1.0}, "teacher": {1.0: 0.5, 2.0: 0.5}}}
     assert log.training == {"supervised": {"peer_0": {0.5: 1.5}}, "top1": {"peer_0": {0.5: 0.25, 1.0: 0.5}}}
     assert log.totals == {"loss": {0.5: 2.0, 1.0: 1.0}, "learning_rate": {0.5: 0.1}}
+
+
+def test_epochs_are_whole_numbers():
+    from matplotlib import pyplot
+
+    figure, axes = curves._axes(pyplot, "quality")
+    axes.plot([1.0, 2.0, 3.0], [0.1, 0.2, 0.3])
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+    pyplot.close(figure)
 
 
 def test_networks_are_what_a_metric_is_told_of(tmp_path):

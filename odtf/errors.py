@@ -1,5 +1,17 @@
 """Exceptions that mean "the input is at fault, not the program"."""
 
+import struct
+import tokenize
+import zipfile
+import zlib
+
+# What reading a damaged archive (zip, npz, .keras) raises: also of encryption, of a compression that Python has not,
+# and of an array's header.
+ARCHIVE_DAMAGE = (
+    *(OSError, EOFError, KeyError, ValueError, RuntimeError, struct.error, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
 
 class UserError(Exception):
     """Bad input: one line that says what is wrong, what was received and what would be right.

@@ -11,13 +11,11 @@
 Views are made of the uint8 image, before it is normalised; what lies outside is black, 0, or mirrored.
 """
 
-import zipfile
-
 import numpy as np
 
 from odtf import paths
 from odtf.data import views
-from odtf.errors import UserError
+from odtf.errors import ARCHIVE_DAMAGE, UserError
 
 _NEEDED = ("logits", "index", "pixel_sums")
 _OPTIONAL = {"pad": 0, "flip": False, "pad_mode": "zero", "names": None}
@@ -130,7 +128,7 @@ def _read(path):
     try:
         with paths.at(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+    except (*ARCHIVE_DAMAGE, AttributeError) as error:
         raise UserError(f"{path} must be an .npz file of plain arrays. Received: {error}.") from error
 
 

@@ -12,18 +12,16 @@ import io
 import json
 import os
 import struct
-import zipfile
 
 import numpy as np
 
 from odtf import paths
-from odtf.errors import UserError
+from odtf.errors import ARCHIVE_DAMAGE, UserError
 from odtf.files import write_bytes
 
 # Fewer records on a disk are found in a fraction of a second.
 KEPT_FROM = 100_000
 _FORMAT = 1
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class RecordIndex:
@@ -81,7 +79,7 @@ def _kept(files, said):
             with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as kept:
                 if kept["said"].item() == said:
                     return kept["files"], kept["offsets"], kept["lengths"]
-        except _DAMAGE:
+        except ARCHIVE_DAMAGE:
             continue
     return None
 

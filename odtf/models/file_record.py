@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 
 from odtf import paths
-from odtf.errors import UserError
+from odtf.errors import ARCHIVE_DAMAGE, UserError
 
 _MEMBER = "odtf.json"
 _MAX_BYTES = 4 * 2**20
@@ -53,7 +53,7 @@ def read(path):
             if archive.getinfo(_MEMBER).file_size > _MAX_BYTES:
                 raise ValueError(f"more than {_MAX_BYTES:,} bytes")
             return _checked(json.loads(archive.read(_MEMBER)))
-    except (OSError, ValueError, RecursionError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except ARCHIVE_DAMAGE as error:
         raise UserError(
             f"The record {_MEMBER} in {path} must have {', '.join(sorted(_KEYS))}, as an export wrote it. "
             f"Received: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}."

@@ -8,13 +8,12 @@ import io
 import json
 import tempfile
 import zipfile
-import zlib
 
 import h5py
 import keras
 
 from odtf import paths
-from odtf.errors import UserError
+from odtf.errors import ARCHIVE_DAMAGE, UserError
 from odtf.models import allowed
 
 # Of the largest network of keras.applications it is 2 MB.
@@ -24,7 +23,6 @@ MAX_WEIGHT_BYTES = 4 * 2**30
 _MAX_EXPANSION, _EXPANDS_FREELY = 100, 256 * 2**20
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
-_UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 def load(path, packages=allowed.PACKAGES):
@@ -87,7 +85,7 @@ def _read(path):
             if missing := {_CONFIG, _WEIGHTS} - set(archive.namelist()):
                 raise _damaged(path, f"no {' and no '.join(sorted(missing))} in it")
             return _member(path, archive, _CONFIG, MAX_CONFIG_BYTES), _member(path, archive, _WEIGHTS, MAX_WEIGHT_BYTES)
-    except _UNREADABLE as error:
+    except ARCHIVE_DAMAGE as error:
         raise _damaged(path, _first_line(error)) from error
 
 
@@ -141,7 +139,7 @@ def _load_weights(path, model, content):
             name = paths.at(folder) / _WEIGHTS
             name.write_bytes(content)
             model.load_weights(name)
-    except (*_UNREADABLE, ValueError) as error:
+    except ARCHIVE_DAMAGE as error:
         raise _damaged(path, f"weights that do not fit its layers, {_first_line(error)}") from error
 
 

@@ -7,10 +7,9 @@ on names that stand for nothing but tensors, and any other instruction or name i
 import io
 import pickletools
 import zipfile
-import zlib
 
 from odtf import paths
-from odtf.errors import UserError
+from odtf.errors import ARCHIVE_DAMAGE, UserError
 from odtf.models.torch_tensors import Storage, Tensor
 
 # Of the first of the pickles that stood one after the other in files before PyTorch 1.6, and of torchvision's VGG16.
@@ -33,10 +32,7 @@ _VALUES = {
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _MARK = object()
-_UNREADABLE = (
-    *(OSError, EOFError, KeyError, IndexError, TypeError, ValueError, RuntimeError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error),
-)
+_UNREADABLE = (*ARCHIVE_DAMAGE, IndexError, TypeError)
 
 
 class _Refused(ValueError):

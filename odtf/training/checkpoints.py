@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from odtf import file_systems, paths, sealed
-from odtf.errors import UserError
+from odtf.errors import ARCHIVE_DAMAGE, UserError
 from odtf.files import disk_errors
 from odtf.training import step_folders
 
@@ -303,7 +303,7 @@ def _read(path):
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except ARCHIVE_DAMAGE as error:
         raise UserError(
             f"The weights in {path} are damaged; a copy of them, or training anew, would be right. Received: {error}."
         ) from error

@@ -91,6 +91,7 @@ def test_nothing_to_restore(tmp_path):
     [
         *("truncated", "flipped", "no index", "no progress", "half progress"),
         *("another peer", "no such peer", "chosen gone", "chosen flipped", "chosen of another step", "chosen a pipe"),
+        "chosen of an unknown compression",
     ],
 )
 def test_damaged_newest_falls_back_with_a_warning(run, damage):
@@ -119,6 +120,11 @@ def test_damaged_newest_falls_back_with_a_warning(run, damage):
         os.mkfifo(workdir / "chosen" / "step-3.npz")
     elif damage == "chosen flipped":
         flip_largest(workdir / "chosen" / "step-3.npz")
+    elif damage == "chosen of an unknown compression":
+        content = bytearray((workdir / "chosen" / "step-3.npz").read_bytes())
+        for mark, offset in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+            content[content.index(mark) + offset] = 77
+        (workdir / "chosen" / "step-3.npz").write_bytes(content)
     elif damage == "chosen of another step":
         shutil.copyfile(workdir / "chosen" / "step-1.npz", workdir / "chosen" / "step-3.npz")
     else:

@@ -7,7 +7,7 @@ with Nesterov momentum 0.9, learning rate 0.1 times 0.1 at the 0-based epochs 15
 the fusion module), Adam at 1e-3 with coupled L2 1e-4 and the same milestones for the self-distillation transforms,
 reflect-padded crops and flips, T = 2, coefficients 1e-5, 10 and 1000 that rise over 5 epochs. The released code has no
 CIFAR-10; the same protocol is UNVERIFIED there. ImageNet: 90 epochs, batch 256, 5 epochs of linear warm-up, milestones
-30, 60 and 80; its random resized crops are padded crops here, a deviation.
+30, 60 and 80, and random parts of the photos, of 8 to 100 % of their area, in place of padded crops.
 
 Top-1 of the leader, three runs, as printed in the README of SJLeo/FFSD with the authors' checkpoints:
 
@@ -66,7 +66,8 @@ def get_config(arg=None):
     config = default_config()
     config.data.name = arg.data
     config.data.update(choose("data", arg.data, STATISTICS))
-    config.data.augment = free({"pad": 28 if imagenet else 4, "pad_mode": "reflect", "flip": True, "cutout": 0})
+    crops = {"crop_area": (0.08, 1.0)} if imagenet else {"pad": 4, "pad_mode": "reflect"}
+    config.data.augment = free({**crops, "flip": True, "cutout": 0})
     config.batch_size = 256 if imagenet else 128
     config.epochs = arg.epochs or (90 if imagenet else 299)
     config.weight_decay = 1e-4

@@ -60,6 +60,9 @@ _MODELS = {
 _VALUES = ("__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__")
 # Keys whose text is never looked up.
 _FREE_TEXT = ("name", "keras_history")
+# Of an attribute of an operation: TensorFlow ends the process over a larger one.
+_LARGEST = 2**31
+_FREE_NUMBERS = ("seed", "shared_object_id")
 # Packages of odtf whose registered classes may be built: layers, which are imported here.
 PACKAGES = ("odtf.layers",)
 
@@ -122,6 +125,8 @@ def _walk(value, owner, key, packages):
     elif isinstance(value, list):
         for inner in value:
             _walk(inner, owner, key, packages)
+    elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST and key not in _FREE_NUMBERS:
+        raise Refused(f"{key}={value}, which no layer takes, in {owner}")
     elif isinstance(value, str) and key not in _FREE_TEXT and _is_foreign(value, packages):
         raise Refused(f"{value!r}, registered by other code, in {owner}")
 

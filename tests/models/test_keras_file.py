@@ -304,3 +304,11 @@ def test_a_mask_that_is_no_tensor_is_refused_by_name(saved, tmp_path):
         layer(config, "conv")["inbound_nodes"][0]["kwargs"]["mask"] = 1.0
 
     assert "a mask that is no tensor, 1.0, in layer 'conv'" in refusal(rewritten(saved, tmp_path / "m.keras", masked))
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 10**400])
+def test_a_number_over_which_tensorflow_ends_is_refused(saved, tmp_path, number):
+    def huge(config):
+        layer(config, "conv")["config"]["strides"] = [number, 1]
+
+    assert "which no layer takes, in layer 'conv'" in refusal(rewritten(saved, tmp_path / "huge.keras", huge))

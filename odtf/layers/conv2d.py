@@ -1,10 +1,9 @@
 """Standard convolution with symmetric padding."""
 
 import keras
-from keras import ops
 
 from odtf.layers.initializers import kaiming_normal
-from odtf.layers.strided_pointwise import is_strided_pointwise, seen_pixels
+from odtf.layers.strided_pointwise import convolved, is_strided_pointwise
 from odtf.layers.symmetric_padding import SymmetricPadding
 
 
@@ -53,7 +52,7 @@ class Conv2D(SymmetricPadding, keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         if not is_strided_pointwise(self.kernel_size, self.strides):
             return super().convolution_op(inputs, kernel)
-        return ops.conv(seen_pixels(inputs, self.strides), kernel, padding="valid", data_format="channels_last")
+        return convolved(inputs, kernel, self.strides)
 
     def stock_layer(self):
         return keras.layers.Conv2D.from_config(self.stock_config())

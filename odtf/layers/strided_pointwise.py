@@ -27,6 +27,11 @@ def seen_pixels(inputs, strides):
     return ops.average_pool(inputs, 1, tuple(strides), padding="valid", data_format="channels_last")
 
 
+def convolved(inputs, kernel, strides):
+    """Such a convolution: `[1, 1, channels, filters]` on the pixels that it sees."""
+    return ops.conv(seen_pixels(inputs, strides), kernel, padding="valid", data_format="channels_last")
+
+
 def protect(network):
     """Has the layers of a user's network compute such convolutions so; odtf's own do it themselves.
 
@@ -43,8 +48,5 @@ def protect(network):
 
 
 def _op(strides):
-    def convolution_op(inputs, kernel):
-        kernel = ops.convert_to_tensor(kernel)
-        return ops.conv(seen_pixels(inputs, strides), kernel, padding="valid", data_format="channels_last")
-
-    return convolution_op
+    # tf_keras gives a variable of its own, which Keras' operations do not know.
+    return lambda inputs, kernel: convolved(inputs, ops.convert_to_tensor(kernel), strides)

@@ -5,13 +5,11 @@ The slot numbers are those of `odtf.tflite.metadata`, which writes them.
 
 import io
 import json
-import struct
 import zipfile
-import zlib
 
 from flatbuffers import encode, number_types, packer, table
 
-from odtf.errors import UserError
+from odtf.errors import ARCHIVE_DAMAGE, UserError
 from odtf.tflite import flatbuffer
 from odtf.tflite.metadata import ENTRY, FURTHER_ENTRY, NORMALIZATION_OPTIONS, TENSOR_AXIS_LABELS
 
@@ -19,10 +17,7 @@ from odtf.tflite.metadata import ENTRY, FURTHER_ENTRY, NORMALIZATION_OPTIONS, TE
 MAX_LABEL_BYTES = 4 * 2**20
 # What the tables of metadata, and the archive of labels, make their readers raise: also encryption, and compression
 # that nobody here knows.
-_CORRUPT = (
-    *(struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError),
-    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError),
-)
+_CORRUPT = (*ARCHIVE_DAMAGE, IndexError, TypeError, OverflowError)
 
 
 def read(content):

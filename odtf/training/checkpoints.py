@@ -291,10 +291,10 @@ def _digest(arrays):
 
 def _read(path):
     """Returns the arrays of a file of chosen weights by name."""
-    if not paths.at(path).exists():
+    path = paths.at(path)
+    if not path.exists():
         raise UserError(f"Weights must be at {path}: has the training of this workdir ended? Received: no such file.")
     try:
-        path = paths.at(path)
         if not path.is_file():  # To read a pipe would be to wait.
             raise ValueError("it is no archive")
         with path.open("rb") as stream:

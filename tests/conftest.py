@@ -21,6 +21,8 @@ from tensorflow.lite.python import lite
 from tensorflow.python.distribute import cross_device_ops
 from tensorflow.python.util import tf_stack
 
+from odtf import paths
+
 # Possible only before the first operation of the process.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -84,6 +86,15 @@ def eager(wanted=True):
         yield
     finally:
         tf.config.run_functions_eagerly(before)
+
+
+@contextlib.contextmanager
+def folder_on_store(name):
+    """An empty folder ram://NAME, on the store that is the memory of this process; it goes in the end."""
+    place = paths.at(f"ram://{name}")
+    place.mkdir(parents=True)
+    yield place
+    place.rmtree()
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pytest
 from odtf import atomic_files, digests, files, paths, sealed, workdir_lock
 from odtf.errors import UserError
 from odtf.store_path import StorePath
+from tests.conftest import folder_on_store
 
 
 @pytest.fixture(params=["disk", "store"])
@@ -23,19 +24,15 @@ def folder(request, tmp_path):
     if request.param == "disk":
         yield paths.at(str(tmp_path))
         return
-    place = paths.at("ram://test_paths/folder")
-    place.mkdir(parents=True)
-    yield place
-    place.rmtree()
+    with folder_on_store("test_paths/folder") as place:
+        yield place
 
 
 @pytest.fixture
 def store():
     """An empty folder on a store."""
-    place = paths.at("ram://test_paths/store")
-    place.mkdir(parents=True)
-    yield place
-    place.rmtree()
+    with folder_on_store("test_paths/store") as place:
+        yield place
 
 
 def names(folder):

@@ -19,6 +19,7 @@ from odtf.page import run_page
 from odtf.store_path import StorePath
 from odtf.training import experiment, strategy
 from odtf.training.checkpoints import Checkpoints
+from tests.conftest import folder_on_store
 from tests.training.test_checkpoints import assert_same, make, state, step
 from tests.training.test_experiment import last_weights, small
 
@@ -30,10 +31,8 @@ _TIMES = ("seconds", "latency_us_p50", "latency_us_p90", "images_per_second", "d
 @pytest.fixture
 def store():
     """An empty folder on a store."""
-    place = paths.at("ram://test_stores")
-    place.mkdir(parents=True)
-    yield place
-    place.rmtree()
+    with folder_on_store("test_stores") as place:
+        yield place
 
 
 def put_pictures(folder):

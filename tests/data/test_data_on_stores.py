@@ -6,6 +6,7 @@ import pytest
 from odtf import data, paths
 from odtf.data import record_index
 from odtf.errors import UserError
+from tests.conftest import folder_on_store
 from tests.data.conftest import prepare_tfds, write_images
 
 
@@ -22,10 +23,8 @@ def put(folder, store):
 def store(tmp_path, monkeypatch):
     """An empty folder on a store; the cache of this machine is empty too."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    place = paths.at("ram://test_data")
-    place.mkdir(parents=True)
-    yield place
-    place.rmtree()
+    with folder_on_store("test_data") as place:
+        yield place
 
 
 def test_a_folder_of_pictures(store, tmp_path):

@@ -62,7 +62,7 @@ def _imports(root, path, files):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            names = [_meant(f"{node.module}.{alias.name}", node.module, files) for alias in node.names]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("odtf."):
             names = [node.value]  # A module that is imported, or started, by name.
         else:
@@ -80,6 +80,12 @@ def _imports(root, path, files):
     if by_name and path.startswith("odtf/"):
         # What finds modules by their names finds those of its own package, or of one that it imports.
         yield from {other for other in files if pathlib.Path(other).parent in packages}
+
+
+def _meant(name, package, files):
+    """`from package import name`: the module of that name, or else the package; what else a package has is not used."""
+    place = name.replace(".", "/")
+    return name if {f"{place}.py", f"{place}/__init__.py"} & files else package
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""OD-cheap-convolution on CIFAR: four cheap ResNets and a teacher on their concatenated features.
+"""OD-cheap-convolution on CIFAR and ImageNet: four cheap ResNets and a teacher on their concatenated features.
 
     odtf-train --config=cifar10_od:block=depthwise,depth=56 --workdir=DIR --config.data.data_dir=DATA
 
@@ -14,13 +14,18 @@ The abstract has a teacher with the standard convolution, which the released cod
 the cohort, a DESIGN CHOICE (see `OnlineDistillationCheap`), with 0.1 of the labels and 0.9 of the divergence from it,
 and without a gradient into it. With teacher=mean the target is the mean of it and of the concatenated teacher.
 
-Arguments: block (depthwise, group, shift), groups (for group), depth (6n+2), data (cifar10, cifar100, any data set of
-TFDS, or folder:PATH: then as large as --config.data.image_size says), method (od, cheap, standard, kd), teacher (none,
-network, mean), peers, epochs (of each network; milestones scale with it), kl (batchmean, elementmean: the released
-code's reduction), smoke (two epochs on digits).
+ImageNet is in the paper, its protocol is UNVERIFIED. data=imagenet2012 is a DESIGN CHOICE: FFSD's protocol (see
+`odtf.training.protocols`) and ResNets in their ImageNet shape, a cheap convolution and a 1x1 one in place of each 3x3.
+
+Arguments: block (depthwise, group, shift), groups (for group), depth (0: 56; 6n+2; on ImageNet 0: 18; 34, 50, 101),
+data (cifar10, cifar100, imagenet2012, any data set of TFDS, or folder:PATH: then as large as --config.data.image_size
+says), method (od, cheap, standard, kd), teacher (none, network, mean), peers, epochs (of each network, 0: the
+protocol's; milestones scale with it), kl (batchmean, elementmean: the released code's reduction), smoke (two epochs on
+digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
+from odtf.training.protocols import imagenet
 
 STATISTICS = {
     "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)},
@@ -35,16 +40,16 @@ def get_config(arg=None):
         arg,
         block="depthwise",
         groups=4,
-        depth=56,
+        depth=0,
         data="cifar10",
         method="od",
         teacher="none",
         peers=4,
-        epochs=300,
+        epochs=0,
         kl="batchmean",
         smoke=False,
     )
-    depth, epochs = (8, 2) if arg.smoke else (arg.depth, arg.epochs)
+    on_imagenet, epochs = arg.data == "imagenet2012" and not arg.smoke, arg.epochs or 300
     config = default_config()
     config.data.name = arg.data
     config.data.update(STATISTICS.get(arg.data, {}))
@@ -53,13 +58,18 @@ def get_config(arg=None):
     config.weight_decay = 2e-4
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
-    config.schedule.milestones = rising([arg.epochs // 2, arg.epochs * 3 // 4])
+    config.schedule.milestones = rising([epochs // 2, epochs * 3 // 4])
+    if on_imagenet:
+        imagenet(config, arg.epochs)
+        epochs = config.epochs
     if arg.smoke:
         smoke(config)
-    cheap = {"name": "od_cheap_resnet", "depth": depth, "conv": arg.block}
+        epochs = config.epochs
+    depth = 8 if arg.smoke else arg.depth or (18 if on_imagenet else 56)
+    standard = {"name": "resnet" if on_imagenet else "cifar_resnet", "depth": depth}
+    cheap = {"name": "resnet" if on_imagenet else "od_cheap_resnet", "depth": depth, "conv": arg.block}
     if arg.block == "group":
         cheap["groups"] = arg.groups
-    standard = {"name": "cifar_resnet", "depth": depth}
     od = {"name": "OnlineDistillationCheap", "num_peers": arg.peers, "temperature": 4.0, "kl_reduction": arg.kl}
     if target := choose("teacher", arg.teacher, TEACHERS):
         od |= {"teacher_network": standard, "target": target, "share": 0.9, "detach_teacher": True}

@@ -24,12 +24,14 @@ Top-1 of the leader, three runs, as printed in the README of SJLeo/FFSD with the
 
 They are the best epoch on the test set. The paper's columns of other methods are UNVERIFIED.
 
-Arguments: network, data (cifar10, cifar100, imagenet2012), shift (released, raw: the attention shift), trans_fusion
-(the leader's extra head), conv (standard, depthwise, shift, line, ghost: what stands for the 3x3 convolutions), peers
-(common students), epochs (0: the protocol's; milestones scale with it), smoke (two epochs on digits).
+Arguments: network (resnet32; on ImageNet resnet18), data (cifar10, cifar100, imagenet2012), shift (released, raw: the
+attention shift), trans_fusion (the leader's extra head), conv (standard, depthwise, shift, line, ghost: what stands for
+the 3x3 convolutions), peers (common students), epochs (0: the protocol's; milestones scale with it), smoke (two epochs
+on digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
+from odtf.training.protocols import imagenet
 
 NETWORKS = {
     "resnet20": {"name": "cifar_resnet", "depth": 20},
@@ -45,7 +47,7 @@ NETWORKS = {
 STATISTICS = {
     "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)},
     "cifar100": {"mean": (0.5071, 0.4865, 0.4409), "std": (0.2673, 0.2564, 0.2762)},
-    "imagenet2012": {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "image_size": (224, 224)},
+    "imagenet2012": {},
 }
 
 
@@ -53,7 +55,7 @@ def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
     arg = parse_arg(
         arg,
-        network="resnet32",
+        network="",
         data="cifar100",
         shift="released",
         trans_fusion=True,
@@ -62,23 +64,21 @@ def get_config(arg=None):
         epochs=0,
         smoke=False,
     )
-    imagenet = arg.data == "imagenet2012"
+    network = arg.network or ("resnet18" if arg.data == "imagenet2012" else "resnet32")
     config = default_config()
     config.data.name = arg.data
     config.data.update(choose("data", arg.data, STATISTICS))
-    crops = {"crop_area": (0.08, 1.0)} if imagenet else {"pad": 4, "pad_mode": "reflect"}
-    config.data.augment = free({**crops, "flip": True, "cutout": 0})
-    config.batch_size = 256 if imagenet else 128
-    config.epochs = arg.epochs or (90 if imagenet else 299)
+    config.data.augment = free({"pad": 4, "pad_mode": "reflect", "flip": True, "cutout": 0})
+    config.batch_size = 128
+    config.epochs = arg.epochs or 299
     config.weight_decay = 1e-4
-    config.network = free({**choose("network", arg.network, NETWORKS), "conv": arg.conv})
+    config.network = free({**choose("network", network, NETWORKS), "conv": arg.conv})
     config.optimizer.nesterov = True
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
     config.schedule.milestones = rising([(config.epochs + 1) // 2, (config.epochs + 1) * 3 // 4])
-    if imagenet:
-        config.schedule.warmup_epochs = min(5.0, config.epochs / 4)
-        config.schedule.milestones = rising(config.epochs * share // 9 for share in (3, 6, 8))
+    if arg.data == "imagenet2012":
+        imagenet(config, arg.epochs)
     config.method = free(
         {
             "name": "FeatureFusionSelfDistillation",

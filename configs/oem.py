@@ -48,12 +48,14 @@ Top-1 alone -> trained as an ensemble, from the paper (mean of five runs of the 
 
 Some students lose. The paper's ResNeXt, EfficientNet and DenseNet-121 are not here.
 
-Arguments: network (those above, and resnet8 for small budgets), data (cifar10, cifar100, svhn_cropped, imagenet2012),
-peers (students; fraction i is (S - i + 1) / S), student (0: all; N: number N alone), base_gradient (all,
-pseudo_teacher), epochs (0: the paper's; milestones scale with it), smoke (two epochs on digits, three students).
+Arguments: network (those above, and resnet8 for small budgets; resnet20, on ImageNet resnet18), data (cifar10,
+cifar100, svhn_cropped, imagenet2012), peers (students; fraction i is (S - i + 1) / S), student (0: all; N: number N
+alone), base_gradient (all, pseudo_teacher), epochs (0: the paper's; milestones scale with it), smoke (two epochs on
+digits, three students).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
+from odtf.training.protocols import imagenet_photos
 
 RESNET = {"name": "cifar_resnet"}
 NETWORKS = {
@@ -66,7 +68,7 @@ DATA = {
     "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)},
     "cifar100": {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)},
     "svhn_cropped": {},
-    "imagenet2012": {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "image_size": (224, 224)},
+    "imagenet2012": {},
 }
 EPOCHS = {"cifar10": 350, "cifar100": 450, "svhn_cropped": 50, "imagenet2012": 100}
 
@@ -87,20 +89,18 @@ def students(spec, count, widths=(16, 32, 64)):
 
 def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
-    arg = parse_arg(
-        arg, network="resnet20", data="cifar10", peers=5, student=0, base_gradient="all", epochs=0, smoke=False
-    )
+    arg = parse_arg(arg, network="", data="cifar10", peers=5, student=0, base_gradient="all", epochs=0, smoke=False)
+    network = arg.network or ("resnet18" if arg.data == "imagenet2012" else "resnet20")
     config = default_config()
     config.data.name = arg.data
     config.data.update(choose("data", arg.data, DATA))
-    imagenet = arg.data == "imagenet2012"
-    flip = arg.data != "svhn_cropped"
-    crops = {"crop_area": (0.08, 1.0)} if imagenet else {"pad": 4, "pad_mode": "zero"}
-    config.data.augment = free({**crops, "flip": flip, "cutout": 0})
+    config.data.augment = free({"pad": 4, "pad_mode": "zero", "flip": arg.data != "svhn_cropped", "cutout": 0})
+    if arg.data == "imagenet2012":
+        imagenet_photos(config)
     config.batch_size = 128
-    if arg.network == "densenet100_12":
+    if network == "densenet100_12":
         config.batch_size = 48
-    elif (arg.network, arg.data) == ("resnet20", "cifar100"):
+    elif (network, arg.data) == ("resnet20", "cifar100"):
         config.batch_size = 64
     config.epochs = arg.epochs or EPOCHS[arg.data]
     config.weight_decay = 1e-4
@@ -108,7 +108,7 @@ def get_config(arg=None):
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
     config.schedule.milestones = rising([config.epochs // 2, config.epochs * 3 // 4])
-    specs = students(choose("network", arg.network, NETWORKS), arg.peers)
+    specs = students(choose("network", network, NETWORKS), arg.peers)
     if arg.smoke:
         smoke(config)
         specs = students({**RESNET, "depth": 8}, 3, widths=(8, 16, 32))

@@ -17,14 +17,18 @@ Parameters for 100 classes, teacher and student, whose stem is 1x3 as well but f
 DESIGN CHOICE, the usual protocol of wide ResNets, for each network of the chain: 200 epochs, batch 128, SGD with
 Nesterov momentum 0.9, learning rate 0.1 times 0.2 at epochs 60, 120 and 160, weight decay 5e-4, zero-padded crops and
 flips; T = 4, half of the weight on distillation. Never turn or transpose images here: rows are all the student sees.
+ImageNet is not in the paper: data=imagenet2012, with the networks resnet18 and resnet34, whose pacemaker has two
+branches on one stem, is a DESIGN CHOICE too, FFSD's protocol (see `odtf.training.protocols`) for each network.
 
-Arguments: network, data (cifar10, cifar100), method (pacemaker, kd, solo), pacemaker (half: 3x3 and then 1xN in each
-block; ensemble: a branch of each on one 3x3 stem, which the student has then, too; ResNets always have the latter),
-line (N of the 1xN convolutions, odd; the teacher stays 3x3), guidance (mean, ensemble, sequence), online (all at once),
-epochs (of each network), smoke (an epoch each on digits).
+Arguments: network (wrn40_4; on ImageNet resnet18), data (cifar10, cifar100, imagenet2012), method (pacemaker, kd,
+solo), pacemaker (half: 3x3 and then 1xN in each block; ensemble: a branch of each on one 3x3 stem, which the student
+has then, too; ResNets always have the latter), line (N of the 1xN convolutions, odd; the teacher stays 3x3), guidance
+(mean, ensemble, sequence), online (all at once), epochs (of each network, 0: the protocol's), smoke (an epoch each on
+digits).
 """
 
 from odtf.training.config import choose, default_config, free, parse_arg, rising, smoke
+from odtf.training.protocols import imagenet
 
 NETWORKS = {
     **{
@@ -32,10 +36,12 @@ NETWORKS = {
         for depth, widen in ((40, 4), (40, 2), (28, 4), (16, 4), (16, 2))
     },
     **{f"resnet{depth}": {"name": "cifar_resnet", "depth": depth} for depth in (20, 56, 110)},
+    **{f"resnet{depth}": {"name": "resnet", "depth": depth} for depth in (18, 34)},
 }
 STATISTICS = {
     "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)},
     "cifar100": {"mean": (0.5071, 0.4865, 0.4409), "std": (0.2673, 0.2564, 0.2762)},
+    "imagenet2012": {},
 }
 
 
@@ -43,16 +49,17 @@ def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
     arg = parse_arg(
         arg,
-        network="wrn40_4",
+        network="",
         data="cifar100",
         method="pacemaker",
         pacemaker="half",
         line=3,
         guidance="mean",
         online=False,
-        epochs=200,
+        epochs=0,
         smoke=False,
     )
+    network = arg.network or ("resnet18" if arg.data == "imagenet2012" else "wrn40_4")
     config = default_config()
     config.data.name = arg.data
     config.data.update(choose("data", arg.data, STATISTICS))
@@ -63,8 +70,11 @@ def get_config(arg=None):
     config.schedule.name = "piecewise"
     config.schedule.learning_rate = 0.1
     config.schedule.factor = 0.2
-    config.schedule.milestones = rising(arg.epochs * share // 10 for share in (3, 6, 8))
-    spec, epochs = choose("network", arg.network, NETWORKS), arg.epochs
+    spec, epochs = choose("network", network, NETWORKS), arg.epochs or 200
+    config.schedule.milestones = rising(epochs * share // 10 for share in (3, 6, 8))
+    if arg.data == "imagenet2012":
+        imagenet(config, arg.epochs)
+        epochs = config.epochs
     if arg.smoke:
         smoke(config)
         spec, epochs = {**spec, **(SMALL_WIDE if spec["name"] == "wide_resnet" else SMALL)}, 1
@@ -98,5 +108,5 @@ def get_config(arg=None):
     return config
 
 
-SMALL = {"depth": 8, "width": 8}
+SMALL = {"name": "cifar_resnet", "depth": 8, "width": 8}
 SMALL_WIDE = {"depth": 10, "widths": (8, 16, 32), "stem_width": 8}

@@ -156,7 +156,7 @@ def smoke(config: ml_collections.ConfigDict) -> None:
     What it keeps is the method with its coefficients; a config that needs smaller networks for it sets them itself.
     """
     config.data.name = "digits"
-    config.data.mean = config.data.std = config.data.channels = None
+    config.data.mean = config.data.std = config.data.channels = config.data.image_size = None
     config.data.resize = "stretch"
     config.data.augment = free({"pad": 1, "pad_mode": "zero", "flip": False, "cutout": 0})
     config.batch_size = 64

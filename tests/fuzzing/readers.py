@@ -139,6 +139,7 @@ def onnx_file():
     """An ONNX file as a teacher, beside what ONNX Runtime answers."""
 
     def main(argv):
+        import keras
         import onnxruntime
 
         from odtf import teachers
@@ -149,8 +150,12 @@ def onnx_file():
         images = np.random.default_rng(0).uniform(0, 255, (2, 4, 4, 3)).astype(np.float32)
         answer = np.asarray(teacher(images)["logits"])
         session = onnxruntime.InferenceSession(argv[1], providers=["CPUExecutionProvider"])
-        one = session.get_inputs()[0]
-        fed = images if list(one.shape)[-1] == 3 else images.transpose(0, 3, 1, 2)
+        one, fed = session.get_inputs()[0], images
+        channels_last = one.shape[-1] == 3
+        height, width = one.shape[1:3] if channels_last else one.shape[2:]
+        if isinstance(height, int) and isinstance(width, int):  # A teacher sees images at the size that it takes.
+            fed = np.asarray(keras.layers.Resizing(height, width, dtype="float32")(images))
+        fed = fed if channels_last else fed.transpose(0, 3, 1, 2)
         if not np.allclose(session.run(None, {one.name: fed})[0], answer, rtol=1e-4, atol=1e-3, equal_nan=True):
             raise Wrong("the answers are not ONNX Runtime's")
         _told(np.round(answer, 2))

@@ -219,6 +219,15 @@ def test_counts_on_imagenet(depth, params):
     assert shapes == [(224 // 2**i, 224 // 2**i, factor * 16 * 2**i) for i in (2, 3, 4, 5)]
 
 
+@pytest.mark.parametrize(("depth", "params", "last"), [(121, 7_978_856, 1024), (169, 14_149_480, 1664)])
+def test_counts_of_densenets_on_imagenet(depth, params, last):
+    network = built({"name": "densenet", "depth": depth, "growth": 32}, 1000, (224, 224, 3))
+    assert counted(network) == params
+    shapes = [tuple(network.output[f"stage{i}"].shape[1:3]) for i in (1, 2, 3, 4)]
+    assert shapes == [(56, 56), (28, 28), (14, 14), (7, 7)]
+    assert network.output["embedding"].shape[1] == last
+
+
 def test_taps_of_feature_fusion():
     def taps(spec):
         return [tuple(tap.shape[1:]) for name, tap in built(spec, 100).output.items() if name.startswith("stage")]

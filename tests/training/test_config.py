@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from odtf import data
 from odtf.errors import UserError
 from odtf.training import config as config_lib
 from odtf.training import config_checks
@@ -33,15 +32,6 @@ def test_a_warm_up_is_shorter_than_a_run_of_few_epochs():
     assert (config.schedule.warmup_epochs, config.schedule.milestones) == (0.25, (0,))
     assert config_lib.load_config("configs/ffsd.py", "data=imagenet2012").schedule.warmup_epochs == 5.0
     assert config_lib.load_config("configs/masks.py").schedule.warmup_epochs == 2.0
-
-
-@pytest.mark.parametrize("name", ["ffsd:network=resnet18", "oem:network=resnet18"])
-def test_photos_are_trained_on_by_parts(name):
-    path, _, arguments = name.partition(":")
-    config = config_lib.load_config(f"configs/{path}.py", f"{arguments},data=imagenet2012")
-    config_checks.check(config)
-    assert config.data.augment.to_dict() == {"crop_area": (0.08, 1.0), "flip": True, "cutout": 0}
-    assert data.Augmentation.from_config(config.data.augment).crop_ratio == (3 / 4, 4 / 3)
 
 
 @pytest.mark.parametrize("path", sorted(glob.glob("configs/*.py")))

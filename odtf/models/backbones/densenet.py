@@ -1,11 +1,13 @@
-"""Densely connected networks for small images, plain and BC."""
+"""Densely connected networks: for small images, plain and BC, and in their ImageNet shape."""
 
 import keras
 
-from odtf.models.convolution import Pieces, halved
+from odtf.models.convolution import Pieces, halved, halved_overlapping
 from odtf.models.sizes import blocks_per_stage, checked_width, network_input
 
 _TAPS = ("blocks", "transitions")
+# Layers of the four blocks of the BC networks for ImageNet; none of these depths is 6n + 4.
+_IMAGENET = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
 
 
 def densenet(
@@ -24,7 +26,7 @@ def densenet(
     name="network",
     synchronized=False,
 ):
-    """DenseNet of three blocks, each layer of which sees all that came before it in its block.
+    """DenseNet of three blocks, or of four for ImageNet, each layer of which sees all that came before it in its block.
 
     "DenseNet-40-12" is the BC form here by default, with six layers a block and 132 features at the end, in the papers
     on distillation with attention between peers and on peer collaborative learning; the plain form of twelve layers
@@ -33,15 +35,16 @@ def densenet(
     Args:
         input_shape: `(height, width, channels)`, at least 4x4.
         head: number of classes of a linear classifier, or a head of `odtf.models.heads`.
-        depth: 6n + 4 with bottlenecks, 3n + 4 without, for n layers a block.
-        growth: channels that a layer adds.
+        depth: 6n + 4 with bottlenecks, 3n + 4 without, for n layers a block. With bottlenecks 121, 169 and 201 are the
+            networks for ImageNet: a 7x7 convolution of stride 2, a max pooling of stride 2 and four blocks.
+        growth: channels that a layer adds, 32 in the networks for ImageNet.
         bottleneck: whether a 1x1 convolution to four times `growth` precedes each 3x3 convolution.
         compression: share of the channels that a transition keeps, rounded down.
         stem_width: channels of the first convolution, the layer "stem"; `2 * growth` by default. The students of online
             ensemble compression keep 24 while they grow by a fraction of 12, rounded down.
-        taps: what "stage1", "stage2" and "stage3" are: "blocks", the two first blocks' outputs and the last one's after
-            normalisation and ReLU; or "transitions", what the two transitions return (at half the resolution) and the
-            last block's output before its normalisation, as in online ensemble compression.
+        taps: what "stage1", "stage2" and "stage3" (and "stage4") are: "blocks", the first blocks' outputs and the last
+            one's after normalisation and ReLU; or "transitions", what the transitions return (at half the resolution)
+            and the last block's output before its normalisation, as in online ensemble compression.
         conv: what stands for the 3x3 convolutions of the blocks: "standard", "group", "shuffled_group", "depthwise",
             "shift" (both with a 1x1 convolution), "line" or "ghost". The stem stays standard.
         groups: number of groups, for the grouped kinds.
@@ -50,9 +53,10 @@ def densenet(
         synchronized: whether batch normalisations take their statistics over all replicas.
 
     Returns:
-        Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3"
-        `[batch, h, w, c]`, and those of the head: of a classifier "embedding" `[batch, c]` and "logits"
-        `[batch, classes]`. Networks that share all but their last block part at the layer "transition2_pool".
+        Functional `keras.Model` from `[batch, height, width, channels]` to the taps "stage1", "stage2", "stage3" (and
+        "stage4") `[batch, h, w, c]`, and those of the head: of a classifier "embedding" `[batch, c]` and "logits"
+        `[batch, classes]`. Networks that share all but their last block part at the layer "transition2_pool", those
+        for ImageNet at "transition3_pool".
 
     Raises:
         ValueError: if an argument is out of range or does not fit another.
@@ -64,18 +68,26 @@ def densenet(
         raise ValueError(f"Unknown taps; there are {', '.join(_TAPS)}. Received: taps={taps!r}")
     if not 0 < compression <= 1:
         raise ValueError(f"A transition keeps more than 0 and at most 1. Received: compression={compression!r}")
-    count = blocks_per_stage(depth, layers_per_block=2 if bottleneck else 1, others=4)
+    counts = _IMAGENET.get(depth) if bottleneck else None
+    is_large = counts is not None
+    if not is_large:
+        counts = (blocks_per_stage(depth, layers_per_block=2 if bottleneck else 1, others=4),) * 3
     growth = checked_width(growth)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)
     inputs = network_input(input_shape, head)
 
-    x = pieces.standard(inputs, 2 * growth if stem_width is None else checked_width(stem_width), 3, name="stem")
+    width = 2 * growth if stem_width is None else checked_width(stem_width)
+    if is_large:
+        x = pieces.standard(inputs, width, 7, 2, name="stem")
+        x = halved_overlapping(pieces.normalized(x, name="stem"), name="stem_pool")
+    else:
+        x = pieces.standard(inputs, width, 3, name="stem")
     blocks, transitions = [], []
-    for stage in (1, 2, 3):
+    for stage, count in enumerate(counts, start=1):
         for index in range(count):
             x = _dense_layer(pieces, x, growth, bottleneck, name=f"stage{stage}_layer{index + 1}")
         blocks.append(x)
-        if stage < 3:
+        if stage < len(counts):
             x = _transition(pieces, x, compression, name=f"transition{stage}")
         transitions.append(x)
     last = blocks[-1] = pieces.normalized(x, name="last")

@@ -25,6 +25,10 @@ SMALL = os.environ.get("ODTF_BUDGET") == "small"  # A minute instead of some min
 # Normalization at its beginning says which pixels it takes.
 
 # %%
+from odtf.quiet import import_tensorflow
+
+import_tensorflow()  # Before Keras does it, with greetings that would stand here in red.
+
 import keras
 from IPython import display
 from keras import layers

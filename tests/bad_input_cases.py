@@ -272,6 +272,8 @@ CONFIG = [
     method("networks must be a network, such as", "'cifar_resnet'", networks="cifar_resnet"),
     method("networks must be a network, .*or a list", r"\[None\]", networks=[None]),
     method("networks must be a network, .*or a list", r"0\.5", networks=0.5),
+    method("networks must be a network, .*or a list", "0", networks=0),
+    method("at least 2 peers", "0 networks", networks=[]),
     method("temperature must be a positive number", "0", temperature=0),
     method("temperature must be a positive number", "-1", temperature=-1),
     method("temperature must be a number", "temperature='hot'", temperature="hot"),

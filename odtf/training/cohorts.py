@@ -209,9 +209,10 @@ def _make_method(config, task, network, teacher, synchronized):
     options = config.method.to_dict()
     method = methods.find(options.pop("name"))
     _check_method_options(method, options)
-    options.setdefault("networks", config.network.to_dict())
+    if options.get("networks") is None:
+        options["networks"] = config.network.to_dict()
     for key, value in options.items():
-        if not key.endswith(("network", "networks")) or not value:
+        if not key.endswith(("network", "networks")) or value is None:
             continue
         where = f"config.method.{key}" if key in config.method else "config.network"
         single = isinstance(value, collections.abc.Mapping)

@@ -63,6 +63,11 @@ def read(path, form, remedy, *, key=DIGEST, required=False):
         if paths.is_store(path) and file_systems.is_outage(error):
             raise
         raise Damaged(f"{path} is damaged: it must be JSON, as it was written; {remedy}. Received: {error}.") from error
+    if isinstance(record, dict) and key not in record and _ends_as_sealed(record):
+        raise Damaged(
+            f"{path} is damaged: its last key must be {key!r}, that of the digest; {remedy}. "
+            f"Received: {next(reversed(record))!r}."
+        )
     if isinstance(record, dict) and (required or key in record):
         said = record.pop(key, None)
         if (found := digest(record)) != said:
@@ -74,6 +79,12 @@ def read(path, form, remedy, *, key=DIGEST, required=False):
     if (wrong := misfit(record, form)) is not None:
         raise Damaged(f"{path} is damaged: {wrong}; {remedy}. Received: {str(record)[:60]}.")
     return record
+
+
+def _ends_as_sealed(record):
+    """Whether a record ends in a text about as long as a digest: of another key, it is one that was damaged."""
+    last = next(reversed(record.values()), None)
+    return isinstance(last, str) and abs(len(last) - 64) < 8
 
 
 def misfit(value, form, where=""):

@@ -35,12 +35,20 @@ def at(path) -> pathlib.Path:
 
     Args:
         path: text or `os.PathLike`; a URL, such as gs://bucket/folder, is one of a store.
+
+    Raises:
+        UserError: if a URL has no bucket or host, as hdfs:///folder.
     """
     if isinstance(path, StorePath):
         return path
     text = os.fspath(path)
-    if isinstance(text, str) and _URL.match(text):
-        return pathlib.Path(text[len(_FILE) :]) if text.lower().startswith(_FILE) else StorePath(text)
+    if isinstance(text, str) and (scheme := _URL.match(text)):
+        if scheme[0].lower() == _FILE:
+            rest = text[len(_FILE) :]
+            return pathlib.Path(rest.removeprefix("localhost") if rest.startswith("localhost/") else rest)
+        if text[scheme.end() :].startswith("/"):
+            raise UserError(f"A store's address names its bucket or host: {scheme[0]}BUCKET/folder. Received: {text}")
+        return StorePath(text)
     return pathlib.Path(path)
 
 

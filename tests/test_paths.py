@@ -46,7 +46,9 @@ def test_only_a_url_is_a_path_of_a_store():
     assert isinstance(paths.at("gs://bucket/a"), StorePath) and isinstance(paths.at("hdfs://host:8020/a"), StorePath)
     for text in ("a/b", "/a", "C://a", "folder:x", "a//b", "digits:data=gs://b/c", pathlib.Path("a")):
         assert type(paths.at(text)) is type(pathlib.Path()) and str(paths.at(text)) == str(pathlib.Path(text))
-    assert paths.at("file:///tmp/a") == pathlib.Path("/tmp/a")
+    assert paths.at("file:///tmp/a") == paths.at("file://localhost/tmp/a") == pathlib.Path("/tmp/a")
+    with pytest.raises(UserError, match=r"names its bucket or host: hdfs://BUCKET/folder. Received: hdfs:///user/a"):
+        paths.at("hdfs:///user/a")
 
 
 def test_a_url_stays_one_whatever_is_done_to_it():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests import processes
+from tests.shared_store import SCHEME as SHARED
 from tests.training.test_experiment import assert_same_weights, last_weights
 
 FLAGS = (
@@ -89,15 +90,16 @@ def test_two_replicas_are_one(one_device, zygote, tmp_path):
     compare_logs(one_device[0], tmp_path, 1e-4)
 
 
-def start_workers(zygote, workdir):
+def start_workers(zygote, program, workdir):
     flags = *FLAGS, f"--workdir={workdir}", "--strategy=multiworker"
-    return [
-        zygote.start("odtf-train", *flags, environment=environment, seconds=300) for environment in processes.cluster(2)
-    ]
+    return [zygote.start(program, *flags, environment=environment, seconds=300) for environment in processes.cluster(2)]
 
 
-def test_two_workers_are_one_also_after_one_is_lost(one_device, zygote, tmp_path):
-    workers = start_workers(zygote, tmp_path)
+@pytest.mark.parametrize(
+    ("program", "scheme"), [("odtf-train", ""), ("tests.shared_store:train", SHARED)], ids=["disk", "store"]
+)
+def test_two_workers_are_one_also_after_one_is_lost(program, scheme, one_device, zygote, tmp_path):
+    workers = start_workers(zygote, program, f"{scheme}{tmp_path}")
     processes.wait_for(tmp_path / "checkpoints" / "step-3", workers[0], seconds=200)
     owner = json.loads((tmp_path / ".lock-owner.json").read_text())
     assert owner["process"] == workers[0].pid, "the chief alone holds the workdir"
@@ -107,7 +109,7 @@ def test_two_workers_are_one_also_after_one_is_lost(one_device, zygote, tmp_path
     assert "lost another worker and stops; the same command on all of them goes on" in err
     assert "Traceback" not in err
 
-    workers = start_workers(zygote, tmp_path)
+    workers = start_workers(zygote, program, f"{scheme}{tmp_path}")
     results = [worker.communicate(timeout=300) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], results
     assert "resumed at step" in results[0][0]

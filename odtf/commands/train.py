@@ -72,8 +72,13 @@ def _train(config, workdir, placement):
     allowed = _ALLOW_CODE.value or runs.own_names(config)
     with config_data.one_data_set():
         report = _train_and_export(config, workdir, placement, allowed)
-    if not placement.is_chief:
-        return
+        if placement.is_chief:
+            _show(report, config, workdir, placement, allowed)
+
+
+def _show(report, config, workdir, placement, allowed):
+    """Prints the result and makes the page; trains the network alone where that is asked for."""
+    from odtf.compare import beside
     from odtf.run_exports import export_workdir
     from odtf.training.report import render
 

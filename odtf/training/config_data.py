@@ -2,6 +2,7 @@
 
 import collections.abc
 import contextlib
+import json
 
 from odtf import data
 from odtf.data import stored_answers as stored_lib
@@ -30,7 +31,8 @@ def load_dataset(config):
     """
     if _kept is None:
         return _load(config)
-    settings = repr((config.data.to_dict(), config.seed, config.task))
+    # As text: a config that was read has lists where the one that it was written from has tuples.
+    settings = json.dumps([config.data.to_dict(), config.seed, config.task.to_dict()], sort_keys=True, default=str)
     if settings not in _kept:
         _kept[settings] = _load(config)
     return _kept[settings]

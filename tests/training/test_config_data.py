@@ -3,7 +3,7 @@
 import pytest
 
 from odtf.training import config_data
-from odtf.training.config import default_config
+from odtf.training.config import default_config, from_json, to_json
 
 
 @pytest.fixture
@@ -25,6 +25,12 @@ def test_one_data_set_is_opened_once_while_it_is_wanted(config):
         config.seed, config.data.image_size = 0, None
         assert config_data.load_dataset(config) is first
     assert config_data.load_dataset(config) is not first
+
+
+def test_the_config_that_was_read_means_the_same_data(config):
+    config.data.mean, config.data.std = (0.5,), (0.25,)
+    with config_data.one_data_set():
+        assert config_data.load_dataset(from_json(to_json(config))) is config_data.load_dataset(config)
 
 
 def test_it_is_let_go_where_something_fails(config):

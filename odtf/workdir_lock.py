@@ -27,6 +27,8 @@ _LOCK, _OWNER = ".lock", ".lock-owner.json"
 # Where in a workdir files are written beside their places first: a killed process may have left some.
 _SWEPT = ("", "*", "export/*", "*/export/*", "finetune/*/export/*", "finetune/post-training/*", "post-training/*")
 _ATTEMPTS = 3
+# What a command reads or goes on writing: of a pipe in place of such a file it would wait for ever.
+_FILES = ("*.json", "*.jsonl", "checkpoints/*/*", "chosen/*", "tensorboard/*/*")
 # What a file system says that has no locks.
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 # The workdirs that this process holds: a command holds what the functions that it calls hold too.
@@ -44,7 +46,8 @@ def writing(workdir, log=print):
         log: callable that takes a line of text, for what cannot be checked.
 
     Raises:
-        UserError: if another process holds it, naming that; or if the directory cannot be written to.
+        UserError: if another process holds it, naming that; if the directory cannot be written to; or if something
+            else stands where a file should.
     """
     workdir = paths.at(workdir)
     place = os.getpid(), paths.identity(workdir)
@@ -111,6 +114,8 @@ def _acquire(workdir, log):
 
 def _own(workdir, log):
     """Says whose a workdir is, after a word on another machine's, and sweeps it."""
+    if not paths.is_store(workdir):
+        _check_files(workdir)
     owner = _owner(workdir)
     # On a store of this machine's too: there nobody holds a lock who lives.
     if owner is not None and (paths.is_store(workdir) or owner["host"] != socket.gethostname()):
@@ -119,6 +124,14 @@ def _own(workdir, log):
     for pattern in _SWEPT:
         for folder in workdir.glob(pattern) if pattern else [workdir]:
             sweep(folder)
+
+
+def _check_files(workdir):
+    for path in (path for pattern in _FILES for path in workdir.glob(pattern)):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(
+                f"Here must be a file, or nothing: remove what is there. Received: {path}, no regular file."
+            )
 
 
 def _lock(path):

@@ -15,6 +15,7 @@ import pytest
 
 from odtf import files, workdir_lock
 from odtf.errors import UserError
+from tests.data.test_strange_files import in_seconds
 
 HERE = rf"Another command is writing to \S+: wait for .*Received: process \d+ on {re.escape(socket.gethostname())}, "
 
@@ -132,6 +133,23 @@ def test_what_cannot_be_written_to_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"Cannot write .*\.lock"), workdir_lock.writing(tmp_path):
         pass
     with pytest.raises(UserError, match="cannot be written to"), workdir_lock.writing(tmp_path / "file"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "place", ["log.jsonl", "config.json", ".lock-owner.json", "checkpoints/step-3/variables.index", "chosen/step-1.npz"]
+)
+def test_what_would_be_waited_for_is_refused(place, tmp_path):
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    refused = pytest.raises(
+        UserError, match=rf"must be a file, or nothing: .* Received: {re.escape(str(path))}, no reg"
+    )
+    with in_seconds(5), refused, workdir_lock.writing(tmp_path):
+        pass
+    path.unlink()
+    with workdir_lock.writing(tmp_path):
         pass
 
 

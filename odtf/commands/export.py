@@ -88,7 +88,7 @@ def _main(argv):
 
         options = _TARGET.value, _QUANTIZATION.value, _PEER.value
         report = export_workdir(workdir, *options, allow_code=_ALLOW_CODE.value)
-    _add_library(report["exports"], workdir)
+    _add_library(report["exports"], workdir, workdir)
     print(f"\n{render(report)}")
 
 
@@ -97,7 +97,7 @@ def _export_everywhere(workdir):
     from odtf.training.report import render
 
     report, refused = export_everywhere(workdir, _QUANTIZATION.value, _PEER.value, _ALLOW_CODE.value)
-    _add_library(report["exports"], workdir)
+    _add_library(report["exports"], workdir, workdir)
     print(f"\n{render(report)}")
     _print_notes(report["exports"], refused)
 
@@ -112,7 +112,7 @@ def _export_model():
     options = {"target": _TARGET.value, "quantization": _QUANTIZATION.value, "budget": limits and _BUDGET.value}
     arguments = _OF_MODEL.arguments()
     rows, refused = export_model(**arguments, **options)
-    _add_library(rows)
+    _add_library(rows, arguments["output"], ".")
     if rows:
         report = {"task": task_row(arguments["task"])}
         print(f"\n{render_exports(rows, metric_of(report), report['task']['agreement'])}")
@@ -128,15 +128,16 @@ def _check_library():
     find_web_library(_WEB_LIBRARY.value)
 
 
-def _add_library(rows, base="."):
-    """Brings the library beside the pages of some rows, whose paths may be relative to `base`."""
+def _add_library(rows, place, base):
+    """Brings the library beside the pages of some rows in the directory `place`; their paths are relative to `base`."""
     if _WEB_LIBRARY.value is None:
         return
     from odtf.export import add_web_library
 
-    for folder in {(paths.at(base) / row["path"]).parent for row in rows}:
-        if (folder / "index.html").exists():
-            add_web_library(folder, _WEB_LIBRARY.value)
+    with workdir_lock.writing(place):
+        for folder in {(paths.at(base) / row["path"]).parent for row in rows}:
+            if (folder / "index.html").exists():
+                add_web_library(folder, _WEB_LIBRARY.value)
 
 
 def _print_notes(rows, refused):

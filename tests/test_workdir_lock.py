@@ -143,9 +143,7 @@ def test_what_would_be_waited_for_is_refused(place, tmp_path):
     path = tmp_path / place
     path.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(path)
-    refused = pytest.raises(
-        UserError, match=rf"A file or nothing .* Received: {re.escape(str(path))}, no reg"
-    )
+    refused = pytest.raises(UserError, match=rf"A file or nothing .* Received: {re.escape(str(path))}, no reg")
     with in_seconds(5), refused, workdir_lock.writing(tmp_path):
         pass
     path.unlink()

@@ -1,5 +1,6 @@
 """The configs of a comparison: what is held equal between them, what may be overridden, and another length."""
 
+import ast
 import contextlib
 import fractions
 import json
@@ -106,10 +107,16 @@ def _override(config, given, label):
             raise UserError(f"--override takes KEY=VALUE with a key that the configs have. Received: {text!r}.")
     values = {}
     for path, value in (text.split("=", 1) for text in given):
-        with contextlib.suppress(ValueError):  # Text may come without quotes.
-            value = json.loads(value)
-        values[path] = value
+        values[path] = _value(value)
     overrides.apply(config, values, "--override=", lambda line: print(f"{label}: {line}"))
+
+
+def _value(text):
+    """What a text says as JSON or, as odtf-train's flags take it, in Python: true and True; else the text itself."""
+    for read in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return read(text)
+    return text
 
 
 def stretched(config, epochs):

@@ -16,6 +16,20 @@ def test_overrides_reach_every_config_and_exports_are_off():
         assert tuple(config.export.targets) == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("true", True), ("True", True), ("false", False), ("False", False), ("null", None), ("None", None)),
+        *(("0.5", 0.5), ("[4, 8]", (4, 8)), ("(4, 8)", (4, 8)), ("a,b", "a,b"), ("'a'", "a")),
+        ("(" * 10_000, "(" * 10_000),
+    ],
+)
+def test_the_value_of_an_override_is_json_or_python(text, value):
+    ((_, config),) = plan.make_plan([OD], [f"method.teacher_network={text}"], [0])["entries"]
+    found = config.method.teacher_network
+    assert (tuple(found) if isinstance(found, list) else found) == value and type(found) is not int
+
+
 def test_an_override_adds_an_argument_and_drops_what_another_name_does_not_take(capsys):
     given = ["method.name=DeepMutualLearning", "method.temperature=2.5"]
     ((_, config),) = plan.make_plan([OD], given, [0])["entries"]

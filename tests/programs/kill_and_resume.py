@@ -146,6 +146,8 @@ def disturb(work, root, kills, draw):
     status = work.start(quiet).wait()
     seconds = time.monotonic() - begin
     print(f"{work.name}: undisturbed, status {status} after {seconds:.0f} s", flush=True)
+    if status:  # Of what is refused all that is killed is the same.
+        return [f"undisturbed it ends with status {status}"]
     while kills or folder is not None:
         if folder is None:
             folder = root / f"killed-{kills}"

@@ -46,6 +46,11 @@ def test_what_goes_on_is_equal(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["quiet"]
 
 
+def test_what_is_refused_proves_nothing(tmp_path):
+    work = Work("import sys\nsys.exit(2)", 0)
+    assert kill_and_resume.disturb(work, tmp_path, 3, random.Random(0)) == ["undisturbed it ends with status 2"]
+
+
 @pytest.mark.parametrize("fault", _FAULTY)
 def test_what_does_not_is_found(fault, tmp_path):
     found = kill_and_resume.disturb(Work(_FAULTY[fault], 0), tmp_path, 3, random.Random(0))

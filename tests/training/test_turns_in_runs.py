@@ -11,6 +11,8 @@ from odtf.training import experiment
 from odtf.training.config import load_config
 from tests.training.test_experiment import assert_same_weights, last_weights, log_of, train
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # Few steps, of four networks.
+
 STEPS = 2
 # Of the four epochs, whose terms the steps have.
 TERMS = [("wide/", "back/", "discriminators/"), ("peer_0/",)] * 2

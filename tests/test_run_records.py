@@ -170,6 +170,16 @@ def test_a_figure_that_tables_show_is_missed_where_a_report_is_read(part, key, m
         runs.read_report(workdir)
 
 
+@pytest.mark.parametrize("agreement", [1e30, 0, "", [], {}, {"share": 1}])
+def test_how_agreement_is_shown_is_a_mapping_or_none(agreement, workdir):
+    for right in (None, {"share": False}):
+        sealed.write(workdir / "report.json", {**WHOLE, "task": {**WHOLE["task"], "agreement": right}})
+        assert render(runs.read_report(workdir))
+    sealed.write(workdir / "report.json", {**WHOLE, "task": {**WHOLE["task"], "agreement": agreement}})
+    with pytest.raises(UserError, match=r"report\.json is damaged: task\.agreement"):
+        runs.read_report(workdir)
+
+
 @pytest.mark.parametrize(
     ("part", "key"), [("peers", "macs"), ("teacher", "params"), ("teacher", "macs"), ("exports", "agreement")]
 )

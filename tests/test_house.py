@@ -18,7 +18,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "odtf"
 # What each room may import from the house. The command lines may import all.
 LEAVES = {"errors", "files", "lifetimes", "names", "own_code", "quiet", "sealed", "tables", "targets"}
 LEAVES |= {"paths", "file_systems"}  # Where files lie.
-LEAVES |= {"atomic_files", "workdir_lock", "launches", "pixel_scales", "digests", "log_lines"}
+LEAVES |= {"atomic_files", "workdir_lock", "launches", "pixel_scales", "digests", "log_lines", "archives"}
 LEAVES |= {"isolated", "stopping", "terminal"}  # Processes.
 MAY_IMPORT = {
     "errors": set(),
@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "tables": set(),
     "pixel_scales": set(),
     "digests": {"paths"},
+    "archives": set(),
     "log_lines": {"paths"},
     "sections": set(),
     "launches": {"paths", "sealed"},

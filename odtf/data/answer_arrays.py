@@ -13,7 +13,7 @@ Views are made of the uint8 image, before it is normalised; what lies outside is
 
 import numpy as np
 
-from odtf import paths
+from odtf import archives, paths
 from odtf.data import views
 from odtf.errors import ARCHIVE_DAMAGE, UserError
 
@@ -126,9 +126,9 @@ class AnswerArrays:
 
 def _read(path):
     try:
-        with paths.at(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (*ARCHIVE_DAMAGE, AttributeError) as error:
+        with paths.at(path).open("rb") as stream:
+            return archives.arrays_in(stream)
+    except ARCHIVE_DAMAGE as error:
         raise UserError(f"{path} must be an .npz file of plain arrays. Received: {error}.") from error
 
 

@@ -15,7 +15,7 @@ import struct
 
 import numpy as np
 
-from odtf import paths
+from odtf import archives, paths
 from odtf.errors import ARCHIVE_DAMAGE, UserError
 from odtf.files import write_bytes
 
@@ -76,9 +76,9 @@ def _kept(files, said):
     """Returns what an earlier look through the files found; None where there was none, or it was of other ones."""
     for place in _places(files):
         try:
-            with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as kept:
-                if kept["said"].item() == said:
-                    return kept["files"], kept["offsets"], kept["lengths"]
+            kept = archives.arrays_in(io.BytesIO(place.read_bytes()))
+            if kept["said"].item() == said:
+                return kept["files"], kept["offsets"], kept["lengths"]
         except ARCHIVE_DAMAGE:
             continue
     return None

@@ -7,6 +7,7 @@ depends on the data, or on what a part names, is judged by those.
 import collections.abc
 import math
 import numbers
+import os
 import typing
 
 import ml_collections
@@ -63,10 +64,17 @@ def one_of(*values):
 
 
 SWITCH = Bound("True or False", lambda v: isinstance(v, bool))
-_PATH = Bound("None or a path", lambda v: v is None or isinstance(v, str))
+_PATH = Bound("None or a path", lambda v: v is None or (isinstance(v, str) and _is_path(v)))
 _NAMED = Bound(
     "a mapping with a name", lambda v: isinstance(v, ml_collections.ConfigDict) and isinstance(v.get("name"), str)
 )
+
+
+def _is_path(text):
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # A lone half of a character, as a file's name cannot have it.
+        return False
 
 
 def _is_list(value):

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from odtf import file_systems, paths, sealed
+from odtf import archives, file_systems, paths, sealed
 from odtf.errors import ARCHIVE_DAMAGE, UserError
 from odtf.files import disk_errors
 from odtf.training import step_folders
@@ -301,8 +301,7 @@ def _read(path):
             if not zipfile.is_zipfile(stream):
                 raise ValueError("it is no archive")
             stream.seek(0)
-            with np.load(stream, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+            return archives.arrays_in(stream)
     except ARCHIVE_DAMAGE as error:
         raise UserError(
             f"The weights in {path} are damaged; a copy of them, or training anew, would be right. Received: {error}."

@@ -64,6 +64,8 @@ HUGE = 2**40
         ({"network.widths": (4, HUGE)}, "network.widths.1 must be an integer"),
         ({"method.num_peers": HUGE}, "method.num_peers must be an integer .* at most 256"),
         ({"method.networks": [{"name": "plain_cnn", "depth": HUGE}]}, "method.networks.0.depth must be an integer"),
+        ({"code_dir": "\ud800"}, "code_dir must be None or a path"),
+        ({"data.data_dir": "a\0b"}, "data.data_dir must be None or a path"),
         ({"optimizer.clipnorm": "x"}, "optimizer.clipnorm must be None or a number"),
         ({"optimizer.clipvalue": True}, "optimizer.clipvalue must be None or a number"),
         ({"optimizer.global_clipnorm": (1.0,)}, "optimizer.global_clipnorm must be None or a number"),

@@ -1,0 +1,23 @@
+"""Archives of arrays, .npz, read as data."""
+
+import numpy as np
+
+
+def arrays_in(stream):
+    """Returns the arrays of an archive by name.
+
+    Args:
+        stream: binary file, or path of one.
+
+    Raises:
+        one of `odtf.errors.ARCHIVE_DAMAGE`: if it is no such archive, is damaged, or has something else in it.
+    """
+    loaded = np.load(stream, allow_pickle=False)
+    if not isinstance(loaded, np.lib.npyio.NpzFile):
+        raise ValueError("it is no archive")
+    with loaded as file:
+        found = {name: file[name] for name in file.files}
+    for name, value in found.items():  # Of a member that does not begin as an array NumPy returns the bytes.
+        if not isinstance(value, np.ndarray):
+            raise ValueError(f"{name} is no array")
+    return found

@@ -34,6 +34,7 @@ def load(
     resize=STRETCH,
     channels=None,
     stratify=False,
+    divide=True,
 ):
     """Opens a data set and makes the splits that it lacks.
 
@@ -66,9 +67,11 @@ def load(
         channels: 1 for grey images, 3 for colours; None for the source's own. For the same sets.
         stratify: bool, whether labels are read before the splits are made, so that these are stratified in TFDS sets
             too; costs a pass over the files of the training split.
+        divide: bool; False leaves the images in the splits that the source has, of which a class may have few.
 
     Returns:
-        `ImageDataset` with the splits "train", "validation", "test".
+        `ImageDataset` with the splits "train", "validation", "test"; without `divide`, with those of them that there
+        are.
 
     Raises:
         UserError: for data that are missing, damaged or of the wrong kind, for names of classes that no file can carry,
@@ -96,17 +99,19 @@ def load(
         drop_corrupt(found)
     if stratify:
         _learn_labels(found, names, title)
-    _make_missing(found, names, fraction, seed)
+    if divide:
+        _make_missing(found, names, fraction, seed)
     if max_train_examples is not None:
         found["train"] = found["train"].part(max_train_examples, seed)
-    records = {part: found[part].record() for part in _PARTS}  # In memory, images have lost their names.
+    there = [part for part in _PARTS if part in found]
+    records = {part: found[part].record() for part in there}  # In memory, images have lost their names.
     all_remarks = functools.partial(remarks.of, names, notes, dict(found))
     found = within(budget, found)
     if mean is None or std is None:
         fixed = normalization and [(float(value),) * image_shape[2] for value in normalization]
         computed = fixed or channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
-    ordered = {part: found[part] for part in _PARTS}
+    ordered = {part: found[part] for part in there}
     return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records, resize, notes, all_remarks)
 
 

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from odtf import losses, methods, models, tasks
+from odtf import layers, losses, methods, models, tasks
 from odtf.models import specification
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -105,6 +105,13 @@ def test_what_users_call_has_types(path):
 def test_what_a_method_takes_has_types(kind):
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
     assert [each.name for each in parameters if each.annotation is each.empty] == []
+
+
+@pytest.mark.parametrize("name", layers.__all__)
+def test_what_a_layer_takes_has_types(name):
+    own = getattr(layers, name).__dict__.get("__init__")
+    for key, parameter in inspect.signature(own).parameters.items() if own else ():
+        assert key == "self" or parameter.annotation is not parameter.empty, key
 
 
 def test_every_paper_that_a_method_is_from_can_be_cited():

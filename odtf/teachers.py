@@ -5,8 +5,11 @@ with logits. A Keras model has its maps and its embedding too; of the others the
 methods that learn from features refuse them.
 """
 
+from __future__ import annotations
+
 import collections.abc
 import importlib.util
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -21,6 +24,13 @@ from odtf.models.graph import graph_of
 from odtf.models.graphless import as_logits, probe, shape_called_with
 from odtf.models.pixel_ranges import GIVEN, fed, find_pixels
 from odtf.pixel_scales import RANGES
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from typing import Any
+
+    from odtf.data import Info
 
 _KEYS = ("file", "pixels", "order", "scores", "layout", "output")
 _SCORES = (None, "logits", "probabilities")
@@ -45,17 +55,17 @@ def check(said):
 
 
 def load(
-    file,
-    info,
+    file: keras.Model | str | os.PathLike[str],
+    info: Info,
     *,
-    pixels=None,
-    order=None,
-    scores=None,
-    layout=None,
-    output="logits",
-    normalization=None,
-    allow_code=False,
-):
+    pixels: str | tuple[Any, Any] | None = None,
+    order: Sequence[str] | None = None,
+    scores: str | None = None,
+    layout: str | None = None,
+    output: str = "logits",
+    normalization: tuple[Any, Any] | None = None,
+    allow_code: bool = False,
+) -> keras.Model:
     """Makes a teacher of a model or a file.
 
     Args:

@@ -133,6 +133,8 @@ FLAGS = [
     train("--config.weight_decay must be a number", "'low'", "--config.weight_decay=low"),
     train("--config.jit must be True or False", "'maybe'", "--config.jit=maybe"),
     train("--config.data must be a mapping", "'digits'", "--config.data=digits"),
+    train("augment must be a mapping", "\"{'mixup': 0.2\"", "--config.data.augment={'mixup': 0.2"),
+    train(r"schedule.name must be one of .*did you mean cosine\?", "'cosin'", "--config.schedule.name=cosin"),
     train("schedule.milestones must be a tuple of rising epochs", r"\('a',\)", "--config.schedule.milestones=a"),
     train("--config=FILE must come before it", "no --config", "--config.epochs=3", config=None),
     train("takes the arguments .*depth", "'dept=20'", config="--config=configs/digits.py:dept=20"),

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from odtf import methods, models, tasks
+from odtf import layers, losses, methods, models, tasks
 from odtf.models import specification
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -83,7 +83,9 @@ def test_a_name_that_vanished_stands_in_the_changelog(names):
 # What users call most: an editor shows the types of their arguments, and mypy checks them.
 TYPED = (
     *(f"models.{name}" for name in models.__all__ if inspect.isfunction(getattr(models, name))),
-    *("data.from_arrays", "export.int8_file", "model_exports.export_model", "quantization.quantization_aware"),
+    *(f"losses.{name}" for name in losses.__all__),
+    *("data.from_arrays", "data.load", "teachers.load"),
+    *("export.int8_file", "model_exports.export_model", "quantization.quantization_aware"),
     *("run_exports.export_everywhere", "run_exports.export_workdir", "runs.load_teacher", "runs.train"),
     *("targets.find", "zoo.card", "zoo.names"),
     *("training.config.default_config", "training.config.load_config", "training.config_file.load"),
@@ -103,6 +105,13 @@ def test_what_users_call_has_types(path):
 def test_what_a_method_takes_has_types(kind):
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
     assert [each.name for each in parameters if each.annotation is each.empty] == []
+
+
+@pytest.mark.parametrize("name", layers.__all__)
+def test_what_a_layer_takes_has_types(name):
+    own = getattr(layers, name).__dict__.get("__init__")
+    for key, parameter in inspect.signature(own).parameters.items() if own else ():
+        assert key == "self" or parameter.annotation is not parameter.empty, key
 
 
 def test_every_paper_that_a_method_is_from_can_be_cited():

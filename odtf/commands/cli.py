@@ -192,6 +192,9 @@ def _explain(error):
     if found is None:
         return error
     name, received = found.groups()
+    # The message does not say where a value ends that has a colon in itself, as a mapping has.
+    start = f"--{name}="
+    received = next((text.removeprefix(start) for text in sys.argv if text.startswith(start)), received)
     kind = flags.FLAGS[name].flag_type()
     kinds = {"int": "an integer", "float": "a number", "bool": "True or False", "string": "a mapping {'key': value}"}
     return f"--{name} must be {kinds.get(kind, kind)}. Received: {_short(received)}."

@@ -1,7 +1,10 @@
 """`load`: from the name of a data set to its splits."""
 
+from __future__ import annotations
+
 import functools
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +14,13 @@ from odtf.data.framing import STRETCH, check_mode
 from odtf.data.samples import LABEL, check
 from odtf.errors import UserError
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from odtf.data.samples import Target
+
 _PARTS = ("train", "validation", "test")
 _TEST_FRACTION = 0.2
 # A constant, so that runs with different seeds are compared on the same test images.
@@ -18,23 +28,24 @@ _TEST_SEED = 0
 
 
 def load(
-    name,
+    name: str | Callable[..., Any],
     *,
-    data_dir=None,
-    image_size=None,
-    validation_fraction=0.1,
-    seed=0,
-    memory_budget_mb=2048,
-    max_train_examples=None,
-    skip_corrupt=False,
-    mean=None,
-    std=None,
-    targets=None,
-    normalization=None,
-    resize=STRETCH,
-    channels=None,
-    stratify=False,
-):
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+    memory_budget_mb: int = 2048,
+    max_train_examples: int | None = None,
+    skip_corrupt: bool = False,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    targets: Mapping[str, Target] | None = None,
+    normalization: tuple[float, float] | None = None,
+    resize: str = STRETCH,
+    channels: int | None = None,
+    stratify: bool = False,
+    divide: bool = True,
+) -> ImageDataset:
     """Opens a data set and makes the splits that it lacks.
 
     A missing test split is made first: 20 % of the training images, always the same ones. The validation split is then
@@ -66,9 +77,11 @@ def load(
         channels: 1 for grey images, 3 for colours; None for the source's own. For the same sets.
         stratify: bool, whether labels are read before the splits are made, so that these are stratified in TFDS sets
             too; costs a pass over the files of the training split.
+        divide: bool; False leaves the images in the splits that the source has, of which a class may have few.
 
     Returns:
-        `ImageDataset` with the splits "train", "validation", "test".
+        `ImageDataset` with the splits "train", "validation", "test"; without `divide`, with those of them that there
+        are.
 
     Raises:
         UserError: for data that are missing, damaged or of the wrong kind, for names of classes that no file can carry,
@@ -96,18 +109,21 @@ def load(
         drop_corrupt(found)
     if stratify:
         _learn_labels(found, names, title)
-    _make_missing(found, names, fraction, seed)
+    if divide:
+        _make_missing(found, names, fraction, seed)
     if max_train_examples is not None:
         found["train"] = found["train"].part(max_train_examples, seed)
-    records = {part: found[part].record() for part in _PARTS}  # In memory, images have lost their names.
+    there = [part for part in _PARTS if part in found]
+    records = {part: found[part].record() for part in there}  # In memory, images have lost their names.
     all_remarks = functools.partial(remarks.of, names, notes, dict(found))
     found = within(budget, found)
     if mean is None or std is None:
         fixed = normalization and [(float(value),) * image_shape[2] for value in normalization]
         computed = fixed or channel_statistics(found["train"], seed)
         mean, std = mean or computed[0], std or computed[1]
-    ordered = {part: found[part] for part in _PARTS}
-    return ImageDataset(title, names, image_shape, mean, std, ordered, colors, records, resize, notes, all_remarks)
+    pixels = tuple(mean), tuple(std)
+    ordered = {part: found[part] for part in there}
+    return ImageDataset(title, names, image_shape, *pixels, ordered, colors, records, resize, notes, all_remarks)
 
 
 def _learn_labels(found, names, title):

@@ -75,6 +75,7 @@ def evaluate(
             max_train_examples=max_train_examples if whole else 1,
             skip_corrupt=skip_corrupt,
             targets=task.targets,
+            divide=split != ALL,
         )
 
     sets = {key: load(*key) for key in dict.fromkeys(map(_images_of, both))}

@@ -36,7 +36,7 @@ def predict(file, folder, task, *, names=None, options=None):
     """
     pictures = folders.below(folder, EXTENSIONS)
     if not pictures:
-        left = passed_over.listed(passed_over.kinds(folder, EXTENSIONS, "folders")) or "nothing in it"
+        left = passed_over.listed(passed_over.kinds_below(folder, EXTENSIONS)) or "no file in it"
         raise UserError(f"There are no pictures in the folder. Received: {folder} with {left}.")
     answer, facts = _answerer(file, str(folder), task, names, options)
     rows = []

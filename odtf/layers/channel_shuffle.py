@@ -1,7 +1,14 @@
 """Channel shuffle between two grouped convolutions."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -22,7 +29,7 @@ class ChannelShuffle(keras.layers.Layer):
         Zhang et al., "ShuffleNet", 2018, section 3.1.
     """
 
-    def __init__(self, groups, **kwargs):
+    def __init__(self, groups: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(groups, int) or groups < 2:
             raise ValueError(f"Shuffling needs at least 2 groups. Received: groups={groups}")

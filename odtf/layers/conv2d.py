@@ -1,10 +1,17 @@
 """Standard convolution with symmetric padding."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.layers.initializers import kaiming_normal
 from odtf.layers.strided_pointwise import convolved, is_strided_pointwise
 from odtf.layers.symmetric_padding import SymmetricPadding
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -27,15 +34,15 @@ class Conv2D(SymmetricPadding, keras.layers.Conv2D):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="symmetric",
-        dilation_rate=1,
-        use_bias=False,
-        kernel_initializer=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "symmetric",
+        dilation_rate: int | tuple[int, int] = 1,
+        use_bias: bool = False,
+        kernel_initializer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         if kwargs.pop("groups", 1) != 1:
             raise ValueError("Conv2D is the standard convolution: use GroupConv2D for groups")
         super().__init__(

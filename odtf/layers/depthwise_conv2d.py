@@ -1,9 +1,16 @@
 """Depthwise convolution with symmetric padding."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.layers.initializers import depthwise_kaiming_normal
 from odtf.layers.symmetric_padding import SymmetricPadding
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -28,15 +35,15 @@ class DepthwiseConv2D(SymmetricPadding, keras.layers.DepthwiseConv2D):
 
     def __init__(
         self,
-        kernel_size,
-        strides=1,
-        padding="symmetric",
-        depth_multiplier=1,
-        dilation_rate=1,
-        use_bias=False,
-        depthwise_initializer=None,
-        **kwargs,
-    ):
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "symmetric",
+        depth_multiplier: int = 1,
+        dilation_rate: int | tuple[int, int] = 1,
+        use_bias: bool = False,
+        depthwise_initializer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         if depthwise_initializer is None:
             depthwise_initializer = depthwise_kaiming_normal(kernel_size)
         super().__init__(

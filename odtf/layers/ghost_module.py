@@ -1,6 +1,9 @@
 """Ghost module: half of the features from a convolution, the others cheaply from them."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import keras
 from keras import ops
@@ -8,6 +11,9 @@ from keras import ops
 from odtf.layers.batch_normalization import BatchNormalization
 from odtf.layers.conv2d import Conv2D
 from odtf.layers.depthwise_conv2d import DepthwiseConv2D
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -44,22 +50,22 @@ class GhostModule(keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=1,
-        ratio=2,
-        cheap_kernel_size=3,
-        strides=1,
-        activation="relu",
-        momentum=0.9,
-        epsilon=1e-5,
-        synchronized=False,
-        kernel_initializer=None,
-        depthwise_initializer=None,
-        padding="symmetric",
-        dilation_rate=1,
-        cheap_dilation_rate=1,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int | tuple[int, int] = 1,
+        ratio: int = 2,
+        cheap_kernel_size: int = 3,
+        strides: int | tuple[int, int] = 1,
+        activation: Any = "relu",
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        synchronized: bool = False,
+        kernel_initializer: Any = None,
+        depthwise_initializer: Any = None,
+        padding: str = "symmetric",
+        dilation_rate: int | tuple[int, int] = 1,
+        cheap_dilation_rate: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(ratio, int) or ratio < 2 or filters < ratio:
             raise ValueError(

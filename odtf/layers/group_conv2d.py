@@ -1,9 +1,16 @@
 """Grouped convolution with symmetric padding."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.layers.conv2d import Conv2D
 from odtf.layers.grouped_convolution import grouped_convolution
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -21,7 +28,14 @@ class GroupConv2D(Conv2D):
         ValueError: if `groups` is less than 2 or does not divide the filters or, on building, the input channels.
     """
 
-    def __init__(self, filters, kernel_size, groups, strides=1, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        groups: int,
+        strides: int | tuple[int, int] = 1,
+        **kwargs: Any,
+    ) -> None:
         if not isinstance(groups, int) or groups < 2:
             raise ValueError(
                 "A grouped convolution needs at least 2 groups, an integer: with one it saves nothing, use Conv2D. "

@@ -1,7 +1,14 @@
 """Instance normalisation: every channel of every image by its own mean and variance."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -20,7 +27,7 @@ class InstanceNormalization(keras.layers.Layer):
         Ulyanov, Vedaldi, Lempitsky, "Instance Normalization", 2016.
     """
 
-    def __init__(self, epsilon=1e-5, **kwargs):
+    def __init__(self, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon
 

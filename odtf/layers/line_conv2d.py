@@ -1,8 +1,15 @@
 """Row-local 1xN convolution."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.layers.conv2d import Conv2D
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -21,7 +28,7 @@ class LineConv2D(Conv2D):
         ValueError: if `kernel_size` is no positive integer.
     """
 
-    def __init__(self, filters, kernel_size=3, strides=1, **kwargs):
+    def __init__(self, filters: int, kernel_size: int = 3, strides: int | tuple[int, int] = 1, **kwargs: Any) -> None:
         if not isinstance(kernel_size, int) or kernel_size < 1:
             raise ValueError(f"The kernel size of a line is one positive integer. Received: kernel_size={kernel_size}")
         super().__init__(filters, (1, kernel_size), strides=strides, **kwargs)

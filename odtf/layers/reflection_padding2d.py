@@ -1,7 +1,14 @@
 """Margins that mirror the image at its border."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -18,7 +25,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         ValueError: if `margin` is not positive, or a map is not larger.
     """
 
-    def __init__(self, margin=1, **kwargs):
+    def __init__(self, margin: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(margin, int) or margin < 1:
             raise ValueError(f"A margin is a positive number of pixels. Received: margin={margin!r}")

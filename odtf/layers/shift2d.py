@@ -1,8 +1,16 @@
 """Shift: every channel moves by a pixel, without parameters or arithmetic."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 from keras import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -33,7 +41,9 @@ class Shift2D(keras.layers.Layer):
         channels is that of the released kernel, github.com/peterhj/shiftnet_cuda_v2.
     """
 
-    def __init__(self, kernel_size=3, dilation_rate=1, positions=None, **kwargs):
+    def __init__(
+        self, kernel_size: int = 3, dilation_rate: int = 1, positions: Sequence[int] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"The kernel of a shift is odd and positive. Received: kernel_size={kernel_size}")

@@ -5,10 +5,14 @@ gives the discriminator's terms images that are constants, and the generator's t
 leaves alone.
 """
 
+from __future__ import annotations
+
 from keras import ops
 
+from odtf.losses.tensors import Tensor
 
-def hinge_real(answers):
+
+def hinge_real(answers: Tensor) -> Tensor:
     """The discriminator's hinge loss of real images: -min(0, D - 1).
 
     Args:
@@ -23,7 +27,7 @@ def hinge_real(answers):
     return _mean(-ops.minimum(0.0, ops.cast(answers, "float32") - 1.0))
 
 
-def hinge_fake(answers):
+def hinge_fake(answers: Tensor) -> Tensor:
     """The discriminator's hinge loss of generated images: -min(0, -D - 1).
 
     Args, Returns, Reference:
@@ -32,7 +36,7 @@ def hinge_fake(answers):
     return _mean(-ops.minimum(0.0, -ops.cast(answers, "float32") - 1.0))
 
 
-def hinge_generator(answers):
+def hinge_generator(answers: Tensor) -> Tensor:
     """The generator's loss beside a discriminator of hinge losses: -D.
 
     Args:
@@ -44,7 +48,7 @@ def hinge_generator(answers):
     return _mean(-ops.cast(answers, "float32"))
 
 
-def least_squares(answers, target):
+def least_squares(answers: Tensor, target: float) -> Tensor:
     """Squared distance of a discriminator's answers to 1 for real images or 0 for generated ones (LSGAN).
 
     Args:

@@ -1,27 +1,31 @@
 """Losses of answers: logits against labels or other logits, one value per example."""
 
+from __future__ import annotations
+
 from keras import ops
+
+from odtf.losses.tensors import Tensor
 
 
 def _log_softmax(logits, temperature=1.0):
     return ops.log_softmax(ops.cast(logits, "float32") / temperature, axis=-1)
 
 
-def check_temperature(temperature):
+def check_temperature(temperature: float) -> float:
     """Raises ValueError unless `temperature` is a positive number; returns it as a float."""
     if not temperature > 0:
         raise ValueError(f"The temperature must be a positive number. Received: temperature={temperature}.")
     return float(temperature)
 
 
-def check_smoothing(label_smoothing):
+def check_smoothing(label_smoothing: float) -> float:
     """Raises ValueError unless `label_smoothing` lies in [0, 1); returns it as a float."""
     if not 0.0 <= label_smoothing < 1.0:
         raise ValueError(f"Label smoothing must lie in [0, 1). Received: label_smoothing={label_smoothing}.")
     return float(label_smoothing)
 
 
-def cross_entropy(labels, logits, label_smoothing=0.0):
+def cross_entropy(labels: Tensor, logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Softmax cross entropy, one value per example.
 
     Args:
@@ -49,7 +53,7 @@ def cross_entropy(labels, logits, label_smoothing=0.0):
     return -(1.0 - label_smoothing) * hit - label_smoothing * ops.mean(log_p, axis=-1)
 
 
-def distribution(labels, num_classes, dtype="float32"):
+def distribution(labels: Tensor, num_classes: int, dtype: str = "float32") -> Tensor:
     """Returns labels as distributions over the classes.
 
     Args:
@@ -73,7 +77,7 @@ def distribution(labels, num_classes, dtype="float32"):
     return ops.cast(labels, dtype)
 
 
-def kl_divergence(teacher_logits, student_logits, temperature=1.0):
+def kl_divergence(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Temperature-scaled KL(teacher || student), one value per example.
 
     Args:

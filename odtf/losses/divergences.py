@@ -5,14 +5,17 @@ example is the mean over its pixels. As in `odtf.losses` nothing is reduced over
 all arithmetic is float32.
 """
 
+from __future__ import annotations
+
 from keras import ops
 
 from odtf.losses.answers import check_temperature
+from odtf.losses.tensors import Tensor
 
 _FAR_BELOW = -1e9
 
 
-def standardized_kl(teacher_logits, student_logits, temperature=1.0):
+def standardized_kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Temperature-scaled KL of logits standardised row by row: T^2 KL(softmax(Z(t) / T) || softmax(Z(s) / T)).
 
     Z(z) = (z - mean z) / (std z + 1e-7) over the classes, std with the divisor K - 1. A student must match the form of
@@ -46,7 +49,15 @@ def _standardized(logits):
     return centred / (ops.sqrt(ops.maximum(variance, 1e-14)) + 1e-7)
 
 
-def dkd(labels, teacher_logits, student_logits, temperature=1.0, alpha=1.0, beta=8.0, ignore=None):
+def dkd(
+    labels: Tensor,
+    teacher_logits: Tensor,
+    student_logits: Tensor,
+    temperature: float = 1.0,
+    alpha: float = 1.0,
+    beta: float = 8.0,
+    ignore: int | None = None,
+) -> Tensor:
     """Decoupled distillation: T^2 (alpha KL(b_t || b_s) + beta KL(q_t || q_s)).
 
     b = (p_y, 1 - p_y) is the probability of the true class against that of all others, q the distribution over the
@@ -93,7 +104,9 @@ def _decoupled(logits, true, temperature):
     return ops.log_softmax(binary), ops.log_softmax(others)
 
 
-def dist(teacher_logits, student_logits, temperature=1.0, beta=1.0, gamma=1.0):
+def dist(
+    teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0, beta: float = 1.0, gamma: float = 1.0
+) -> Tensor:
     """Correlations in place of distances: tau^2 (beta inter + gamma intra).
 
     With Y = softmax(z / tau) and rho the Pearson correlation: inter = 1 - rho(Y_s[i, :], Y_t[i, :]) of every row, and
@@ -122,7 +135,8 @@ def dist(teacher_logits, student_logits, temperature=1.0, beta=1.0, gamma=1.0):
     teacher, student = (ops.softmax(ops.cast(z, "float32") / temperature) for z in (teacher_logits, student_logits))
     classes = student.shape[-1]
     inter = _per_example(1.0 - _correlation(student, teacher, axis=-1))
-    intra = 1.0 - ops.mean(_correlation(*(ops.reshape(y, (-1, classes)) for y in (student, teacher)), axis=0))
+    student_rows, teacher_rows = (ops.reshape(y, (-1, classes)) for y in (student, teacher))
+    intra = 1.0 - ops.mean(_correlation(student_rows, teacher_rows, axis=0))
     return temperature**2 * (beta * inter + gamma * intra)
 
 

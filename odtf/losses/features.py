@@ -1,9 +1,13 @@
 """Losses of features: maps and vectors of two networks, example by example."""
 
+from __future__ import annotations
+
 from keras import ops
 
+from odtf.losses.tensors import Tensor
 
-def attention_map(features):
+
+def attention_map(features: Tensor) -> Tensor:
     """Spatial attention: the mean over the channels of the squared activations, flattened.
 
     Args:
@@ -19,7 +23,7 @@ def attention_map(features):
     return ops.reshape(attention, (-1, attention.shape[1] * attention.shape[2]))
 
 
-def unit_norm(vectors):
+def unit_norm(vectors: Tensor) -> Tensor:
     """Divides every row by its L2 norm; rows of zeros stay zeros.
 
     Args:
@@ -33,7 +37,7 @@ def unit_norm(vectors):
     return vectors * ops.rsqrt(ops.maximum(ops.sum(ops.square(vectors), axis=-1, keepdims=True), 1e-24))
 
 
-def attention_transfer(teacher_features, student_features):
+def attention_transfer(teacher_features: Tensor, student_features: Tensor) -> Tensor:
     """Mean squared difference of two normalised attention maps, one value per example.
 
     Args:
@@ -61,7 +65,7 @@ def attention_transfer(teacher_features, student_features):
     return ops.mean(ops.square(difference), axis=-1)
 
 
-def squared_difference(teacher_features, student_features):
+def squared_difference(teacher_features: Tensor, student_features: Tensor) -> Tensor:
     """Mean squared difference of two feature tensors of one shape, one value per example.
 
     Args:

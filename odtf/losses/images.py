@@ -3,8 +3,12 @@
 As in `odtf.losses` nothing is reduced over the batch and nothing is detached, and all arithmetic is float32.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from keras import ops
+
+from odtf.losses.tensors import Tensor
 
 WINDOW, SIGMA = 11, 1.5
 # (0.01 L)^2 and (0.03 L)^2 for images of the range L = 1. Online multi-granularity distillation keeps them for its
@@ -12,7 +16,7 @@ WINDOW, SIGMA = 11, 1.5
 C1, C2 = 1e-4, 9e-4
 
 
-def absolute_difference(first, second):
+def absolute_difference(first: Tensor, second: Tensor) -> Tensor:
     """Mean absolute difference (L1) of two tensors of one shape: images, or maps of features.
 
     Args:
@@ -28,7 +32,7 @@ def absolute_difference(first, second):
     return ops.mean(difference, axis=tuple(range(1, len(difference.shape))))
 
 
-def cycle_consistency(images, cycled):
+def cycle_consistency(images: Tensor, cycled: Tensor) -> Tensor:
     """L1 between images and what two generators make of them, there and back.
 
     Args:
@@ -44,7 +48,7 @@ def cycle_consistency(images, cycled):
     return absolute_difference(images, cycled)
 
 
-def identity_mapping(images, mapped):
+def identity_mapping(images: Tensor, mapped: Tensor) -> Tensor:
     """L1 between images of a generator's target domain and what it makes of them: it should leave them as they are.
 
     Args:
@@ -60,7 +64,7 @@ def identity_mapping(images, mapped):
     return absolute_difference(images, mapped)
 
 
-def structural_similarity(first, second):
+def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
     """SSIM of two images, its mean over pixels and channels.
 
     The window is a Gaussian of 11x11 and sigma 1.5 on images with five zeros around, C1 is 1e-4 and C2 9e-4: for images
@@ -99,7 +103,7 @@ def _blurred(maps):
     return maps
 
 
-def total_variation(images):
+def total_variation(images: Tensor) -> Tensor:
     """Sum of the absolute differences between neighbouring pixels, down and to the right, over pixels and channels.
 
     A sum, not a mean: its weight belongs to a size of images. Where a published weight is for the sum over a batch too,
@@ -119,7 +123,7 @@ def total_variation(images):
     return ops.sum(ops.abs(down), axis=(1, 2, 3)) + ops.sum(ops.abs(right), axis=(1, 2, 3))
 
 
-def channel_distillation(teacher_maps, student_maps):
+def channel_distillation(teacher_maps: Tensor, student_maps: Tensor) -> Tensor:
     """Mean squared difference between channels' means, summed over the maps.
 
     Args:

@@ -5,14 +5,19 @@ the ignored value count for nothing, in the sum and in what it is divided by; an
 loss 0.
 """
 
+from __future__ import annotations
+
 from keras import ops
 
 from odtf.losses.answers import check_temperature
+from odtf.losses.tensors import Tensor
 
 _FAR_BELOW = -1e9
 
 
-def pixel_cross_entropy(labels, logits, ignore=None, class_weights=None):
+def pixel_cross_entropy(
+    labels: Tensor, logits: Tensor, ignore: int | None = None, class_weights: Tensor | None = None
+) -> Tensor:
     """Softmax cross-entropy of every pixel, its mean over the pixels of an image.
 
     Args:
@@ -31,7 +36,7 @@ def pixel_cross_entropy(labels, logits, ignore=None, class_weights=None):
     return _mean(losses, valid)
 
 
-def focal(labels, logits, ignore=None, gamma=2.0):
+def focal(labels: Tensor, logits: Tensor, ignore: int | None = None, gamma: float = 2.0) -> Tensor:
     """Cross-entropy times (1 - p)^gamma, p the probability of the true class: pixels that are right count less.
 
     Args:
@@ -55,7 +60,7 @@ def focal(labels, logits, ignore=None, gamma=2.0):
     return _mean(missing**gamma * losses, valid)
 
 
-def hard_pixels(labels, logits, ignore=None, share=0.25):
+def hard_pixels(labels: Tensor, logits: Tensor, ignore: int | None = None, share: float = 0.25) -> Tensor:
     """Mean cross-entropy of the hardest pixels of each image, those of the largest cross-entropy.
 
     Args:
@@ -83,7 +88,7 @@ def hard_pixels(labels, logits, ignore=None, share=0.25):
     return _mean(hardest, ops.cast(rank[None] < count[:, None], "float32"))
 
 
-def dice(labels, logits, ignore=None):
+def dice(labels: Tensor, logits: Tensor, ignore: int | None = None) -> Tensor:
     """1 - Dice coefficient of each class that an image shows, its mean over those classes.
 
     Of class c it is 1 - 2 sum p_c g_c / (sum p_c + sum g_c), p_c the probabilities and g_c the truth, over the pixels
@@ -107,7 +112,9 @@ def dice(labels, logits, ignore=None):
     return _mean(1.0 - 2.0 * overlap / ops.maximum(total, 1e-7), shown)
 
 
-def pixel_kl(teacher_logits, student_logits, temperature=1.0, valid=None):
+def pixel_kl(
+    teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0, valid: Tensor | None = None
+) -> Tensor:
     """Temperature-scaled KL(teacher || student) of every pixel's classes, its mean over the pixels of an image.
 
     Args:
@@ -132,7 +139,9 @@ def pixel_kl(teacher_logits, student_logits, temperature=1.0, valid=None):
     return temperature**2 * _mean(ops.sum(ops.exp(log_t) * (log_t - log_s), axis=-1), valid)
 
 
-def channel_kl(teacher_logits, student_logits, temperature=1.0, valid=None):
+def channel_kl(
+    teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0, valid: Tensor | None = None
+) -> Tensor:
     """Temperature-scaled KL of the place of every channel: softmax over the pixels of an image, mean over the channels.
 
     It compares where a class is seen rather than which class a pixel shows, so that large even areas weigh little.

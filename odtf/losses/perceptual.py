@@ -1,17 +1,24 @@
 """Perceptual losses: functions of the maps that a fixed network has of two images, one value per example."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from keras import ops
 
 from odtf.losses.images import absolute_difference
+from odtf.losses.tensors import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 # Of online multi-granularity distillation, with torchvision's VGG16 for features, and which of its maps the content
 # term takes: relu2_2.
 STYLE_WEIGHT, FEATURE_WEIGHT, FEATURE_MAP = 1e4, 10.0, 1
 
 
-def gram(features):
+def gram(features: Tensor) -> Tensor:
     """Gram matrix of the channels: F F^T / (channels * height * width).
 
     Args:
@@ -28,7 +35,7 @@ def gram(features):
     return ops.matmul(ops.transpose(rows, (0, 2, 1)), rows) / float(channels * height * width)
 
 
-def style_difference(teacher_maps, student_maps):
+def style_difference(teacher_maps: Sequence[Tensor], student_maps: Sequence[Tensor]) -> Tensor:
     """Mean absolute difference of Gram matrices, summed over the maps.
 
     Args:
@@ -50,7 +57,9 @@ def style_difference(teacher_maps, student_maps):
     return sum(terms[1:], terms[0])
 
 
-def feature_difference(teacher_maps, student_maps, index=FEATURE_MAP):
+def feature_difference(
+    teacher_maps: Sequence[Tensor], student_maps: Sequence[Tensor], index: int = FEATURE_MAP
+) -> Tensor:
     """Mean absolute difference of one of the maps.
 
     Args:
@@ -64,7 +73,9 @@ def feature_difference(teacher_maps, student_maps, index=FEATURE_MAP):
     return absolute_difference(teacher_maps[index], student_maps[index])
 
 
-def mean_terms(features, batches):
+def mean_terms(
+    features: Callable[[Tensor], Sequence[Tensor]], batches: Iterable[tuple[Tensor, Tensor]]
+) -> dict[str, float]:
     """Mean style and feature differences over pairs of images, without weights.
 
     Args:
@@ -88,7 +99,12 @@ def mean_terms(features, batches):
     return {name: value / count for name, value in sums.items()}
 
 
-def fitted_weights(features, reference_means, batches, reference_weights=None):
+def fitted_weights(
+    features: Callable[[Tensor], Sequence[Tensor]],
+    reference_means: Mapping[str, float],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    reference_weights: Mapping[str, float] | None = None,
+) -> dict[str, float]:
     """Weights of the style and the feature term for features other than torchvision's VGG16: a DESIGN CHOICE.
 
     The published weights belong to that network alone: others have activations of another scale. The fitted ones give

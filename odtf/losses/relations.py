@@ -3,16 +3,19 @@
 They depend on the batch, which is each replica's share of it.
 """
 
+from __future__ import annotations
+
 from keras import ops
 
 from odtf.losses.answers import check_temperature
 from odtf.losses.features import unit_norm
+from odtf.losses.tensors import Tensor
 
 # Signed features can be opposite; their cosine kernel is 0, and its logarithm must stay finite.
 _SMALLEST = 1e-7
 
 
-def supervised_contrastive(labels, embeddings, temperature=0.1):
+def supervised_contrastive(labels: Tensor, embeddings: Tensor, temperature: float = 0.1) -> Tensor:
     """Supervised contrastive loss, the form L_out with the sum over positives outside the logarithm.
 
     With z of length 1, P(i) the other examples of the class of i and A(i) all other examples of the batch:
@@ -42,7 +45,7 @@ def supervised_contrastive(labels, embeddings, temperature=0.1):
     return -ops.sum(same * log_p, axis=-1) / ops.maximum(ops.sum(same, axis=-1), 1.0)
 
 
-def conditional_divergence(teacher_features, student_features):
+def conditional_divergence(teacher_features: Tensor, student_features: Tensor) -> Tensor:
     """KL divergence of the conditional probabilities of two networks' examples, one value per example.
 
     The probability that example i has j as its neighbour is K(x_i, x_j) / sum over k other than i of K(x_i, x_k), with
@@ -72,7 +75,7 @@ def _log_conditional(features):
     return others * ops.log(kernel / total)
 
 
-def probabilistic_knowledge_transfer(teacher_features, student_features):
+def probabilistic_knowledge_transfer(teacher_features: Tensor, student_features: Tensor) -> Tensor:
     """Divergence of how two networks see the examples of a batch relative to each other, one value per example.
 
     Each network gives every example i a distribution p(i, j) over the examples of the batch, itself included: a kernel

@@ -19,10 +19,18 @@ _EPOCHS = 100_000
 
 
 class Bound(typing.NamedTuple):
-    """What is right for a key: `wanted` says it after "must be", `holds` is a predicate of a value."""
+    """What is right for a key: `wanted` says it after "must be", `holds` is a predicate of a value.
+
+    `names` are the texts that it may be, if it is one of some.
+    """
 
     wanted: str
     holds: collections.abc.Callable
+    names: tuple = ()
+
+    def wanted_for(self, value):
+        """Returns `wanted`, and which of the names was likely meant by a value."""
+        return self.wanted + (names.meant(value, self.names) if isinstance(value, str) else "")
 
 
 def is_number(value):
@@ -60,7 +68,7 @@ def number(low, high, *, above=False, below=False, optional=False):
 def one_of(*values):
     """Returns the bound of some texts."""
     *others, last = values
-    return Bound(f"one of {', '.join(others)} or {last}", lambda v: isinstance(v, str) and v in values)
+    return Bound(f"one of {', '.join(others)} or {last}", lambda v: isinstance(v, str) and v in values, values)
 
 
 SWITCH = Bound("True or False", lambda v: isinstance(v, bool))

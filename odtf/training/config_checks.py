@@ -44,7 +44,7 @@ def check(config):
     for key, bound in bounds.BOUNDS.items():
         value = _value(config, key)
         if not bound.holds(value):
-            raise UserError(f"config.{key} must be {bound.wanted}. Received: {_shown(value)}.")
+            raise UserError(f"config.{key} must be {bound.wanted_for(value)}. Received: {_shown(value)}.")
     for part in FREE:
         if part == "optimizer":
             check_optimizer(config.optimizer)

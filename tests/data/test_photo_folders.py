@@ -45,6 +45,18 @@ def test_a_folder_beside_the_splits_is_named_and_no_test_set_is_to_be_removed(tm
         data.load(f"folder:{tmp_path}")
 
 
+def test_a_split_without_labels_is_explained(tmp_path):
+    for word in ("train", "test"):
+        write_images(tmp_path / word, per_class=2)
+    for path in (tmp_path / "test").glob("*/*"):
+        path.rename(tmp_path / "test" / f"{path.parent.name}{path.name}")
+    for folder in [path for path in (tmp_path / "test").iterdir() if path.is_dir()]:
+        folder.rmdir()
+    message = r"the 6 images there have no labels: move it .* Received: .*/test without 'ash'"
+    with pytest.raises(UserError, match=message):
+        data.load(f"folder:{tmp_path}")
+
+
 def test_a_folder_around_the_folder_is_found(tmp_path):
     write_images(tmp_path / "download" / "photos", per_class=2)
     with pytest.raises(UserError, match=r"'folder:.*/download/photos' has them\. Received: .*/download with photos\.$"):

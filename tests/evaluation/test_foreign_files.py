@@ -193,6 +193,19 @@ def test_some_of_the_classes_of_a_file_are_found_by_label(weights, digits, photo
     assert status == 2 and "The file names its outputs itself: zero, one" in err
 
 
+def test_a_folder_that_is_judged_whole_is_not_divided(weights, photos, tmp_path):
+    folder, _ = photos
+    for path in folder.glob("*/*"):
+        if path.name != "0.png":
+            path.unlink()
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(metadata.attach(made(weights, "logits", "uint8"), WORDS, name="x", description="x", version="1"))
+    result, _ = evaluator.evaluate(ImageFile(path), f"folder:{folder}", Classification(), split="all")
+    assert result["examples"] == 2
+    with pytest.raises(UserError, match="too few images to be split"):
+        evaluator.evaluate(ImageFile(path), f"folder:{folder}", Classification())
+
+
 def test_an_image_that_cannot_be_decoded_is_named_or_passed_over(weights, photos, tmp_path, zygote):
     folder, counts = photos
     (folder / "two" / "broken.png").write_bytes((folder / "two" / "0.png").read_bytes()[:50])

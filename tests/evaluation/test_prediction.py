@@ -88,8 +88,8 @@ def test_the_command_writes_both(path, photos, zygote, tmp_path):
 
 def test_what_is_refused(path, photos, tmp_path):
     file = ImageFile(path, SHADES)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "IMG.HEIC").touch()
+    (tmp_path / "empty" / "day 1").mkdir(parents=True)
+    (tmp_path / "empty" / "day 1" / "IMG.HEIC").touch()
     with pytest.raises(UserError, match=r"no pictures in the folder\. Received: .*empty with 1 \.heic \(HEIC is not"):
         prediction.predict(file, tmp_path / "empty", Classification())
     with pytest.raises(UserError, match=r"Received: the task 'retrieval'\.$"):

@@ -150,7 +150,9 @@ def _images(root, names):
     files, labels = [], []
     for label, name in enumerate(names):
         if not (root / name).is_dir():
-            raise UserError(f"Every split must have all classes of train. Received: {root} without {name!r}.")
+            raise UserError(
+                f"Every split must have all classes of train{_unlabelled(root)}. Received: {root} without {name!r}."
+            )
         found = folders.files(root / name, EXTENSIONS)
         if not found:
             raise UserError(
@@ -160,6 +162,12 @@ def _images(root, names):
         files += found
         labels += [label] * len(found)
     return files, labels
+
+
+def _unlabelled(root):
+    """What is to be done with a split of images without folders of classes, as those of a competition's test are."""
+    alone = [] if _subfolders(root) else folders.files(root, EXTENSIONS)
+    return f"; the {len(alone)} images there have no labels: move it away, odtf-predict answers for it" if alone else ""
 
 
 def _inside(folder):

@@ -14,6 +14,7 @@ such as gs://, where no file can be made by one writer alone; the owner is writt
 import contextlib
 import datetime
 import errno
+import logging
 import os
 import socket
 
@@ -31,6 +32,8 @@ _ATTEMPTS = 3
 _FILES = ("*.json", "*.jsonl", "checkpoints/*/*", "chosen/*", "tensorboard/*/*")
 # What a file system says that has no locks.
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
+# Its words on every step of a lock would stand before odtf's line where --verbosity=1 asks for those of the run.
+logging.getLogger("filelock").setLevel(logging.WARNING)
 # The workdirs that this process holds: a command holds what the functions that it calls hold too.
 _HELD = set()
 

@@ -174,3 +174,9 @@ def test_what_a_killed_writer_left_half_written_is_removed(tmp_path):
         assert len(list(folder.glob(".partial-*"))) == 1
     with workdir_lock.writing(tmp_path):
         assert list(tmp_path.rglob(".partial-*")) == []
+
+
+def test_a_lock_says_nothing_of_its_steps(tmp_path, caplog):
+    with caplog.at_level("DEBUG"), workdir_lock.writing(tmp_path):
+        workdir_lock.check(tmp_path)
+    assert caplog.records == []

@@ -89,7 +89,7 @@ def test_saved_student_is_keras_alone_and_equal(student, digits, tmp_path):
         assert b"odtf" not in archive.read("config.json")
     images = normalized(digits.splits["test"].take(np.arange(16))[0], digits)
     loaded = keras.models.load_model(path)
-    np.testing.assert_allclose(loaded(images), network(images, training=False)["logits"], atol=1e-4)
+    np.testing.assert_allclose(loaded(images), network(images, training=False)["logits"], atol=1e-5)
     assert [file.name for file in path.parent.iterdir()] == ["student.keras"]
 
 
@@ -105,7 +105,7 @@ def test_a_student_with_its_data_takes_pixels(form, student, digits, tmp_path):
     assert {v.path for v in loaded.weights} <= {v.path for v in models.deploy(network).weights}
     for given in (images, images.astype(np.float32)):
         np.testing.assert_allclose(loaded(given), models.deploy(network)(normalized(images, digits)), atol=1e-5)
-    np.testing.assert_allclose(loaded.predict(images, verbose=0), wanted, atol=1e-4)
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), wanted, atol=1e-5)
 
 
 def test_everything_that_reads_a_student_knows_its_pixels(student, digits, tmp_path):

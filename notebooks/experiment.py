@@ -18,8 +18,8 @@ SOURCE = os.environ.get("ODTF_SOURCE", "..")
 if importlib.util.find_spec("odtf") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", SOURCE, "matplotlib"], check=True)
 
-SMALL = os.environ.get("ODTF_BUDGET") == "small"  # A minute instead of some minutes: for tests of this notebook.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # Every run is a process of its own; they share a GPU.
+SMALL = os.environ.get("ODTF_BUDGET") == "small"  # A minute instead of some minutes: for tests of this notebook.
 
 # %% [markdown]
 # ## Where the runs go

@@ -262,7 +262,11 @@ def _onnx(path, image, pixels, order, layout, normalization, info):
 
     x = fed(image, pixels, normalization)
     x = _fitted(x, [*shape[:2], shape[2] or x.shape[-1]])
-    answered = run(np.zeros((1, *x.shape[1:]), np.float32)).shape[1:]
+    try:
+        answered = run(np.zeros((1, *x.shape[1:]), np.float32)).shape[1:]
+    except Exception as error:
+        # As above.
+        raise UserError(f"ONNX Runtime must be able to run {path}. Received: {str(error).splitlines()[0]}") from error
     return Answers(run, answered, name="answers")(x), order
 
 

@@ -132,9 +132,7 @@ def _own(workdir, log):
 def _check_files(workdir):
     for path in (path for pattern in _FILES for path in workdir.glob(pattern)):
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise UserError(
-                f"A file or nothing must be here: remove what is there. Received: {path}, no regular file."
-            )
+            raise UserError(f"A file or nothing must be here: remove what is there. Received: {path}, no regular file.")
 
 
 def _lock(path):

@@ -150,6 +150,26 @@ def test_an_onnx_file_answers_in_either_layout(tmp_path, layout, batch):
             teachers.load(path, INFO, **options)
 
 
+def test_an_onnx_file_that_cannot_run_is_refused_in_one_line(tmp_path):
+    make, image = onnx.helper, onnx.TensorProto.FLOAT
+    dense = onnx.numpy_helper.from_array(np.zeros((48, 3), np.float32), "dense")  # Of images of 4x4, which it hides.
+    graph = make.make_graph(
+        [make.make_node("Flatten", ["image"], ["vector"]), make.make_node("MatMul", ["vector", "dense"], ["answer"])],
+        "teacher",
+        [make.make_tensor_value_info("image", image, ["n", 3, "height", "width"])],
+        [make.make_tensor_value_info("answer", image, ["n", 3])],
+        [dense],
+    )
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, str(tmp_path / "teacher.onnx"))
+    with pytest.raises(
+        UserError, match=r"ONNX Runtime must be able to run \S+teacher\.onnx\. Received: .*MatMul"
+    ) as one:
+        teachers.load(tmp_path / "teacher.onnx", INFO, pixels="0..1")
+    assert "\n" not in str(one.value)
+
+
 def test_what_is_no_teacher_is_refused_in_one_line(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     (tmp_path / "bad.tflite").write_bytes(b"nothing")

@@ -58,6 +58,7 @@ def load(path, packages=allowed.PACKAGES):
     model = _built(path, config)
     _check_types(path, model)
     _load_weights(path, model, weights)
+    _check_answer(path, model)
     return model
 
 
@@ -141,6 +142,20 @@ def _load_weights(path, model, content):
             model.load_weights(name)
     except ARCHIVE_DAMAGE as error:
         raise _damaged(path, f"weights that do not fit its layers, {_first_line(error)}") from error
+
+
+def _check_answer(path, model):
+    """Refuses a model that was built and cannot be called; of one whose images may have any size that is not known."""
+    inputs = getattr(model, "input", None)
+    if inputs is None or any(None in x.shape[1:] for x in keras.tree.flatten(inputs)):
+        return
+    black = keras.tree.map_structure(lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), inputs)
+    try:
+        model(black, training=False)
+    except Exception as error:
+        raise UserError(
+            f"{path} must hold a model that Keras {keras.__version__} can call. Received: {_first_line(error)}."
+        ) from error
 
 
 def _check_weights(path, group, stored, total=0):

@@ -290,6 +290,22 @@ def test_weights_of_16_bits_are_refused_by_name(tmp_path):
     assert "float16 in half/kernel" in refusal(tmp_path / "half.keras")
 
 
+def test_a_model_that_can_be_built_and_not_called_is_refused(saved, tmp_path):
+    def nested(config):
+        (node,) = layer(config, "norm")["inbound_nodes"]
+        node["args"] = [node["args"]]
+
+    path = rewritten(saved, tmp_path / "nested.keras", nested)
+    with pytest.raises(UserError, match=r"must hold a model that Keras \S+ can call\. Received: .*BatchNormalization"):
+        keras_file.load(path)
+
+
+def test_a_model_of_images_of_any_size_is_not_called(tmp_path):
+    image = keras.Input((None, None, 3))
+    keras.Model(image, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 9)(image))).save(tmp_path / "any.keras")
+    assert keras_file.load(tmp_path / "any.keras").input_shape == (None, None, None, 3)
+
+
 def test_a_layer_of_an_unknown_package_is_refused_by_name(saved, tmp_path):
     def unknown(config):
         named = {"module": "unknown_package", "class_name": "Theirs", "registered_name": "unknown>Theirs"}

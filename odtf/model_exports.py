@@ -90,7 +90,7 @@ def export_model(
     task, folder = task or Classification(), paths.at(output)
     limits, chosen = _wanted(target, quantization, budget)
     check_directory(folder)
-    options = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}
+    options: dict[str, Any] = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}
     foreign, network, dataset = export.read_model(model, data, task, labels=labels, pixels=pixels, **options)
     settings = {"task": task, "calibration_examples": calibration_examples, "seed": seed}
     with workdir_lock.writing(folder):

@@ -3,12 +3,23 @@
 Nothing here imports TensorFlow.
 """
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 from odtf import paths, sealed
 from odtf.errors import UserError
 from odtf.training import config as config_lib
 from odtf.training.report import metric_of
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import ml_collections
+
+    from odtf.models.annotations import Path
+
 
 _NETWORK = {"name": str}
 _CONFIG_FORM = {"network": _NETWORK, "method": _NETWORK, "data": _NETWORK}
@@ -20,7 +31,7 @@ _REPORT_FORM = {
 }
 
 
-def read_config(workdir):
+def read_config(workdir: Path) -> ml_collections.ConfigDict:
     """Returns the config of a workdir; of a finished run whose config.json is damaged, that of its report, with a word.
 
     Raises:
@@ -62,7 +73,7 @@ def _say_once(line):
     print(line)
 
 
-def read_report(workdir):
+def read_report(workdir: Path) -> dict[str, Any]:
     """Returns the report of a finished run as a dict.
 
     Raises:

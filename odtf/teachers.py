@@ -27,16 +27,17 @@ from odtf.pixel_scales import RANGES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from odtf.data import Info
+    from odtf.losses.tensors import Tensor
 
 _KEYS = ("file", "pixels", "order", "scores", "layout", "output")
 _SCORES = (None, "logits", "probabilities")
 
 
-def check(said):
+def check(said: Mapping[str, Any]) -> None:
     """Shows that what a config says of a teacher is complete, and its file there; loads nothing.
 
     Args:
@@ -193,16 +194,16 @@ class Answers(keras.layers.Layer):
         **kwargs: as for `keras.layers.Layer`.
     """
 
-    def __init__(self, run, answer_shape, **kwargs):
+    def __init__(self, run: Callable[[np.ndarray], np.ndarray], answer_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(trainable=False, dtype="float32", **kwargs)
         self._run = run
         self._answer_shape = tuple(answer_shape)
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         answers = tf.numpy_function(self._run, [images], tf.float32, stateful=False)
         return tf.ensure_shape(answers, (images.shape[0], *self._answer_shape))
 
-    def compute_output_spec(self, images):
+    def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor((images.shape[0], *self._answer_shape), "float32")
 
 

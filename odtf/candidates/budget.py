@@ -4,11 +4,22 @@ A candidate is one peer in one quantisation, as a dict: "peer", "quantization", 
 refuses it) and a number, or None where it cannot be had, for every one of `QUANTITIES`. Nothing here measures anything.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import re
+from typing import TYPE_CHECKING
 
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from odtf.metrics import Metric
+    from odtf.tasks import Task
+
 
 _COUNT = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9}
 # Memory comes in powers of two; KB means either, and is refused.
@@ -26,23 +37,23 @@ class Quality:
     """
 
     name: str
-    metric: object
+    metric: Metric
 
     @classmethod
-    def of(cls, task):
+    def of(cls, task: Task) -> Quality:
         """Returns that of a task: the metric by which validation chooses."""
         return cls(task.choice, task.metrics[task.choice])
 
     @property
-    def key(self):
+    def key(self) -> str:
         """The key of a candidate's value."""
         return f"val_{self.name}"
 
-    def gain(self, row):
+    def gain(self, row: Mapping[str, Any]) -> float:
         """Returns a candidate's value so that more is better."""
         return row[self.key] if self.metric.better is max else -row[self.key]
 
-    def text(self, row):
+    def text(self, row: Mapping[str, Any]) -> str:
         """Returns a candidate's value as tables show it."""
         return self.metric.text(row[self.key])
 
@@ -57,7 +68,7 @@ class Quantity:
     """
 
     label: str
-    units: dict
+    units: Mapping[str, float]
 
 
 QUANTITIES = {
@@ -70,7 +81,7 @@ QUANTITIES = {
 }
 
 
-def parse(text):
+def parse(text: str) -> dict[str, float]:
     """Reads the text of a budget.
 
     Args:
@@ -107,17 +118,17 @@ def _number(name, text):
     return int(value) if value == int(value) else value
 
 
-def usable(rows, quality):
+def usable(rows: Sequence[Mapping[str, Any]], quality: Quality) -> list[Any]:
     """Returns the candidates that the export did not refuse."""
     return [row for row in rows if row[quality.key] is not None]
 
 
-def fits(row, limits):
+def fits(row: Mapping[str, Any], limits: Mapping[str, float]) -> bool:
     """Whether a candidate is within all limits; one whose value is not known is not."""
     return all(row[name] is not None and row[name] <= limit for name, limit in limits.items())
 
 
-def choose(rows, limits, quality):
+def choose(rows: Sequence[Mapping[str, Any]], limits: Mapping[str, float], quality: Quality) -> Any:
     """Returns the candidate that is best on validation within all limits.
 
     Equal ones go to the file of fewer bytes, then of fewer MACs: a validation split knows no difference, and a
@@ -167,12 +178,12 @@ def _least(rows, quantity):
     return min((row for row in rows if row[quantity] is not None), key=lambda row: row[quantity], default=None)
 
 
-def excess(row, limits):
+def excess(row: Mapping[str, Any], limits: Mapping[str, float]) -> float:
     """Returns the largest ratio of a candidate's value to its limit; at most 1 for one that fits."""
     return max(math.inf if row[name] is None else row[name] / limit for name, limit in limits.items())
 
 
-def front(rows, quantity, quality):
+def front(rows: Sequence[Mapping[str, Any]], quantity: str, quality: Quality) -> list[Any]:
     """Returns the Pareto front of quality against a quantity, cheapest first.
 
     Returns:
@@ -189,18 +200,18 @@ def _beats(other, place):
     return other[0] >= place[0] and other[1] <= place[1] and other != place
 
 
-def name_of(row):
+def name_of(row: Mapping[str, Any]) -> str:
     """Returns the name of a candidate: "peer_1 int8"."""
     return f"{row['peer']} {row['quantization']}"
 
 
-def amount(quantity, value):
+def amount(quantity: str, value: float | None) -> str:
     """Returns a value as text: "65,536", "3.1", or "-" where it is not known."""
     if value is None:
         return "-"
     return f"{value:,.1f}" if quantity == "latency_us" or value != int(value) else f"{int(value):,}"
 
 
-def describe(limits):
+def describe(limits: Mapping[str, float]) -> str:
     """Returns limits as text, every number written out."""
     return ", ".join(f"{name}={amount(name, limit)}" for name, limit in limits.items())

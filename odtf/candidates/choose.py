@@ -1,5 +1,9 @@
 """The choice among candidates, and its export."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf import digests, files, paths, targets, workdir_lock
 from odtf.candidates import budget, kept, measurement, overview
 from odtf.candidates.pool import Pool
@@ -9,8 +13,21 @@ from odtf.run_exports import export_workdir
 from odtf.runs import Run, read_report
 from odtf.tflite import vela
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
-def export_within(workdir, target, limits, log=print, allow_code=False):
+    from odtf.models.annotations import Path
+    from odtf.targets import Target as Device
+
+
+def export_within(
+    workdir: Path,
+    target: str | Device,
+    limits: Mapping[str, float],
+    log: Callable[[str], Any] = print,
+    allow_code: bool = False,
+) -> dict[str, Any]:
     """Exports the candidate that is best on validation within a budget to WORKDIR/export/TARGET.
 
     Args:
@@ -45,7 +62,9 @@ def _export_best(run, described, limits, log, allow_code):
     return report
 
 
-def best_within(pool, target, limits, log=print):
+def best_within(
+    pool: Pool, target: Device, limits: Mapping[str, float], log: Callable[[str], Any] = print
+) -> dict[str, Any]:
     """Returns the candidate of a pool that is best on validation within a budget; writes and logs all of them.
 
     Args:
@@ -70,7 +89,7 @@ def best_within(pool, target, limits, log=print):
     return best
 
 
-def not_measured(best, folder):
+def not_measured(best: Mapping[str, Any], folder: Path) -> UserError:
     """Returns the `UserError` that an export of the chosen candidate is another file than the one measured."""
     return UserError(
         f"{budget.name_of(best)} is exported, but it is not the file that was measured: remove "
@@ -78,7 +97,7 @@ def not_measured(best, folder):
     )
 
 
-def check(target, limits):
+def check(target: Device, limits: Mapping[str, float]) -> None:
     """Refuses limits of what the target's files cannot have, before the minutes that measuring takes.
 
     Args:

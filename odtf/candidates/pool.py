@@ -1,8 +1,19 @@
 """Networks that candidates are made of: those of a finished run, or any others."""
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
-import typing
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import keras
+
+    from odtf.data import ImageDataset
+    from odtf.runs import Run
+    from odtf.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,17 +31,17 @@ class Pool:
         seed: likewise.
     """
 
-    names: tuple
-    network: typing.Callable
-    load: typing.Callable
-    task: object
+    names: tuple[str, ...]
+    network: Callable[[str], keras.Model]
+    load: Callable[[], ImageDataset]
+    task: Task
     folder: pathlib.Path
-    digest: typing.Callable
+    digest: Callable[[], str]
     calibration_examples: int
     seed: int
 
     @classmethod
-    def of(cls, run):
+    def of(cls, run: Run) -> Pool:
         """Returns that of a finished run, an `odtf.runs.Run`: its peers, each with the weights that were chosen."""
         return cls(
             names=run.peers,

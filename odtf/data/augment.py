@@ -4,7 +4,10 @@ The numbers that decide come in as an argument, so that the same example gets th
 stay uint8 until the one conversion at the end. A spatial target, such as a mask, is moved by the indices of its image.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +15,11 @@ import tensorflow as tf
 from odtf import names
 from odtf.data import arguments, own_augmentation, photo_checks, rand_augment
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 
 # Uniform numbers consumed per view: crop row and column, flip, cutout row and column.
 NUM_DRAWS = 5
@@ -68,7 +76,9 @@ class Augmentation:
     alternate: bool = False
 
     @classmethod
-    def from_config(cls, config, image_shape=None):
+    def from_config(
+        cls, config: Mapping[str, Any] | None, image_shape: tuple[int, int, int] | None = None
+    ) -> Augmentation:
         """Checks a mapping, and against the image as far as that is known.
 
         Args:
@@ -120,16 +130,16 @@ class Augmentation:
         return size
 
     @property
-    def random(self):
+    def random(self) -> bool:
         return bool(self.pad or self.flip or self.cutout or self.load_size)
 
     @property
-    def warps(self):
+    def warps(self) -> bool:
         """Whether images are scaled or turned."""
         return tuple(self.scale) != (1.0, 1.0) or self.rotate > 0
 
     @property
-    def mixes(self):
+    def mixes(self) -> bool:
         """Whether images and labels of a batch are mixed."""
         return self.mixup > 0 or self.cutmix > 0
 

@@ -1,6 +1,9 @@
 """Batches in the order of steps and replicas, and those of a split that is evaluated."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +12,11 @@ from odtf.data import arguments
 from odtf.data.augment import normalize
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.data.dataset import ImageDataset, Split
 
 
 def shard_size(batch_size, num_replicas):
@@ -69,7 +77,9 @@ def gather(store, rows, count, others=None):
     return tf.ensure_shape(images, (count, *store.image_shape)), values
 
 
-def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):
+def eval_dataset(
+    split: Split | str, dataset: ImageDataset, *, batch_size: int, replicas: Sequence[int] = (0,), num_replicas: int = 1
+) -> tf.data.Dataset:
     """Normalised batches of a split, once and in order, padded so that every replica sees as many of the same shape.
 
     Args:
@@ -90,18 +100,20 @@ def eval_dataset(split, dataset, *, batch_size, replicas=(0,), num_replicas=1):
     if isinstance(split, str):
         if split not in dataset.splits:
             raise UserError(f"Unknown split: the splits are {', '.join(dataset.splits)}. Received: split={split!r}.")
-        split = dataset.splits[split]
+        part = dataset.splits[split]
+    else:
+        part = split
     batch_size = arguments.integer("batch_size", batch_size, 1)
     shard = shard_size(batch_size, num_replicas)
     replicas = check_replicas(replicas, num_replicas)
     with tf.device("/CPU:0"):
-        rows = tf.constant(split.rows, tf.int64)
+        rows = tf.constant(part.rows, tf.int64)
 
     def make(step, replica):
         positions = step * batch_size + replica * shard + tf.range(shard, dtype=tf.int64)
-        images, values = gather(split.store, tf.gather(rows, tf.minimum(positions, len(split) - 1)), shard)
-        weights = tf.cast(positions < len(split), tf.float32)
+        images, values = gather(part.store, tf.gather(rows, tf.minimum(positions, len(part) - 1)), shard)
+        weights = tf.cast(positions < len(part), tf.float32)
         return normalize(images, dataset.mean, dataset.std), as_batch(values), weights
 
-    steps = -(-len(split) // batch_size)
-    return elements(steps, 0, replicas, make, split.store.streaming)
+    steps = -(-len(part) // batch_size)
+    return elements(steps, 0, replicas, make, part.store.streaming)

@@ -1,9 +1,17 @@
 """Tables of what the values, or colours, of a mask stand for: from a file, or of a known layout."""
 
+from __future__ import annotations
+
 import dataclasses
 import re
+from typing import TYPE_CHECKING
 
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
 
 # Names of what is no class: such pixels count for nothing.
 _VOID = ("void", "ignore", "ignored", "unlabeled", "unlabelled", "unknown")
@@ -20,10 +28,10 @@ class Names(tuple):
         notes: tuple of str, what a source has to say of its data: what it passed over.
     """
 
-    colors = ()
-    notes = ()
+    colors: tuple[tuple[int, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
-    def __new__(cls, names, colors=(), notes=()):
+    def __new__(cls, names: Iterable[Any], colors: Iterable[Sequence[int]] = (), notes: Sequence[str] = ()) -> Names:
         self = super().__new__(cls, (str(name) for name in names))
         self.colors = tuple(tuple(int(v) for v in color) for color in colors)
         self.notes = tuple(notes)

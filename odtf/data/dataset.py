@@ -1,7 +1,9 @@
 """A data set as the rest of odtf sees it: named splits of uint8 images, and the constants that normalise them."""
 
-import collections.abc
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +12,11 @@ from odtf.data import splits as splitting
 from odtf.data.framing import STRETCH
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
 
 # Images a streamed training split is normalised from: the error of a mean over these is far below one grey level.
 _STATISTICS_SAMPLE = 10_000
@@ -24,7 +31,7 @@ class Split:
         rows: int array of the store's rows that belong to this split.
     """
 
-    def __init__(self, store, rows=None):
+    def __init__(self, store: Any, rows: np.ndarray | None = None) -> None:
         self.store = store
         self.rows = np.arange(len(store)) if rows is None else np.asarray(rows, np.int64)
 
@@ -32,7 +39,7 @@ class Split:
         return len(self.rows)
 
     @property
-    def targets(self):
+    def targets(self) -> np.ndarray | dict[str, np.ndarray]:
         """The one target of all images, an array `[n, ...]`, or several of them by name.
 
         Read now, for a streamed set from its files: `take` what is needed of a large split.
@@ -40,17 +47,17 @@ class Split:
         return as_batch(self.store.read_targets(self.rows))
 
     @property
-    def images(self):
+    def images(self) -> np.ndarray:
         """uint8 array `[n, height, width, channels]`, read or copied now: `take` what is needed of a large split."""
         return self.take(np.arange(len(self)))[0]
 
     @property
-    def keys(self):
+    def keys(self) -> np.ndarray:
         """The source's own number of each image, an int64 array: the same however the source is split."""
         origin = getattr(self.store, "origin", None)
         return self.rows if origin is None else np.asarray(origin, np.int64)[self.rows]
 
-    def take(self, indices):
+    def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | dict[str, np.ndarray]]:
         """Images and targets by their position in the split.
 
         Args:
@@ -65,7 +72,7 @@ class Split:
         images, values = self.store.read(self.rows[np.asarray(indices, np.int64)])
         return images, as_batch(values)
 
-    def part(self, size, seed=0):
+    def part(self, size: int | None, seed: int = 0) -> Split:
         """Returns a seeded choice of `size` of its rows, in their order, as a split; itself where it has no more.
 
         Args:
@@ -76,7 +83,7 @@ class Split:
             return self
         return Split(self.store, self.rows[splitting.subset(len(self), size, seed)])
 
-    def divided(self, fraction, seed, names=()):
+    def divided(self, fraction: float, seed: int, names: Sequence[str] = ()) -> tuple[Split, Split]:
         """Returns what is left without a seeded share of the rows, and that share: two splits.
 
         Args:
@@ -96,11 +103,11 @@ class Split:
         return Split(self.store, self.rows[rest]), Split(self.store, self.rows[taken])
 
     @property
-    def num_files(self):
+    def num_files(self) -> int:
         """How many images, or files, it is made of: its length, unless it has two sets."""
         return len(self)
 
-    def record(self):
+    def record(self) -> dict[str, Any]:
         """Returns what tells its images from others: how many they are, and what the store says of them.
 
         Returns:
@@ -109,7 +116,7 @@ class Split:
         say = getattr(self.store, "record", None)
         return {"images": len(self), **(say(self.rows) if say else {})}
 
-    def readable(self):
+    def readable(self) -> Split:
         """Returns those of its rows that decode, as a split; itself where nothing is decoded."""
         return Split(self.store, self.store.readable(self.rows)) if self.store.streaming else self
 
@@ -149,10 +156,10 @@ class Info:
     """
 
     name: str
-    image_shape: tuple
-    names: tuple = ()
-    normalization: tuple | None = dataclasses.field(default=None, compare=False)
-    colors: tuple = ()
+    image_shape: tuple[int, int, int]
+    names: tuple[str, ...] = ()
+    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = dataclasses.field(default=None, compare=False)
+    colors: tuple[tuple[int, ...], ...] = ()
     resize: str = dataclasses.field(default=STRETCH, compare=False)
 
 
@@ -176,18 +183,18 @@ class ImageDataset:
     """
 
     name: str
-    names: tuple
-    image_shape: tuple
-    mean: tuple
-    std: tuple
-    splits: dict
-    colors: tuple = ()
-    records: dict = dataclasses.field(default_factory=dict)
+    names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    splits: dict[str, Split]
+    colors: tuple[tuple[int, ...], ...] = ()
+    records: dict[str, Any] = dataclasses.field(default_factory=dict)
     resize: str = STRETCH
-    notes: tuple = ()
-    remarks: collections.abc.Callable = list
+    notes: tuple[str, ...] = ()
+    remarks: Callable[[], list[str]] = list
 
-    def parts(self, limits):
+    def parts(self, limits: Mapping[str, int | None]) -> dict[str, Split]:
         """Returns seeded parts of some splits, see `Split.part`.
 
         Args:
@@ -200,13 +207,14 @@ class ImageDataset:
         return {name: self.splits[name].part(limit) for name, limit in limits.items()}
 
     @property
-    def info(self):
+    def info(self) -> Info:
         """The `Info` of the data set."""
         normalization = tuple(self.mean), tuple(self.std)
-        shape, names, colors = map(tuple, (self.image_shape, self.names, self.colors))
-        return Info(self.name, shape, names, normalization, colors, self.resize)
+        height, width, channels = self.image_shape
+        names, colors = tuple(self.names), tuple(self.colors)
+        return Info(self.name, (height, width, channels), names, normalization, colors, self.resize)
 
-    def describe(self):
+    def describe(self) -> str:
         """One line for the log of a run."""
         height, width, channels = self.image_shape
         counts = ", ".join(f"{name} {len(split)}" for name, split in self.splits.items())
@@ -238,7 +246,7 @@ def channel_statistics(split, seed):
     return tuple(mean.tolist()), tuple(np.where(variance > 1e-12, np.sqrt(variance), 1.0).tolist())
 
 
-def calibration_images(dataset, count, seed):
+def calibration_images(dataset: ImageDataset, count: int, seed: int) -> np.ndarray:
     """A seeded choice of training images, as a representative data set for quantisation.
 
     Args:

@@ -1,11 +1,21 @@
 """Further domains: training images of other data sets that join a data set's own in the batches."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 from odtf.data import arguments, loading, naming, sources
 from odtf.data.dataset import Split
 from odtf.data.joined_stores import Unlabelled
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from typing import Any
+
+    from odtf.data.dataset import ImageDataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,16 +32,16 @@ class Domain:
 
     name: str
     split: Split
-    epochs: tuple = (0, None)
+    epochs: tuple[int, int | None] = (0, None)
     labels: bool = True
-    record: dict = dataclasses.field(default_factory=dict)
+    record: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def joins(self, epoch):
+    def joins(self, epoch: int) -> bool:
         """Whether the images are there in an epoch."""
         first, end = self.epochs
         return first <= epoch and (end is None or epoch < end)
 
-    def describe(self):
+    def describe(self) -> str:
         """One line for the log of a run."""
         first, end = self.epochs
         when = "all epochs" if (first, end) == (0, None) else f"epochs {first} to {'the last' if end is None else end}"
@@ -39,17 +49,17 @@ class Domain:
 
 
 def load_domain(
-    dataset,
-    name,
+    dataset: ImageDataset,
+    name: str | Callable[..., Any],
     *,
-    images=None,
-    epochs=None,
-    labels=True,
-    seed=0,
-    data_dir=None,
-    memory_budget_mb=2048,
-    skip_corrupt=False,
-):
+    images: int | None = None,
+    epochs: tuple[int, int | None] | None = None,
+    labels: bool = True,
+    seed: int = 0,
+    data_dir: str | os.PathLike[str] | None = None,
+    memory_budget_mb: int = 2048,
+    skip_corrupt: bool = False,
+) -> Domain:
     """Opens a data set whose training images are to join those of another.
 
     Only what its source calls "train" is taken, all of it: nothing is validated or tested on, so nothing is split off.

@@ -1,5 +1,7 @@
 """Python called from inside a graph: how its errors come out, and how the program ends while it runs."""
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import re
@@ -84,7 +86,7 @@ def call(function, argument, dtypes):
         return [tf.identity(each) for each in results]
 
 
-def user_error_from(error):
+def user_error_from(error: Exception) -> UserError | None:
     """The `UserError` that a TensorFlow error carries, or None.
 
     A corrupt file met while streaming is found inside a graph, and arrives as an error of TensorFlow's.

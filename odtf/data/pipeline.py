@@ -1,6 +1,9 @@
 """Batches for training and evaluation, sharded over replicas."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +17,15 @@ from odtf.data.graph_calls import user_error_from
 from odtf.data.pools import Pool
 from odtf.data.samples import as_batch
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from odtf.data.dataset import ImageDataset
+    from odtf.data.domains import Domain
+    from odtf.data.stored_answers import StoredAnswers
+    from odtf.losses.tensors import Targets
 
 
 class TrainPipeline:
@@ -41,8 +53,17 @@ class TrainPipeline:
     """
 
     def __init__(
-        self, dataset, *, batch_size, seed, augment=None, num_views=1, domains=(), balanced=False, answers=None
-    ):
+        self,
+        dataset: ImageDataset,
+        *,
+        batch_size: int,
+        seed: int,
+        augment: Mapping[str, Any] | None = None,
+        num_views: int = 1,
+        domains: Iterable[Domain] = (),
+        balanced: bool = False,
+        answers: StoredAnswers | None = None,
+    ) -> None:
         split = dataset.splits["train"]
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.num_views = arguments.integer("num_views", num_views, 1)
@@ -51,6 +72,7 @@ class TrainPipeline:
         self._other_seed = int(np.random.SeedSequence([self._seed, 1]).generate_state(1)[0])
         self._augmentation = Augmentation.from_config(augment, dataset.image_shape)
         self.domains = tuple(domains)
+        self._pool: Pool | BalancedPool
         if balanced:
             self._pool = BalancedPool(split, dataset.names, self.domains, self.batch_size, self._seed)
         else:
@@ -104,11 +126,11 @@ class TrainPipeline:
             )
 
     @property
-    def mixes(self):
+    def mixes(self) -> bool:
         """Whether labels are distributions `[batch, classes]`, mixed as the images are."""
         return self._augmentation.mixes
 
-    def batch(self, step, replica=0, num_replicas=1):
+    def batch(self, step: int, replica: int = 0, num_replicas: int = 1) -> tuple[Any, Targets]:
         """One replica's batch of one step, as eager tensors; what `dataset` yields there.
 
         Raises:
@@ -124,7 +146,7 @@ class TrainPipeline:
         except tf.errors.OpError as error:
             raise (user_error_from(error) or error) from error
 
-    def dataset(self, start_step=0, replicas=(0,), num_replicas=1):
+    def dataset(self, start_step: int = 0, replicas: Sequence[int] = (0,), num_replicas: int = 1) -> tf.data.Dataset:
         """All batches of some replicas from a step on, without end.
 
         Args:

@@ -1,5 +1,7 @@
 """Samples: an image, and the targets beside it."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
@@ -67,14 +69,14 @@ class Target:
         return ", ".join(parts)
 
     @property
-    def fill(self):
+    def fill(self) -> int:
         """Value of the padding."""
         return 0 if self.ignore is None else self.ignore
 
-    def array_shape(self, image_shape):
+    def array_shape(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of one example's value beside an image of (height, width, channels)."""
         if not self.spatial:
-            return tuple(self.shape)
+            return tuple(self.shape or ())
         return (*image_shape[:2], *(image_shape[2] if side is None else side for side in (self.shape or ())[2:]))
 
 

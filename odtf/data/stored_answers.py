@@ -14,7 +14,10 @@ Reference:
     distillation: A good teacher is patient and consistent", CVPR 2022, on why the teacher sees the student's view.
 """
 
+from __future__ import annotations
+
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +25,15 @@ import tensorflow as tf
 from odtf import digests, paths, sealed
 from odtf.data import graph_calls, views
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from typing import Any
+
+    from odtf.data.augment import Augmentation
+    from odtf.data.dataset import ImageDataset
+
 
 RECORD = "answers.json"
 FORM = {
@@ -63,7 +75,7 @@ class StoredAnswers:
         digest: of answers.json, and so of everything.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = paths.at(directory)
         try:
             self.record = sealed.read(self.directory / RECORD, FORM, _REMEDY)
@@ -77,7 +89,7 @@ class StoredAnswers:
         self.names = tuple(self.record["names"])
         self.digest = sealed.digest(self.record)
 
-    def check_names(self, names):
+    def check_names(self, names: Sequence[str]) -> None:
         """Raises UserError unless the answers are of these classes, in their order."""
         if self.names != tuple(map(str, names)):
             raise UserError(
@@ -85,7 +97,7 @@ class StoredAnswers:
                 f"this order, would be right. Received: {', '.join(map(str, names))}."
             )
 
-    def of(self, dataset, augmentation):
+    def of(self, dataset: ImageDataset, augmentation: Augmentation) -> Lookup:
         """Returns the answers to the training images of a data set, for its pipeline.
 
         Args:
@@ -111,7 +123,7 @@ class StoredAnswers:
             )
         table = None
         if self.record["views"]["kind"] == views.AllViews.kind:
-            chosen = views.AllViews(augmentation)
+            chosen: Any = views.AllViews(augmentation)
         else:
             table = self._mapped("draws.npy")
             chosen = views.DrawnViews(table, augmentation)

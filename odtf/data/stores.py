@@ -4,8 +4,11 @@ Both answer `gather(rows)` inside a graph and `read(rows)` outside, for any rows
 is a pure function of its step needs to know nothing of them.
 """
 
+from __future__ import annotations
+
 import concurrent.futures
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +16,14 @@ import tensorflow as tf
 from odtf.data import graph_calls, jpeg_parts, records
 from odtf.data.samples import LABEL, fitted
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from odtf.data.samples import Target
+    from odtf.losses.tensors import Tensor
+
 
 _CHUNK = 64
 
@@ -35,7 +46,14 @@ class MemoryStore:
     # All targets can be had without reading a file.
     known = True
 
-    def __init__(self, images, values, targets=None, record=None, origin=None):
+    def __init__(
+        self,
+        images: np.ndarray,
+        values: Mapping[str, Any],
+        targets: Mapping[str, Target] | None = None,
+        record: Callable[[np.ndarray], dict[str, Any]] | None = None,
+        origin: np.ndarray | None = None,
+    ) -> None:
         self.record = record or records.of_rows
         self.origin = origin
         self.targets = dict(LABEL if targets is None else targets)
@@ -52,22 +70,22 @@ class MemoryStore:
             self._values = {name: tf.identity(tf.convert_to_tensor(column)) for name, column in columns.items()}
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, int, int]:
         return tuple(self._images.shape[1:])
 
     def __len__(self):
         return len(self._images)
 
-    def gather(self, rows):
+    def gather(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """uint8 images, and the targets by name, of a tensor of rows."""
         return tf.gather(self._images, rows), {name: tf.gather(each, rows) for name, each in self._values.items()}
 
-    def read(self, rows):
+    def read(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """`gather` for arrays."""
         with tf.device("/CPU:0"):
             return tf.gather(self._images, rows).numpy(), self.read_targets(rows)
 
-    def read_targets(self, rows):
+    def read_targets(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The targets of `read` alone."""
         with tf.device("/CPU:0"):
             return {name: tf.gather(each, rows).numpy() for name, each in self._values.items()}
@@ -109,16 +127,16 @@ class FileStore:
 
     def __init__(
         self,
-        count,
-        image_shape,
-        read_one,
-        targets=None,
-        known=None,
-        read_targets=None,
-        record=None,
-        files=None,
-        read_file=None,
-    ):
+        count: int,
+        image_shape: tuple[int, int, int],
+        read_one: Callable[[int], tuple[np.ndarray, Mapping[str, Any]]],
+        targets: Mapping[str, Target] | None = None,
+        known: Mapping[str, Any] | None = None,
+        read_targets: Callable[[int], Mapping[str, Any]] | None = None,
+        record: Callable[[np.ndarray], dict[str, Any]] | None = None,
+        files: Sequence[str | os.PathLike[str]] | None = None,
+        read_file: Callable[[int], tuple[bytes, str, Mapping[str, Any]]] | None = None,
+    ) -> None:
         self.record = record or records.of_rows
         self.image_shape = tuple(image_shape)
         self.targets = dict(LABEL if targets is None else targets)
@@ -133,11 +151,11 @@ class FileStore:
         return self._count
 
     @property
-    def known(self):
+    def known(self) -> bool:
         """Whether all targets can be had without reading a file."""
         return self._columns is not None
 
-    def learn_targets(self):
+    def learn_targets(self) -> None:
         """Reads the targets of all files once, if they are not known, and keeps them."""
         if self.known:
             return
@@ -150,18 +168,20 @@ class FileStore:
         _in_parts(len(rows), fill)
         self._columns = columns
 
-    def gather(self, rows):
+    def gather(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """uint8 images, and the targets by name, of a tensor of rows."""
         outputs = (tf.uint8, *(tf.as_dtype(target.dtype) for target in self.targets.values()))
         images, *values = graph_calls.call(self._read_flat, rows, outputs)
         return images, dict(zip(self.targets, values, strict=True))
 
     @property
-    def has_parts(self):
+    def has_parts(self) -> bool:
         """Whether there is `gather_parts`: the images are whole files, and nothing else moves with their pixels."""
         return self._read_file is not None and not any(target.spatial for target in self.targets.values())
 
-    def gather_parts(self, rows, numbers, area, ratio):
+    def gather_parts(
+        self, rows: Tensor, numbers: Tensor, area: tuple[float, float], ratio: tuple[float, float]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """`gather`, of random parts that are enlarged to the whole, each cut from the image in its file.
 
         Args:
@@ -203,7 +223,7 @@ class FileStore:
         for name, column in columns.items():
             column[i] = fitted(name, values[name], self.targets[name], column.shape[1:])
 
-    def read(self, rows):
+    def read(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """`gather` for arrays."""
         images, columns = self._empty_images(len(rows)), self._empty_targets(len(rows))
         for i, row in enumerate(rows):
@@ -211,16 +231,16 @@ class FileStore:
             self._fill(columns, i, values)
         return images, columns
 
-    def read_targets(self, rows):
+    def read_targets(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The targets of `read` alone."""
-        if self.known:
+        if self._columns is not None:
             return {name: column[rows] for name, column in self._columns.items()}
         columns = self._empty_targets(len(rows))
         for i, row in enumerate(rows):
             self._fill(columns, i, self._targets_of(int(row)))
         return columns
 
-    def readable(self, rows):
+    def readable(self, rows: np.ndarray) -> np.ndarray:
         """Those of `rows` that decode, found by decoding all of them."""
 
         def decodes(row):
@@ -233,7 +253,7 @@ class FileStore:
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             return rows[np.fromiter(pool.map(decodes, rows), bool, len(rows))]
 
-    def in_memory(self, rows):
+    def in_memory(self, rows: np.ndarray) -> MemoryStore:
         """A `MemoryStore` of `rows`, in this order."""
         images, columns = self._empty_images(len(rows)), self._empty_targets(len(rows))
 

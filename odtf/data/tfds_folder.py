@@ -6,6 +6,7 @@ machine. A description is some small files; the records are read by odtf, from w
 
 import re
 import tempfile
+from typing import Any
 
 from odtf import paths
 from odtf.data.tfds_features import check_features
@@ -14,7 +15,7 @@ from odtf.errors import UserError
 # The end of the names of record files, all else in a folder is the description.
 _RECORDS = re.compile(r"-\d{5,}-of-\d{5,}$")
 # Of a description whose copy is opened: the folder of the copy -> (the folder of the set, what keeps the copy).
-_copies = {}
+_copies: dict[str, tuple[Any, Any]] = {}
 
 
 def open_builder(folder):

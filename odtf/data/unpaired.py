@@ -1,11 +1,20 @@
 """Two sets of pictures without pairs, as one split: the images, and beside each a picture of the other set."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 
 from odtf.data.dataset import Split
 from odtf.data.samples import Target
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
 
 # Whether the image, and whether the picture, is there for the first time: the smaller set fills up with repetitions.
 COUNTED = Target((2,), "float32")
@@ -28,7 +37,7 @@ class Unpaired(Split):
         UserError: if the targets are others, or the pictures have another shape than theirs.
     """
 
-    def __init__(self, images, pictures, targets):
+    def __init__(self, images: Split, pictures: Split, targets: Mapping[str, Target]) -> None:
         self.images_of, self.pictures_of, self._targets = images, pictures, dict(targets)
         count = max(len(images), len(pictures))
         rows = np.arange(count)
@@ -36,26 +45,26 @@ class Unpaired(Split):
         counted = np.stack([rows < len(images), rows < len(pictures)], axis=1)
         super().__init__(_TwoStores((images.store, pictures.store), indices, counted, targets))
 
-    def part(self, size, seed=0):
+    def part(self, size: int | None, seed: int = 0) -> Unpaired:
         if size is None or size >= len(self):
             return self
         return self._of(self.images_of.part(size, seed), self.pictures_of.part(size, seed))
 
-    def divided(self, fraction, seed, names=()):
+    def divided(self, fraction: float, seed: int, names: Sequence[str] = ()) -> tuple[Unpaired, Unpaired]:
         pairs = zip(*(each.divided(fraction, seed) for each in (self.images_of, self.pictures_of)), strict=True)
         return tuple(self._of(*pair) for pair in pairs)
 
     @property
-    def num_files(self):
+    def num_files(self) -> int:
         return len(self.images_of) + len(self.pictures_of)
 
-    def record(self):
+    def record(self) -> dict[str, Any]:
         return {"images": self.images_of.record(), "pictures": self.pictures_of.record()}
 
-    def readable(self):
+    def readable(self) -> Unpaired:
         return self._of(self.images_of.readable(), self.pictures_of.readable())
 
-    def exchanged(self):
+    def exchanged(self) -> Unpaired:
         """Returns the same sets, the pictures for images."""
         return self._of(self.pictures_of, self.images_of)
 

@@ -1,8 +1,11 @@
 """One or two files over one split of a data set."""
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tqdm
@@ -12,25 +15,35 @@ from odtf.data.splits import chunk, subset
 from odtf.errors import UserError
 from odtf.metrics import references_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from odtf.evaluation.image_file import ImageFile
+    from odtf.models.annotations import Path
+    from odtf.tasks import Task
+    from odtf.tasks.study import Study
+
+
 ALL = "all"
 _CHUNK = 64
 
 
 def evaluate(
-    file,
-    name,
-    task,
+    file: ImageFile,
+    name: str | Callable[..., Any],
+    task: Task,
     *,
-    against=None,
-    options=None,
-    data_dir=None,
-    split="test",
-    seed=0,
-    validation_fraction=0.1,
-    max_examples=None,
-    max_train_examples=None,
-    skip_corrupt=False,
-):
+    against: ImageFile | None = None,
+    options: Mapping[str, Any] | None = None,
+    data_dir: Path | None = None,
+    split: str = "test",
+    seed: int = 0,
+    validation_fraction: float = 0.1,
+    max_examples: int | None = None,
+    max_train_examples: int | None = None,
+    skip_corrupt: bool = False,
+) -> tuple[dict[str, Any], Study]:
     """Runs a file over a split and judges its answers.
 
     Args:
@@ -157,7 +170,7 @@ def _images_of(file):
     return file.image_size, file.resize, file.channels
 
 
-def check_options(task, options):
+def check_options(task: Task, options: Mapping[str, Any]) -> None:
     """Raises UserError if the task's `reader` does not take these options."""
     known = inspect.signature(task.reader).parameters
     for option, value in options.items():

@@ -1,5 +1,9 @@
 """A TFLite file of anybody's that takes one image and gives one output, whatever its meaning."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from odtf import paths
@@ -8,6 +12,12 @@ from odtf.errors import UserError
 from odtf.evaluation import pixels
 from odtf.tflite import metadata_reader, trial
 from odtf.tflite.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.evaluation.pixels import Pixels
+    from odtf.models.annotations import Path
 
 
 class ImageFile:
@@ -34,7 +44,9 @@ class ImageFile:
         UserError: if the file is no such file, or does not say how it takes pixels and nobody else does.
     """
 
-    def __init__(self, path, given=None, num_threads=1, resize=None):
+    def __init__(
+        self, path: Path, given: Pixels | None = None, num_threads: int = 1, resize: str | None = None
+    ) -> None:
         self.path = str(path)
         try:
             self.content = paths.at(path).read_bytes()
@@ -60,11 +72,11 @@ class ImageFile:
             )
 
     @property
-    def bytes(self):
+    def bytes(self) -> int:
         """Size of the file."""
         return len(self.content)
 
-    def answers(self, images):
+    def answers(self, images: np.ndarray) -> np.ndarray:
         """Runs the file, one image at a time.
 
         Args:
@@ -82,7 +94,7 @@ class ImageFile:
             raise UserError(f"A file answers finite numbers. Received: NaN or Inf from {self.path}.")
         return answers
 
-    def name_outputs(self, names):
+    def name_outputs(self, names: Sequence[str]) -> None:
         """Gives the outputs of a file that does not name them itself the names that somebody else knows.
 
         Args:

@@ -1,8 +1,11 @@
 """What a file says of pictures that nobody has labelled."""
 
+from __future__ import annotations
+
 import csv
 import io
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tqdm
@@ -13,10 +16,26 @@ from odtf.data.decoding import EXTENSIONS, decode, read
 from odtf.errors import UserError
 from odtf.tables import table
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from odtf.evaluation.image_file import ImageFile
+    from odtf.models.annotations import Path
+    from odtf.tasks import Task
+
+
 _SHOWN = 20
 
 
-def predict(file, folder, task, *, names=None, options=None):
+def predict(
+    file: ImageFile,
+    folder: Path,
+    task: Task,
+    *,
+    names: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Runs a file over the pictures in and below a folder.
 
     A picture that cannot be read gets a row that says why, and stops nothing.
@@ -57,7 +76,14 @@ def predict(file, folder, task, *, names=None, options=None):
     return result | ({"notes": [f"passed over: {passed_over.listed(counts)}"]} if counts else {})
 
 
-def predict_file(file, path, task, *, names=None, options=None):
+def predict_file(
+    file: ImageFile,
+    path: Path,
+    task: Task,
+    *,
+    names: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
     """Runs a file on one picture; see `predict`.
 
     Returns:
@@ -67,7 +93,14 @@ def predict_file(file, path, task, *, names=None, options=None):
     return [{"image": str(path), **answer(_opened(file, path))}]
 
 
-def predict_arrays(file, images, task, *, names=None, options=None):
+def predict_arrays(
+    file: ImageFile,
+    images: np.ndarray,
+    task: Task,
+    *,
+    names: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
     """Runs a file on images in memory; see `predict`.
 
     Args:
@@ -107,7 +140,7 @@ def _names(file, given, options):
     return tuple(map(str, range(count)))
 
 
-def as_csv(result):
+def as_csv(result: Mapping[str, Any]) -> str:
     """Returns the rows of `predict` as CSV text, one picture a line: what is nested is left to JSON."""
     flat = [{key: value for key, value in row.items() if not isinstance(value, dict)} for row in result["images"]]
     columns = list(dict.fromkeys(["image", *(key for row in flat for key in row if key != "error"), "error"]))
@@ -118,7 +151,7 @@ def as_csv(result):
     return text.getvalue()
 
 
-def render(result):
+def render(result: Mapping[str, Any]) -> str:
     """Returns the first rows of `predict` as a table of text, and below it what could not be read or is passed over."""
     rows = [row for row in result["images"] if "error" not in row]
     flat = [{key: value for key, value in row.items() if not isinstance(value, dict)} for row in rows]
@@ -129,7 +162,7 @@ def render(result):
     return "\n".join([*lines, *(f"note: {note}" for note in result.get("notes", ()))])
 
 
-def write(result, csv_path=None, json_path=None):
+def write(result: Mapping[str, Any], csv_path: Path | None = None, json_path: Path | None = None) -> list[Path]:
     """Writes the result as CSV, as JSON, or both; returns the paths that were written."""
     if csv_path is not None:
         files.write_text(csv_path, as_csv(result))

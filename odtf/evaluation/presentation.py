@@ -1,9 +1,19 @@
 """The result of an evaluation for people, and as JSON with what the task writes beside it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf import files, paths
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
-def render(result, study):
+    from odtf.tasks.study import Study
+
+
+def render(result: Mapping[str, Any], study: Study) -> str:
     """Returns the result of `evaluate` as text.
 
     Args:

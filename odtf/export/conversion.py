@@ -1,7 +1,10 @@
 """From a deployed student to the bytes of a TFLite file that takes raw pixels."""
 
+from __future__ import annotations
+
 import re
 import tempfile
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -19,6 +22,14 @@ from odtf.tflite.shores import remove_shores
 from odtf.tflite.unseen_ranges import scale_unseen
 from odtf.tflite.weight_scales import join_scales
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from odtf.targets import Target as Device
+    from odtf.tasks import Answer, Task
+
+
 # ITU-R BT.601 luma, the weights of Pillow's convert("L").
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -30,7 +41,9 @@ _BESIDE = (INPUT_NAME, "normalize", "softmax", "classes", "pixels")
 _NATIVE_INPUTS = {"int8": ("int8", "uint8"), "int16x8": ("int16",), "float16": ("float32",)}
 
 
-def fold_preprocessing(student, mean, std, target, quantization, task):
+def fold_preprocessing(
+    student: keras.Model, mean: Sequence[float], std: Sequence[float], target: Device, quantization: str, task: Task
+) -> keras.Model:
     """Puts the normalisation in front of a student, and behind it what the target wants of the task.
 
     Args:
@@ -73,7 +86,14 @@ def fold_preprocessing(student, mean, std, target, quantization, task):
     return keras.Model(image, output, name="deployed")
 
 
-def convert(model, calibration, target, quantization, answer, per_channel=True):
+def convert(
+    model: keras.Model,
+    calibration: np.ndarray | None,
+    target: Device,
+    quantization: str,
+    answer: Answer,
+    per_channel: bool = True,
+) -> bytes:
     """Converts a model that takes pixels into a TFLite file for a target.
 
     Args:
@@ -98,7 +118,14 @@ def convert(model, calibration, target, quantization, answer, per_channel=True):
         return convert_saved(folder, calibration, target, quantization, answer, per_channel)
 
 
-def convert_saved(folder, calibration, target, quantization, answer, per_channel=True):
+def convert_saved(
+    folder: str | os.PathLike[str],
+    calibration: np.ndarray | None,
+    target: Device,
+    quantization: str,
+    answer: Answer,
+    per_channel: bool = True,
+) -> bytes:
     """Converts a SavedModel that takes pixels into a TFLite file for a target.
 
     Args:

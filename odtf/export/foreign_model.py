@@ -4,10 +4,13 @@ What a model takes and answers is not in it: which range its pixels have, and fo
 nobody says it, it is refused, for a guess would be measured as a bad model, or not be noticed at all.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json
 import re
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -23,10 +26,27 @@ from odtf.models.pixel_ranges import GIVEN, find_pixels, normalization_of
 from odtf.pixel_scales import RANGES
 from odtf.quantization import is_aware
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from odtf.data import ImageDataset, Info
+    from odtf.models.annotations import Path, Pixels, Shape
+    from odtf.tasks import Task
+
 
 def read_model(
-    model, data, task, *, labels=None, pixels=None, data_dir=None, validation_fraction=0.1, seed=0, calls_for="exported"
-):
+    model: keras.Model | Path,
+    data: ImageDataset | str | Callable[..., Any],
+    task: Task,
+    *,
+    labels: Sequence[str] | Path | None = None,
+    pixels: Pixels | None = None,
+    data_dir: Path | None = None,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+    calls_for: str = "exported",
+) -> tuple[ForeignModel, keras.Model, ImageDataset]:
     """Reads a Keras model and the data that go with it: what exports and fine-tunings of any model begin with.
 
     Args:
@@ -48,7 +68,7 @@ def read_model(
     shape = foreign.image_shape()
     if not isinstance(data, data_lib.ImageDataset):
         size = None if data == "digits" else shape[:2]  # They have one size, and whether it is right is seen below.
-        options = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}
+        options: dict[str, Any] = {"data_dir": data_dir, "validation_fraction": validation_fraction, "seed": seed}
         options |= data_lib.framing_options(data, task.targets, foreign.record.get("resize"), shape[2])
         data = data_lib.load(data, image_size=size, targets=task.targets, **options)
     if tuple(data.image_shape) != shape:
@@ -87,7 +107,7 @@ class ForeignModel:
         UserError: if the file is none that may be loaded.
     """
 
-    def __init__(self, model, calls_for="exported"):
+    def __init__(self, model: keras.Model | Path, calls_for: str = "exported") -> None:
         self._calls_for = calls_for
         if isinstance(model, keras.Model):
             self.model, self.source, stem, self.record = model, f"the model {model.name!r}", model.name, {}
@@ -96,7 +116,7 @@ class ForeignModel:
             self.source, stem, self.record = str(model), paths.at(model).stem, file_record.read(model)
         self.name = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("._") or "model"
 
-    def image_shape(self):
+    def image_shape(self) -> Shape:
         """Returns (height, width, channels) of the images that the model takes.
 
         Raises:
@@ -118,7 +138,9 @@ class ForeignModel:
             )
         return shape
 
-    def fed_by(self, dataset, labels, pixels, task):
+    def fed_by(
+        self, dataset: ImageDataset, labels: Sequence[str] | Path | None, pixels: Pixels | None, task: Task
+    ) -> ImageDataset:
         """Returns the data as the model sees them: normalised to what it takes, with classes in its order.
 
         Args:
@@ -138,7 +160,7 @@ class ForeignModel:
             raise UserError(f"The outputs of {task.name} have no names: leave labels out. Received: labels={labels}.")
         return dataclasses.replace(dataset, mean=mean, std=std)
 
-    def as_recorded(self, dataset):
+    def as_recorded(self, dataset: ImageDataset) -> ImageDataset:
         """Returns data with the mean and std that the file records, where theirs are those up to rounding.
 
         So the files that are made of a student are those of the run that it is from, byte for byte.
@@ -149,7 +171,7 @@ class ForeignModel:
         mean, std = (self._by_channel(values, dataset.image_shape[2]) for values in recorded)
         return dataclasses.replace(dataset, mean=mean, std=std)
 
-    def network(self, info, task):
+    def network(self, info: Info, task: Task) -> keras.Model:
         """Returns the model as a network with a tap, the task's answer; a softmax at its end is taken off.
 
         Args:

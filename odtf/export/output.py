@@ -1,5 +1,9 @@
 """Files of an export, which appear whole or not at all."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf import paths
 from odtf.atomic_files import joined
 from odtf.data.framing import STRETCH
@@ -8,8 +12,22 @@ from odtf.models.pixel_ranges import of_pixels
 from odtf.quiet import quiet
 from odtf.tasks import Classification
 
+if TYPE_CHECKING:
+    import os
+    import pathlib
+    from collections.abc import Mapping
+    from typing import Any
 
-def publish(directory, files, atomic=None):
+    import keras
+
+    from odtf.atomic_files import AtomicFiles
+    from odtf.data import Info
+    from odtf.tasks import Task
+
+
+def publish(
+    directory: str | os.PathLike[str], files: Mapping[str, bytes], atomic: AtomicFiles | None = None
+) -> list[pathlib.Path]:
     """Writes several files into a directory; if anything fails, the directory is as it was before.
 
     Args:
@@ -27,7 +45,14 @@ def publish(directory, files, atomic=None):
         return together.add(directory, files)
 
 
-def save_student(network, path, *, task=None, info=None, atomic=None):
+def save_student(
+    network: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    task: Task | None = None,
+    info: Info | None = None,
+    atomic: AtomicFiles | None = None,
+) -> pathlib.Path:
     """Saves the deploy form of a student as a `.keras` file that loads without odtf.
 
     With the facts about its data it takes pixels from 0 to 255, which it normalises by a Rescaling in front, and
@@ -48,10 +73,11 @@ def save_student(network, path, *, task=None, info=None, atomic=None):
         ValueError: if a layer of the network has no stock form.
     """
     path, task = paths.at(path), task or Classification()
+    normalization: Any = None if info is None else info.normalization
     with quiet():
         student = deploy(network, output=task.output)
     if info is not None:
-        student = of_pixels(student, *info.normalization)
+        student = of_pixels(student, *normalization)
     for layer in student.layers:
         if type(layer).__module__.split(".")[0] != "keras":
             raise ValueError(
@@ -62,5 +88,6 @@ def save_student(network, path, *, task=None, info=None, atomic=None):
         student.save(temporary)
         if info is not None:
             resize = None if info.resize == STRETCH else info.resize
-            file_record.write(temporary, task.labels(info), *info.normalization, raw=True, resize=resize)
+            mean, std = normalization
+            file_record.write(temporary, task.labels(info), mean, std, raw=True, resize=resize)
     return path

@@ -1,5 +1,9 @@
 """From a converted file to a verified one with everything that goes beside it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from odtf import __version__, paths, pictures
@@ -18,25 +22,36 @@ from odtf.tflite.lean import lean
 from odtf.tflite.metadata import LABELS, attach, attach_resize, labels_text
 from odtf.tflite.runner import Runner
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from typing import Any
+
+    from odtf.atomic_files import AtomicFiles
+    from odtf.data import ImageDataset
+    from odtf.targets import Target as Device
+    from odtf.tasks import Task
+
+
 _SHOWN = 4
 
 
 def publish_student(
-    content,
-    network,
-    dataset,
-    out_dir,
+    content: bytes,
+    network: Any,
+    dataset: ImageDataset,
+    out_dir: str | os.PathLike[str],
     *,
-    task=None,
-    target,
-    quantization,
-    split="test",
-    max_examples=None,
-    max_drop=0.02,
-    about=None,
-    memory=None,
-    atomic=None,
-):
+    task: Task | None = None,
+    target: str | Device,
+    quantization: str,
+    split: str = "test",
+    max_examples: int | None = None,
+    max_drop: float = 0.02,
+    about: Mapping[str, Any] | None = None,
+    memory: dict[Any, Any] | None = None,
+    atomic: AtomicFiles | None = None,
+) -> dict[str, Any]:
     """Verifies a converted file against its student and publishes it with what goes beside it.
 
     Args:

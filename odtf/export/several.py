@@ -1,11 +1,25 @@
 """One network for several targets: converted once for those that take the same file, and a refusal stops no other."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.errors import UserError
 from odtf.export.student import export_student
 from odtf.targets import QUANTIZATIONS, TARGETS
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-def every_target(quantization):
+    import keras
+
+    from odtf.data import ImageDataset
+    from odtf.targets import Target as Device
+
+
+def every_target(quantization: str) -> list[tuple[Device, str]]:
     """Lists all targets of odtf with a quantisation: the one given, or where a target does not take it, its usual one.
 
     Returns:
@@ -24,7 +38,13 @@ def every_target(quantization):
     ]
 
 
-def export_each(network, dataset, chosen, folder_of, **options):
+def export_each(
+    network: keras.Model,
+    dataset: ImageDataset,
+    chosen: Sequence[tuple[Device, str]],
+    folder_of: Callable[[Device], str | os.PathLike[str]],
+    **options: Any,
+) -> tuple[list[dict[str, Any]], dict[str, UserError]]:
     """Exports a network for several targets.
 
     Args:
@@ -37,9 +57,11 @@ def export_each(network, dataset, chosen, folder_of, **options):
         (rows, refused): rows of a report's `"exports"`, and a dict from the name of a target that cannot take the
         network to the `UserError` that says why; what stood in its folder before stays.
     """
-    rows, memory, refused = [], {}, {}
+    rows: list[dict[str, Any]] = []
+    memory: dict[Any, Any] = {}
+    refused: dict[str, UserError] = {}
     for target, quantization in chosen:
-        own = {"target": target, "quantization": quantization, "memory": memory}
+        own: dict[str, Any] = {"target": target, "quantization": quantization, "memory": memory}
         try:
             rows.append(export_student(network, dataset, folder_of(target), **own, **options))
         except UserError as error:

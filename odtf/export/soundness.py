@@ -1,15 +1,23 @@
 """Whether a student is made of numbers that a file can hold: asked before a converter meets others, and crashes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 
 from odtf.errors import UserError
 from odtf.models.graph import calls
 
+if TYPE_CHECKING:
+    from typing import Any
+
+
 _PIXELS = 2**16
 
 
-def check_weights(network):
+def check_weights(network: Any) -> None:
     """Refuses a network with a weight, a statistic or a scale of a normalisation that is no finite number.
 
     Args:

@@ -1,6 +1,9 @@
 """One call from a trained network to verified files."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -17,24 +20,34 @@ from odtf.quiet import quiet
 from odtf.targets import find_target
 from odtf.tasks import Classification
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from typing import Any
+
+    from odtf.atomic_files import AtomicFiles
+    from odtf.data import ImageDataset
+    from odtf.targets import Target as Device
+    from odtf.tasks import Task
+
 
 def export_student(
-    network,
-    dataset,
-    out_dir,
+    network: keras.Model,
+    dataset: ImageDataset,
+    out_dir: str | os.PathLike[str],
     *,
-    task=None,
-    target="soc",
-    quantization="int8",
-    calibration_examples=256,
-    split="test",
-    max_examples=None,
-    max_drop=0.02,
-    seed=0,
-    about=None,
-    memory=None,
-    atomic=None,
-):
+    task: Task | None = None,
+    target: str | Device = "soc",
+    quantization: str = "int8",
+    calibration_examples: int = 256,
+    split: str = "test",
+    max_examples: int | None = None,
+    max_drop: float = 0.02,
+    seed: int = 0,
+    about: Mapping[str, Any] | None = None,
+    memory: dict[Any, Any] | None = None,
+    atomic: AtomicFiles | None = None,
+) -> dict[str, Any]:
     """Exports a student as a TFLite file that takes raw pixels, and verifies it before it appears.
 
     `soc`, `micro`, `ethos-u55`, `ethos-u65`: `student_<quantization>.tflite`, `.h` and `.cc`; ends in what the network
@@ -103,7 +116,15 @@ def _convert(network, dataset, task, target, quantization, calibration_examples,
         return convert_calibrated(deployed, dataset, target, quantization, task, calibration_examples, seed)
 
 
-def convert_calibrated(deployed, dataset, target, quantization, task, calibration_examples, seed):
+def convert_calibrated(
+    deployed: keras.Model,
+    dataset: ImageDataset,
+    target: Device,
+    quantization: str,
+    task: Task,
+    calibration_examples: int,
+    seed: int,
+) -> bytes:
     """Converts a float student into a file whose ranges come from training images.
 
     Args:

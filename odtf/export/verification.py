@@ -1,7 +1,10 @@
 """The proof of an exported file: its operators and tensors, its answers, its speed."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,24 +17,33 @@ from odtf.tasks.study import Study
 from odtf.tflite import flatbuffer
 from odtf.tflite.runner import Runner
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from odtf.data import ImageDataset
+    from odtf.targets import Target as Device
+    from odtf.tasks import Task
+
+
 _CHUNK = 256
 # Keras computes layer by layer, and all that it computes of these images is alive at once.
 _SHARE = 4
 
 
 def verify(
-    content,
-    network,
-    dataset,
-    target,
-    quantization,
+    content: bytes,
+    network: Callable[..., Any],
+    dataset: ImageDataset,
+    target: Device,
+    quantization: str,
     *,
-    task=None,
-    split="test",
-    max_examples=None,
-    max_drop=0.02,
-    memory=None,
-):
+    task: Task | None = None,
+    split: str = "test",
+    max_examples: int | None = None,
+    max_drop: float = 0.02,
+    memory: dict[Any, Any] | None = None,
+) -> dict[str, Any]:
     """Runs a TFLite file over a split and compares it with the Keras student on the same pixels.
 
     Args:

@@ -1,11 +1,23 @@
 """LiteRT.js brought beside a web page, from where npm installed it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf import paths as paths_lib
 from odtf.export.output import publish
 from odtf.targets import web_packages
 
+if TYPE_CHECKING:
+    import os
+    import pathlib
 
-def add_web_library(directory, folder, atomic=None):
+    from odtf.atomic_files import AtomicFiles
+
+
+def add_web_library(
+    directory: str | os.PathLike[str], folder: str | os.PathLike[str], atomic: AtomicFiles | None = None
+) -> list[pathlib.Path]:
     """Copies LiteRT.js beside a page, to where `npm install` would put it.
 
     Args:

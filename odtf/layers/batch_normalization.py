@@ -1,8 +1,15 @@
 """Batch normalisation on TensorFlow's fused kernel, compatible with Keras' own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 from keras import ops
+
+if TYPE_CHECKING:
+    from odtf.losses.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -18,7 +25,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         **kwargs: the arguments of `keras.layers.BatchNormalization`.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         if mask is not None or not self._is_fusable(inputs):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -55,7 +62,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.compute_dtype in ("float32", "bfloat16", "float16")
         )
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Applies the stock layer with this layer's present weights.
 
         Args:

@@ -10,6 +10,8 @@ from keras import ops
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Tensor
+
 
 @keras.saving.register_keras_serializable(package="odtf")
 class ChannelShuffle(keras.layers.Layer):
@@ -35,21 +37,21 @@ class ChannelShuffle(keras.layers.Layer):
             raise ValueError(f"Shuffling needs at least 2 groups. Received: groups={groups}")
         self.groups = groups
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         if input_shape[-1] % self.groups:
             raise ValueError(
                 "The channels must be a multiple of the groups. "
                 f"Received: {input_shape[-1]} channels, groups={self.groups}"
             )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         y = ops.reshape(inputs, (-1, self.groups, inputs.shape[-1] // self.groups))
         return ops.reshape(ops.transpose(y, (0, 2, 1)), ops.shape(inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return input_shape
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Applies the stock layers Reshape, Permute, Reshape, at rank 4, which small runtimes stop at.
 
         Args:
@@ -64,5 +66,5 @@ class ChannelShuffle(keras.layers.Layer):
         y = keras.layers.Permute((1, 3, 2), dtype="float32", name=f"{self.name}_transpose")(y)
         return keras.layers.Reshape((height, width, channels), dtype="float32", name=self.name)(y)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "groups": self.groups}

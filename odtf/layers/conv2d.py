@@ -13,6 +13,8 @@ from odtf.layers.symmetric_padding import SymmetricPadding
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Tensor
+
 
 @keras.saving.register_keras_serializable(package="odtf")
 class Conv2D(SymmetricPadding, keras.layers.Conv2D):
@@ -56,10 +58,10 @@ class Conv2D(SymmetricPadding, keras.layers.Conv2D):
             **kwargs,
         )
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         if not is_strided_pointwise(self.kernel_size, self.strides):
             return super().convolution_op(inputs, kernel)
         return convolved(inputs, kernel, self.strides)
 
-    def stock_layer(self):
+    def stock_layer(self) -> keras.layers.Layer:
         return keras.layers.Conv2D.from_config(self.stock_config())

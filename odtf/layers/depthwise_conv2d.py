@@ -64,5 +64,5 @@ class DepthwiseConv2D(SymmetricPadding, keras.layers.DepthwiseConv2D):
                 f"Received: strides={self.strides}, dilation_rate={self.dilation_rate}"
             )
 
-    def stock_layer(self):
+    def stock_layer(self) -> keras.layers.Layer:
         return keras.layers.DepthwiseConv2D.from_config(self.stock_config())

@@ -13,7 +13,10 @@ from odtf.layers.conv2d import Conv2D
 from odtf.layers.depthwise_conv2d import DepthwiseConv2D
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from odtf.losses.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -97,21 +100,21 @@ class GhostModule(keras.layers.Layer):
         )
         self.cheap_norm = BatchNormalization(**norm, name=f"{self.name}_cheap_norm")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         shape = input_shape
         for layer in (self.primary, self.primary_norm, self.cheap, self.cheap_norm):
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         primary = self.activation(self.primary_norm(self.primary(inputs), training=training))
         ghosts = self.activation(self.cheap_norm(self.cheap(primary), training=training))
         return ops.concatenate([primary, ghosts], axis=-1)[..., : self.filters]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*self.primary.compute_output_shape(input_shape)[:-1], self.filters)
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Applies the stock Keras layers that compute the same with this layer's present weights.
 
         Args:
@@ -127,7 +130,12 @@ class GhostModule(keras.layers.Layer):
 
         return self.composed(x, convolved, lambda layer, parts: layer(parts))
 
-    def composed(self, x, convolved, joined):
+    def composed(
+        self,
+        x: keras.KerasTensor,
+        convolved: Callable[..., keras.KerasTensor],
+        joined: Callable[..., keras.KerasTensor],
+    ) -> keras.KerasTensor:
         """Applies the parts of the module one by one, as the caller says: for who has to see between them.
 
         Args:
@@ -155,7 +163,7 @@ class GhostModule(keras.layers.Layer):
         name = keras.activations.serialize(self.activation)
         return keras.layers.Activation(name, dtype="float32", name=f"{self.name}_{part}_activation")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -12,6 +12,8 @@ from odtf.layers.grouped_convolution import grouped_convolution
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Tensor
+
 
 @keras.saving.register_keras_serializable(package="odtf")
 class GroupConv2D(Conv2D):
@@ -48,7 +50,7 @@ class GroupConv2D(Conv2D):
         super().__init__(filters, kernel_size, strides=strides, **kwargs)
         self.groups = groups
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         if input_shape[-1] % self.groups:
             raise ValueError(
                 "The input channels must be a multiple of the groups. "
@@ -56,10 +58,10 @@ class GroupConv2D(Conv2D):
             )
         super().build(input_shape)
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return grouped_convolution(inputs, kernel, self.groups, self.strides, self.padding, self.dilation_rate)
 
-    def deploy(self, x, lowering="native"):
+    def deploy(self, x: keras.KerasTensor, lowering: str = "native") -> keras.KerasTensor:
         """Applies the stock Keras layers that compute the same with this layer's present weights.
 
         Args:

@@ -10,6 +10,8 @@ from keras import ops
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Tensor
+
 
 @keras.saving.register_keras_serializable(package="odtf")
 class InstanceNormalization(keras.layers.Layer):
@@ -31,13 +33,13 @@ class InstanceNormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         self.epsilon = epsilon
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.cast(self.deploy(ops.cast(inputs, "float32")), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return input_shape
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Applies Keras' own operations.
 
         Args:
@@ -49,5 +51,5 @@ class InstanceNormalization(keras.layers.Layer):
         centred = x - ops.mean(x, (1, 2), keepdims=True)
         return centred * ops.rsqrt(ops.mean(ops.square(centred), (1, 2), keepdims=True) + self.epsilon)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}

@@ -33,8 +33,8 @@ class LineConv2D(Conv2D):
             raise ValueError(f"The kernel size of a line is one positive integer. Received: kernel_size={kernel_size}")
         super().__init__(filters, (1, kernel_size), strides=strides, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kernel_size": self.kernel_size[1]}
 
-    def stock_config(self):
+    def stock_config(self) -> dict[str, Any]:
         return {**super().stock_config(), "kernel_size": self.kernel_size}

@@ -10,6 +10,8 @@ from keras import ops
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Tensor
+
 
 @keras.saving.register_keras_serializable(package="odtf")
 class ReflectionPadding2D(keras.layers.Layer):
@@ -31,7 +33,7 @@ class ReflectionPadding2D(keras.layers.Layer):
             raise ValueError(f"A margin is a positive number of pixels. Received: margin={margin!r}")
         self.margin = margin
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         sides = inputs.shape[1:3]
         if any(side is not None and side <= self.margin for side in sides):
             raise ValueError(
@@ -39,11 +41,11 @@ class ReflectionPadding2D(keras.layers.Layer):
             )
         return ops.pad(inputs, self._margins(), mode="reflect")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         batch, *sides, channels = input_shape
         return batch, *(None if side is None else side + 2 * self.margin for side in sides), channels
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Applies Keras' own operation.
 
         Args:
@@ -54,7 +56,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         """
         return ops.pad(x, self._margins(), mode="reflect")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.margin}
 
     def _margins(self):

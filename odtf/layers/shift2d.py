@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from odtf.losses.tensors import Tensor
+
 
 @keras.saving.register_keras_serializable(package="odtf")
 class Shift2D(keras.layers.Layer):
@@ -57,7 +59,7 @@ class Shift2D(keras.layers.Layer):
         self.dilation_rate = dilation_rate
         self.positions = None if positions is None else tuple(int(position) for position in positions)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         channels = input_shape[-1]
         positions = shift_positions(channels, self.kernel_size) if self.positions is None else self.positions
         if len(positions) != channels:
@@ -66,7 +68,7 @@ class Shift2D(keras.layers.Layer):
         self.one_hot = shift_kernel(np.asarray(positions, int), self.kernel_size)
         self._moves = self.one_hot[self.kernel_size // 2, self.kernel_size // 2].sum() < channels
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         if not self._moves:
             return inputs
 
@@ -75,10 +77,10 @@ class Shift2D(keras.layers.Layer):
             inputs, kernel, padding="same", data_format="channels_last", dilation_rate=self.dilation_rate
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return input_shape
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Applies a stock depthwise convolution with the one-hot weights: one operator, lossless in int8.
 
         Args:
@@ -100,7 +102,7 @@ class Shift2D(keras.layers.Layer):
         layer.set_weights([self.one_hot])
         return y
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "kernel_size": self.kernel_size, "dilation_rate": self.dilation_rate}
         return config if self.positions is None else {**config, "positions": list(self.positions)}
 

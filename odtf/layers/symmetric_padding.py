@@ -1,10 +1,24 @@
 """Symmetric zero padding for Keras convolutions, and what they share when deployed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
 
+if TYPE_CHECKING:
+    from typing import Any
 
-class SymmetricPadding:
+    # What it is mixed into, to a type checker.
+    from keras.layers import Layer as Mixin
+
+    from odtf.losses.tensors import Tensor
+else:
+    Mixin = object
+
+
+class SymmetricPadding(Mixin):
     """Adds `padding="symmetric"`, and makes it the default, to a Keras convolution layer of rank 2.
 
     Symmetric padding puts `dilation_rate * (kernel_size // 2)` zeros on every side. At stride 1 this is "same"; at
@@ -12,7 +26,9 @@ class SymmetricPadding:
     against PyTorch, for which the published networks were written.
     """
 
-    def __init__(self, *args, padding="symmetric", data_format="channels_last", **kwargs):
+    def __init__(
+        self, *args: Any, padding: str = "symmetric", data_format: str | None = "channels_last", **kwargs: Any
+    ) -> None:
         if padding not in ("symmetric", "same", "valid"):
             raise ValueError(
                 f"Unknown padding: 'symmetric', 'same' or 'valid' is needed. Received: padding={padding!r}"
@@ -33,25 +49,26 @@ class SymmetricPadding:
             self.padding = "same"
 
     @property
-    def margins(self):
+    def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Zeros to add before the convolution: `((top, bottom), (left, right))`."""
         if self.padding == "same" or not self.symmetric:
             return ((0, 0), (0, 0))
-        return tuple((d * (k // 2),) * 2 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True))
+        rows, columns = (d * (k // 2) for k, d in zip(self.kernel_size, self.dilation_rate, strict=True))
+        return (rows, rows), (columns, columns)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         if any(before for before, _ in self.margins):
             inputs = ops.pad(inputs, ((0, 0), *self.margins, (0, 0)))
         return super().call(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         grown = [None if n is None else n + sum(m) for n, m in zip(input_shape[1:3], self.margins, strict=True)]
         return super().compute_output_shape((input_shape[0], *grown, input_shape[3]))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "padding": "symmetric" if self.symmetric else self.padding}
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Applies the stock Keras layers that compute the same with this layer's present weights.
 
         Args:
@@ -67,7 +84,7 @@ class SymmetricPadding:
         layer.set_weights(self.get_weights())
         return y
 
-    def stock_config(self):
+    def stock_config(self) -> dict[str, Any]:
         """Config of the stock layer: float32, and its own padding."""
         config = keras.layers.Layer.get_config(self)
         return {**self.get_config(), **config, "dtype": "float32", "padding": self.padding}

@@ -1,6 +1,8 @@
-"""The type of a tensor, as editors show it; docstrings say its shape and what is in it."""
+"""Types of tensors and targets, as editors show them; docstrings say their shapes and what is in them."""
 
 from typing import Any, TypeAlias
 
 # Of Keras' backend, or what Keras' operations take for one, such as a NumPy array.
 Tensor: TypeAlias = Any
+# Of a batch, as a task has them: the one target as a tensor, or a mapping of several by name.
+Targets: TypeAlias = Any

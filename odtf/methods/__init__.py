@@ -5,6 +5,8 @@ new method is one new file and nothing is registered by hand. `import odtf.metho
 needs to know the cohort in a file.
 """
 
+from __future__ import annotations
+
 import importlib
 
 from odtf import names, own_code
@@ -12,12 +14,12 @@ from odtf.errors import UserError
 from odtf.methods.base import Method
 
 
-def available():
+def available() -> list[str]:
     """Returns the names of all methods, sorted; imports none of them."""
     return names.methods()
 
 
-def find(name):
+def find(name: str) -> type[Method]:
     """Returns the class of a method, a subclass of `Method`.
 
     Args:

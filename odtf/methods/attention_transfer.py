@@ -16,6 +16,8 @@ from odtf.methods.shared.peers import stages_of, taps_of
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Taps, Terms
     from odtf.models.annotations import Network, Networks
 
 
@@ -69,7 +71,7 @@ class AttentionTransfer(TaughtByFrozen):
         for level in self.levels:
             pooled(tap_of(teacher, level, "teacher"), tap_of(student, level, "student"))
 
-    def student_terms(self, targets, student, teacher):
+    def student_terms(self, targets: Targets, student: Taps, teacher: Taps) -> Terms:
         answer = self.answer(student)
         terms = {"peer_0/supervised": (1.0 - self.alpha) * self.task.supervised(targets, answer)}
         if self.alpha:

@@ -17,8 +17,11 @@ from odtf.methods.shared.training_step import TrainingStep
 from odtf.tasks import Classification
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Taps
     from odtf.tasks import Task
 
 
@@ -127,7 +130,7 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         self.averaging = self.norms = self.resizing = None
         self._forwards: dict[Any, Any] = {}
         self._step_function = self._pass_function = None
-        self._sums_functions: dict[bool, Any] = {}
+        self._sums_functions: dict[bool | None, Any] = {}
         self.forget_loops()
         self.reached = Reached()
         # Every part is a functional model, built by now; Keras need not trace a batch to learn the shapes.
@@ -135,7 +138,7 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
 
     # What a method has ----------------------------------------------------------------------------------------------
 
-    def follow(self, pairs, decay):
+    def follow(self, pairs: Iterable[tuple[keras.Variable, keras.Variable]], decay: float | Tensor) -> None:
         """Moves averages one step, inside `after_step`: average <- decay * average + (1 - decay) * variable.
 
         Args:
@@ -147,15 +150,15 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         moved = [decay * average.value + (1.0 - decay) * variable.value for average, variable in pairs]
         assign_together([average for average, _ in pairs], moved)
 
-    def answer(self, taps):
+    def answer(self, taps: Taps) -> Tensor:
         """Returns what a network, or the teacher, answers: the tap of the task's output among its taps."""
         return taps[self.task.output]
 
-    def answers(self, outputs):
+    def answers(self, outputs: Mapping[str, Taps]) -> dict[str, Tensor]:
         """Returns the answer of everything in `outputs` that has one, by name."""
         return {name: self.answer(taps) for name, taps in outputs.items() if self.task.output in taps}
 
-    def distil(self, targets, teacher, student, temperature=1.0):
+    def distil(self, targets: Targets, teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
         """Returns the divergence of a student's answer from a teacher's, by `config.method.divergence`: `[batch]`.
 
         Nothing is detached here: the method says which side is a constant.
@@ -170,7 +173,7 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
 
     # The forward pass -----------------------------------------------------------------------------------------------
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         """Runs every peer once, then the teacher.
 
         Args:
@@ -191,6 +194,6 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         return outputs
 
     @staticmethod
-    def view(images, index):
+    def view(images: Tensor, index: int) -> Tensor:
         """Returns the images that peer `index` sees."""
         return images if len(images.shape) == 4 else images[:, index % images.shape[1]]

@@ -14,8 +14,13 @@ from odtf.losses import check_temperature
 from odtf.methods.shared.branches import Branched, leave_one_out
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    import keras
+
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Networks
 
 
@@ -74,11 +79,11 @@ class CLILR(Branched):
         self.scale_gradient = bool(scale_gradient)
         super().__init__(networks, num_peers=num_peers, cut=cut, ramp_epochs=ramp_epochs, **common)
 
-    def call_branches(self, branches, cut, training):
+    def call_branches(self, branches: Mapping[str, keras.Model], cut: Tensor, training: bool) -> Outputs:
         cut = with_scaled_gradient(cut, 1.0 / len(self.branches)) if self.scale_gradient else cut
         return super().call_branches(branches, cut, training)
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         logits = [outputs[name]["logits"] for name in self.branches]
         terms = {}
         for name, own, others in zip(self.branches, logits, leave_one_out(logits), strict=True):

@@ -17,6 +17,8 @@ from odtf.methods.shared.peers import check_answers, independent_peers, several
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Networks
 
 
@@ -68,7 +70,7 @@ class Codistillation(Method):
         self.peers = independent_peers(several(networks, num_peers), self.seed)
         check_answers(self.peers, self.task)
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         probabilities = {name: ops.softmax(self.answer(outputs[name]) / self.temperature) for name in self.peers}
         everything = sum(probabilities.values())
         weight = self.alpha * ops.cast(self.epoch >= self.burn_in_epochs, "float32")

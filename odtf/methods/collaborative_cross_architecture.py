@@ -22,9 +22,13 @@ from odtf.methods.shared.ramps import sigmoid_ramp
 from odtf.methods.shared.rates import with_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
+    import keras
+
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Taps, Terms
     from odtf.models.annotations import Networks
 
 
@@ -105,24 +109,24 @@ class CollaborativeCrossArchitecture(Method):
         return np.full(len(self.peers), 1.0 / len(self.peers), "float32")
 
     @classmethod
-    def rate_of(cls, options, name, rate):
+    def rate_of(cls, options: Mapping[str, Any], name: str, rate: float) -> float:
         rates = options.get("rates")
         return rate * rates[int(name.removeprefix("peer_"))] if rates else rate
 
     # Now and then, and ever more strictly ---------------------------------------------------------------------------
 
     @property
-    def position(self):
+    def position(self) -> Tensor:
         """The running epoch or step, 0-based, as a float32 scalar: what the gate's cycle counts."""
         return self.epoch if self.gate_unit == "epoch" else ops.cast(self.optimizer.iterations, "float32")
 
     @property
-    def gate(self):
+    def gate(self) -> Tensor:
         """1.0 while the networks follow their ensemble, else 0.0."""
         return ops.cast(ops.floor(self.position % self.period) >= self.period - self.duty, "float32")
 
     @property
-    def strength(self):
+    def strength(self) -> Tensor:
         """The weight w of the running epoch."""
         if self.enhancement == "exponential":
             return self.max_weight * sigmoid_ramp(self.epoch, self.ramp_epochs)
@@ -132,15 +136,15 @@ class CollaborativeCrossArchitecture(Method):
 
     # The ensemble ---------------------------------------------------------------------------------------------------
 
-    def call_teacher(self, outputs, training):
+    def call_teacher(self, outputs: Outputs, training: bool) -> Taps:
         shares = ops.convert_to_tensor(self.shares)
         return {"logits": sum(shares[i] * outputs[name]["logits"] for i, name in enumerate(self.peers))}
 
-    def ensemble_network(self):
+    def ensemble_network(self) -> keras.Model:
         shares = ops.convert_to_numpy(self.shares)
         return mean_network(None, list(self.peers.values()), self.task.output, shares)
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         target = ops.stop_gradient(outputs["teacher"]["logits"])
         weight = self.gate * self.strength
         terms = {}
@@ -150,20 +154,20 @@ class CollaborativeCrossArchitecture(Method):
             terms[f"{name}/distillation"] = weight * self.distil(targets, target, logits, self.temperature)
         return terms
 
-    def after_step(self, targets, outputs):
+    def after_step(self, targets: Targets, outputs: Outputs) -> None:
         if self.ensemble == "accuracy":
             accuracy = metrics.Accuracy()
             batch = ops.stack([accuracy.mean(targets, outputs[name]["logits"]) for name in self.peers])
             self.running_accuracy.assign(0.99 * self.running_accuracy + 0.01 * batch)
 
-    def begin_epoch(self, epoch, resumed=False):
+    def begin_epoch(self, epoch: int, resumed: bool = False) -> None:
         super().begin_epoch(epoch, resumed)
         if self.ensemble == "accuracy" and not resumed:
             # The average starts at 0 for all, which cancels in the shares.
             accuracy = ops.convert_to_numpy(self.running_accuracy)
             self.shares.assign(accuracy / accuracy.sum() if accuracy.sum() > 0 else self._uniform())
 
-    def players(self):
+    def players(self) -> list[Player]:
         return [
             Player(name, peer.trainable_variables, optimizer=with_rate(self.optimizer, rate))
             for (name, peer), rate in zip(self.peers.items(), self.rates, strict=True)

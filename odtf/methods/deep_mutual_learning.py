@@ -16,6 +16,8 @@ from odtf.methods.shared.peers import check_answers, independent_peers, several
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Networks
 
 
@@ -45,7 +47,7 @@ class DeepMutualLearning(Method):
         self.peers = independent_peers(several(networks, num_peers), self.seed)
         check_answers(self.peers, self.task)
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         terms = {}
         for name in self.peers:
             answer = self.answer(outputs[name])

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from odtf.models.annotations import Network, Networks
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Outputs, Terms
+    from odtf.models.annotations import Network
 
 # Which terms are dropped is drawn in advance and used in turn: a function of the step, the same on every replica.
 _DRAWS = 4096
@@ -54,7 +56,7 @@ class DGKD(TeacherChain):
 
     def __init__(
         self,
-        networks: Networks,
+        networks: Network,
         *,
         teacher_network: Network,
         assistant_networks: Sequence[Network] = (),
@@ -89,7 +91,7 @@ class DGKD(TeacherChain):
             if teachers
         }
 
-    def terms_of(self, name, teachers, targets, outputs):
+    def terms_of(self, name: str, teachers: Sequence[str], targets: Targets, outputs: Outputs) -> Terms:
         hard = self.supervised(name, targets, outputs)
         if not teachers:
             return {f"{name}/supervised": hard}

@@ -19,6 +19,8 @@ from odtf.methods.shared.players import Player
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Networks
 
 
@@ -87,17 +89,17 @@ class FeatureFusion(Branched):
         self.peers["fused"] = joined(self.trunk, list(self.branches.values()), self.fusion, last_map, name="fused")
 
     @property
-    def students(self):
+    def students(self) -> tuple[str, ...]:
         return ("fused",) if self.student == "fused" else tuple(self.branches)
 
-    def players(self):
+    def players(self) -> list[Player]:
         return [Player("fusion", self.fusion.trainable_variables, weight_decay=self.fusion_weight_decay)]
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         outputs = super().call(images, training)
         return {**outputs, "fused": self.fusion([last_map(taps) for taps in outputs.values()], training=training)}
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         logits = {name: taps["logits"] for name, taps in outputs.items()}
         fused = logits["fused"]
         branches = [logits[name] for name in self.branches]

@@ -23,6 +23,8 @@ from odtf.methods.shared.rates import ONE_LOSS_SCALE, Scaled
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Taps, Terms
     from odtf.models.annotations import Network
 
 
@@ -118,16 +120,17 @@ class FeatureFusionSelfDistillation(Method):
         }
 
     @property
-    def students(self):
+    def students(self) -> tuple[str, ...]:
         return ("leader",)
 
     @property
-    def common(self):
+    def common(self) -> tuple[str, ...]:
         """Names of the common students."""
         return tuple(name for name in self.peers if name != "leader")
 
-    def players(self):
-        rate = getattr(self.optimizer, "inner_optimizer", self.optimizer).get_config()["learning_rate"]
+    def players(self) -> list[Player]:
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        rate = optimizer.get_config()["learning_rate"]
         main = keras.optimizers.schedules.deserialize(rate) if isinstance(rate, dict) else rate
         return [
             Player("fusion", self.fusion.trainable_variables, weight_decay=self.weight_decays["fusion"]),
@@ -141,14 +144,14 @@ class FeatureFusionSelfDistillation(Method):
 
     # The forward pass -----------------------------------------------------------------------------------------------
 
-    def call_teacher(self, outputs, training):
+    def call_teacher(self, outputs: Outputs, training: bool) -> Taps:
         return self.fusion([ops.stop_gradient(last_map(outputs[name])) for name in self.common], training=training)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         outputs = super().call(images, training)
         return self.complete(outputs, training) if training else outputs
 
-    def complete(self, outputs, training):
+    def complete(self, outputs: Outputs, training: bool) -> Outputs:
         outputs = dict(outputs)
         if self.expansion is not None:
             outputs["leader"] = {
@@ -169,7 +172,7 @@ class FeatureFusionSelfDistillation(Method):
 
     # The losses -----------------------------------------------------------------------------------------------------
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         rise = sigmoid_ramp(self.epoch + 1.0, self.warmup_epochs)
         weights = {key: rise * value for key, value in self.coefficients.items()}
         terms = {f"{name}/supervised": self.task.supervised(targets, taps["logits"]) for name, taps in outputs.items()}

@@ -20,6 +20,8 @@ from odtf.methods.shared.peers import peer_seed
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Taps, Terms
     from odtf.models.annotations import Network, Networks
 
 HINT = 2
@@ -94,22 +96,22 @@ class FitNets(TaughtByFrozen):
         maps = tap_of(self.peers["peer_0"], hint, "student"), tap_of(self.teacher, hint, "teacher")
         self.regressor = make_regressor(*maps, self.synchronized, seed=peer_seed(self.seed, 2))
 
-    def phase_at(self, epoch):
+    def phase_at(self, epoch: int) -> int:
         if epoch < self.teacher_epochs:
             return TEACHER
         return HINT if epoch < self.teacher_epochs + self.hint_epochs else STUDENT
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         outputs = super().call(images, training)
         return self.complete(outputs, training) if training else outputs
 
-    def complete(self, outputs, training):
+    def complete(self, outputs: Outputs, training: bool) -> Outputs:
         if self.phase == TEACHER or (self.phase != HINT and self.hint_epochs):
             return outputs
         student = outputs["peer_0"]
         return {**outputs, "peer_0": {**student, "regressed": self.regressor(student[self.hint], training=training)}}
 
-    def student_terms(self, targets, student, teacher):
+    def student_terms(self, targets: Targets, student: Taps, teacher: Taps) -> Terms:
         if self.phase == HINT:
             return {"peer_0/hint": 0.5 * ops.sum(squared_error(teacher[self.hint], student["regressed"]), (1, 2, 3))}
         terms = {"peer_0/supervised": self.task.supervised(targets, self.answer(student))}
@@ -122,7 +124,7 @@ class FitNets(TaughtByFrozen):
         return terms
 
     @property
-    def distillation_weight(self):
+    def distillation_weight(self) -> float | Tensor:
         """The weight alpha(e) of the running epoch."""
         if self.alpha_start is None:
             return self.alpha

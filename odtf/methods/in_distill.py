@@ -31,9 +31,11 @@ from odtf.models.graph import call_of
 from odtf.quantization import Quantized, QuantizedConvolution, Range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Taps, Terms
     from odtf.models.annotations import Network, Networks
 
 
@@ -159,7 +161,7 @@ class InDistill(TaughtByFrozen):
             name=f"kept_{layer}",
         )
 
-    def choose_channels(self):
+    def choose_channels(self) -> None:
         """Chooses, for every layer of the curriculum, the channels of the teacher with the largest norms, in order."""
         for layer, kept in self.kept.items():
             norms = channel_norms(self.teacher, layer)
@@ -168,32 +170,32 @@ class InDistill(TaughtByFrozen):
 
     # The curriculum -------------------------------------------------------------------------------------------------
 
-    def phase_at(self, epoch):
+    def phase_at(self, epoch: int) -> int:
         """0: the teacher is trained; 1, 2, ...: a layer each; then the main loss."""
         if epoch < self.teacher_epochs:
             return TEACHER
         return 1 + sum(epoch - self.teacher_epochs >= end for end in self.layer_ends)
 
-    def enter_phase(self, phase):
+    def enter_phase(self, phase: int) -> None:
         if phase > TEACHER:
             self.choose_channels()
 
     @property
-    def in_curriculum(self):
+    def in_curriculum(self) -> bool:
         """Whether this phase of training is one of a layer's."""
         return TEACHER < self.phase <= len(self.curriculum)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         outputs = super().call(images, training)
         return self.complete(outputs, training) if training else outputs
 
-    def complete(self, outputs, training):
+    def complete(self, outputs: Outputs, training: bool) -> Outputs:
         if self.main != "fitnets" or self.phase == TEACHER or self.in_curriculum:
             return outputs
         student = outputs["peer_0"]
         return {**outputs, "peer_0": {**student, "regressed": self.regressor(student[self.hint], training=training)}}
 
-    def student_terms(self, targets, student, teacher):
+    def student_terms(self, targets: Targets, student: Taps, teacher: Taps) -> Terms:
         if self.in_curriculum:
             layer = self.curriculum[self.phase - 1]
             pruned = ops.take(teacher[layer], ops.convert_to_tensor(self.kept[layer]), axis=-1)
@@ -214,11 +216,11 @@ class InDistill(TaughtByFrozen):
 
     # Retrieval ------------------------------------------------------------------------------------------------------
 
-    def extra_values(self, split, examples):
+    def extra_values(self, split: str, examples: Callable[[str], Any]) -> dict[str, float]:
         networks = {"peer_0": self.peers["peer_0"], "teacher": self.teacher}
         return self._retrieved({name: networks[name] for name in networks if name not in self.frozen}, split, examples)
 
-    def frozen_values(self, split, examples):
+    def frozen_values(self, split: str, examples: Callable[[str], Any]) -> dict[str, float]:
         return self._retrieved(self.frozen, split, examples)
 
     def _retrieved(self, networks, split, examples):

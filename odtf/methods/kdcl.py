@@ -15,8 +15,11 @@ from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, independent_peers, several
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Networks
 
 TARGETS = ("naive", "linear", "min_logit", "general")
@@ -87,7 +90,7 @@ class KDCL(Method):
                 name="ensemble_weights",
             )
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         logits = [ops.cast(outputs[name]["logits"], "float32") for name in self.peers]
         target = self.target_logits(targets, ops.stop_gradient(ops.stack(logits)))
         terms = {}
@@ -96,7 +99,7 @@ class KDCL(Method):
             terms[f"{name}/distillation"] = self.weight * self.distil(targets, target, own, self.temperature)
         return terms
 
-    def target_logits(self, labels, logits):
+    def target_logits(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Returns the logits `[batch, classes]` of the target.
 
         Args:
@@ -110,7 +113,7 @@ class KDCL(Method):
         weights = self.ensemble_weights if self.target == "general" else linear_weights(labels, logits)
         return ops.sum(ops.reshape(weights, (-1, 1, 1)) * logits, axis=0)
 
-    def held_out_sums(self, targets, outputs, weights):
+    def held_out_sums(self, targets: Targets, outputs: Outputs, weights: Tensor) -> dict[str, Tensor]:
         if self.target != "general":
             return {}
         errors = [
@@ -123,7 +126,7 @@ class KDCL(Method):
             for j in range(i + 1)
         }
 
-    def after_validation(self, values):
+    def after_validation(self, values: Mapping[str, float]) -> None:
         if self.target == "general":
             count = len(self.peers)
             covariance = [[values[f"covariance/{max(i, j)}_{min(i, j)}"] for j in range(count)] for i in range(count)]

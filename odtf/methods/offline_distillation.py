@@ -13,6 +13,8 @@ from odtf.methods.shared.frozen_teacher import TaughtByFrozen, check_share
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Taps, Terms
     from odtf.models.annotations import Network, Networks
 
 
@@ -61,7 +63,7 @@ class OfflineDistillation(TaughtByFrozen):
         self.temperature = check_temperature(temperature)
         super().__init__(networks, teacher, teacher_network=teacher_network, teacher_epochs=teacher_epochs, **common)
 
-    def student_terms(self, targets, student, teacher):
+    def student_terms(self, targets: Targets, student: Taps, teacher: Taps) -> Terms:
         answer = self.answer(student)
         return {
             "peer_0/supervised": self.labels_weight * self.task.supervised(targets, answer),

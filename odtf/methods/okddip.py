@@ -19,6 +19,8 @@ from odtf.methods.shared.peers import embedding_of, peer_seed
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Networks
 
 
@@ -89,15 +91,15 @@ class OKDDip(Branched):
         self.attention = make_attention(embeddings[1], len(sizes) - 1, seed=peer_seed(self.seed, len(sizes)))
 
     @property
-    def students(self):
+    def students(self) -> tuple[str, ...]:
         return ("peer_0",)
 
     @property
-    def auxiliaries(self):
+    def auxiliaries(self) -> tuple[str, ...]:
         """Names of the peers that learn from each other, all but the leader."""
         return tuple(self.peers)[1:]
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         terms = {f"{name}/supervised": self.task.supervised(targets, outputs[name]["logits"]) for name in self.peers}
         weight = self.alpha * self.ramp
         logits = [outputs[name]["logits"] for name in self.auxiliaries]

@@ -20,6 +20,8 @@ from odtf.methods.shared.peers import peer_seed
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Networks
 
 
@@ -81,16 +83,16 @@ class ONE(Branched):
         )
 
     @property
-    def students(self):
+    def students(self) -> tuple[str, ...]:
         return ("ensemble",) if self.student == "ensemble" else tuple(self.branches)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         outputs = super().call(images, training)
         gate = self.gate(outputs["peer_0"]["cut"], training=training)["logits"]
         logits = [outputs[name]["logits"] for name in self.branches]
         return {**outputs, "ensemble": {"gate": gate, **self.mixture([*logits, gate])}}
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         ensemble = outputs["ensemble"]["logits"]
         target = ops.stop_gradient(ensemble) if self.detach_teacher else ensemble
         terms = {"ensemble/supervised": self.task.supervised(targets, ensemble)}

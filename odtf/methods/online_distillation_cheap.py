@@ -21,8 +21,11 @@ from odtf.methods.shared.peers import check_answers, independent_peers, last_map
 from odtf.models import heads
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Spans, Taps, Terms
     from odtf.models.annotations import Network, Networks
 
 
@@ -112,24 +115,24 @@ class OnlineDistillationCheap(Method):
             check_answers({"teacher": self.teacher, **self.peers}, self.task, averaged=target == "mean")
 
     @classmethod
-    def epochs_of(cls, options, networks, epochs):
+    def epochs_of(cls, options: Mapping[str, Any], networks: Mapping[str, Any], epochs: int) -> Spans:
         teacher = {"teacher": None} if options.get("teacher_network") else {}
         return super().epochs_of(options, {**teacher, **networks}, epochs)
 
-    def call_teacher(self, outputs, training):
+    def call_teacher(self, outputs: Outputs, training: bool) -> Taps:
         return self.teacher_head([last_map(outputs[name]) for name in self.peers], training=training)
 
-    def ensemble_network(self):
+    def ensemble_network(self) -> keras.Model:
         return joined(None, list(self.peers.values()), self.teacher_head, last_map, name="teacher")
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         outputs = super().call(images, training)
         if self.teacher is None:
             return outputs
         standard = self.teacher(self.view(images, 0), training=training)
         return {**outputs, "head": outputs["teacher"], "teacher": standard}
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         answers = self.answers(outputs)
         teachers = ("teacher",) if self.teacher is None else ("teacher", "head")
         terms = {f"{name}/supervised": self.task.supervised(targets, answers[name]) for name in teachers}

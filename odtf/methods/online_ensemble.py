@@ -20,8 +20,11 @@ from odtf.methods.shared.rates import with_rate
 from odtf.models.pairs import Pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Taps, Terms
     from odtf.models.annotations import Networks
 
 
@@ -100,19 +103,19 @@ class OnlineEnsemble(Branched):
             for i, student in enumerate(compressed)
         }
 
-    def call_branches(self, branches, cut, training):
+    def call_branches(self, branches: Mapping[str, keras.Model], cut: Tensor, training: bool) -> Outputs:
         teacher = next(iter(branches))
         taps = {teacher: branches[teacher](cut, training=training)}
         cut = ops.stop_gradient(cut) if self.base_gradient == "pseudo_teacher" else cut
         return taps | self.compressed(cut, training)
 
-    def call_teacher(self, outputs, training):
+    def call_teacher(self, outputs: Outputs, training: bool) -> Taps:
         return {self.task.output: sum(self.answer(outputs[name]) for name in self.peers) / len(self.peers)}
 
-    def ensemble_network(self):
+    def ensemble_network(self) -> keras.Model:
         return mean_network(self.trunk, list(self.branches.values()), self.task.output)
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         target = ops.stop_gradient(self.answer(outputs["teacher"]))
         pseudo_teacher = outputs[next(iter(self.peers))]
         terms = {}
@@ -127,7 +130,7 @@ class OnlineEnsemble(Branched):
                 terms[f"{name}/intermediate"] = self.beta * sum(distances)
         return terms
 
-    def players(self):
+    def players(self) -> list[Player]:
         if self.adapter_rate == 1.0:
             return []
         variables = [v for adapter in self.adapters.values() for v in adapter.trainable_variables]

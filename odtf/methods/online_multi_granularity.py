@@ -26,8 +26,11 @@ from odtf.methods.shared.stored_teacher import StoredTeacher
 from odtf.methods.shared.turns import IMITATION, ONLINE, TEACHERS, StudentsTime, Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Spans, Terms
     from odtf.models.annotations import Network, Networks
 
 STUDENT, DEEP, STORED = "peer_0", "deep", "teacher"
@@ -156,7 +159,7 @@ class OnlineMultiGranularity(Method):
         }
         check_answers(self.peers, self.task)
         self.phase = self.phase_at(0)
-        self.stored = None
+        self.stored: Any = None
         options = {"weights": self.own_weights, "width": discriminator_width, "norm": discriminator_norm}
         if paired:
             judged = (STUDENT,) if alone else tuple(name for name in self.peers if name != STUDENT)
@@ -169,7 +172,7 @@ class OnlineMultiGranularity(Method):
         if WIDE in self.peers and channel_weight:
             networks = self.peers[STUDENT], self.peers[WIDE]
             self.adapters = channel_adapters(*networks, peer_seed(self.seed, 4), self.synchronized)
-        self.imitation = None
+        self.imitation: Any = None
         self.reference_means = checked_means(reference_means)
         if not alone:
             source = features, feature_taps, feature_pixels
@@ -180,11 +183,11 @@ class OnlineMultiGranularity(Method):
         for name, network in teaching.networks.items():  # So that they are parts of this model.
             setattr(self, name, network)
 
-    def before_training(self, batch):
+    def before_training(self, batch: Callable[[int], tuple[Tensor, Targets]]) -> None:
         if self.reference_means is not None and self.imitation is not None and self.imitation.features is not None:
             self.fit_weights([batch(step)[0] for step in range(_FITTED_BATCHES)])
 
-    def fit_weights(self, batches):
+    def fit_weights(self, batches: Sequence[Tensor]) -> None:
         """Fits the weights of style and features to `reference_means`, with the networks as they are.
 
         odtf's loop does so before its first step; before a `fit` of Keras it is called by hand.
@@ -201,11 +204,11 @@ class OnlineMultiGranularity(Method):
     # Who learns when ------------------------------------------------------------------------------------------------
 
     @property
-    def students(self):
+    def students(self) -> tuple[str, ...]:
         return (STUDENT,)
 
     @classmethod
-    def epochs_of(cls, options, networks, epochs):
+    def epochs_of(cls, options: Mapping[str, Any], networks: Mapping[str, Any], epochs: int) -> Spans:
         names = [name for name in (WIDE, DEEP) if options.get(f"{name}_network") is not None]
         if not options.get("teacher_epochs"):
             return {**dict.fromkeys(names, (0, epochs)), STUDENT: (0, epochs)}
@@ -213,19 +216,19 @@ class OnlineMultiGranularity(Method):
         spans = dict.fromkeys(names, (0, min(turns.teachers_end, epochs)))
         return {**spans, STUDENT: (min(turns.students_first, epochs), epochs)}
 
-    def phase_at(self, epoch):
+    def phase_at(self, epoch: int) -> int:
         return ONLINE if self.turns is None else self.turns.phase_at(epoch)
 
-    def schedule_epochs(self, epochs):
+    def schedule_epochs(self, epochs: int) -> int:
         return epochs if self.turns is None or self.turns.length is None else self.turns.teacher
 
     @property
-    def current_rate(self):
+    def current_rate(self) -> float:
         if self.turns is None:
             return super().current_rate
         return float(self.update.optimizers[1 if self.phase == TEACHERS else -1].learning_rate)
 
-    def players(self):
+    def players(self) -> list[Player]:
         def player(name, variables, begins, timed=None):
             optimizer = with_rate(self.optimizer, 1.0, self.teachers_every, timed)
             options = {"every": self.teachers_every, "counts": "own" if self.turns is not None else None}
@@ -254,20 +257,20 @@ class OnlineMultiGranularity(Method):
         """Whether a turn of a teacher that is stored ends with the last step."""
         return self.stored is not None and self.turns.ends_teachers(int(self.epoch) - 1)
 
-    def extra_values(self, split, examples):
+    def extra_values(self, split: str, examples: Callable[[str], Any]) -> dict[str, float]:
         return self.stored.value_back(examples(split)) if split == "validation" and self._judges else {}
 
-    def after_validation(self, values):
+    def after_validation(self, values: Mapping[str, float]) -> None:
         if self._judges:
             self.stored.judge(values)
 
-    def enter_phase(self, phase):
+    def enter_phase(self, phase: int) -> None:
         if phase == IMITATION and self.stored is not None:
             self.stored.check()
 
     # The loss -------------------------------------------------------------------------------------------------------
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         image = self.view(images, 0)
         networks = self.peers if self.stored is None else {**self.peers, STORED: self.teacher}
         if training:
@@ -283,13 +286,13 @@ class OnlineMultiGranularity(Method):
             return [STUDENT, STORED]
         return list(names)
 
-    def with_targets(self, outputs, targets, training):
+    def with_targets(self, outputs: Outputs, targets: Targets, training: bool) -> Outputs:
         if self.stored is None or self.phase != TEACHERS:
             return outputs
         return self.teaching.with_targets(outputs, targets, training)
 
-    def loss_terms(self, targets, outputs):
-        terms = {}
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
+        terms: Terms = {}
         if self.phase != IMITATION:
             terms |= self.teaching.terms(targets, outputs)
         if not self.alone and self.phase != TEACHERS:
@@ -310,6 +313,6 @@ class OnlineMultiGranularity(Method):
             terms[f"{STUDENT}/{wider}_channels"] = self.own_weights["channel"] * channels
         return terms
 
-    def after_step(self, targets, outputs):
+    def after_step(self, targets: Targets, outputs: Outputs) -> None:
         if self.stored is not None and self.phase == TEACHERS:
             self.teaching.after_step(outputs)

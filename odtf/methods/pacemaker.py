@@ -14,10 +14,12 @@ from odtf.methods.shared.chain import TeacherChain
 from odtf.methods.shared.peers import check_answers, peer_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from odtf.models.annotations import Network, Networks
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Outputs, Terms
+    from odtf.models.annotations import Network
 
 
 class Pacemaker(TeacherChain):
@@ -51,7 +53,7 @@ class Pacemaker(TeacherChain):
 
     def __init__(
         self,
-        networks: Networks,
+        networks: Network,
         *,
         teacher_network: Network,
         pacemaker_network: Network | None = None,
@@ -85,10 +87,10 @@ class Pacemaker(TeacherChain):
             check_answers({name: self.peers[name] for name in both}, self.task, averaged=True)
 
     @classmethod
-    def trained(cls, options):
+    def trained(cls, options: Mapping[str, Any]) -> list[str]:
         return ["teacher", "pacemaker", *["peer_0"] * (2 if options.get("guidance") == "sequence" else 1)]
 
-    def terms_of(self, name, teachers, targets, outputs):
+    def terms_of(self, name: str, teachers: Sequence[str], targets: Targets, outputs: Outputs) -> Terms:
         hard = self.supervised(name, targets, outputs)
         if not teachers:
             return {f"{name}/supervised": hard}

@@ -17,8 +17,11 @@ from odtf.methods.shared.fusion import joined, linear
 from odtf.methods.shared.peers import embedding_of, independent_peers, peer_seed, several
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Spans, Terms
     from odtf.models.annotations import Networks
 
 
@@ -99,36 +102,36 @@ class PeerCollaborative(Branched):
         )
 
     @property
-    def students(self):
+    def students(self) -> tuple[str, ...]:
         return tuple(name for name in self.peers if name.startswith(self.student))
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[keras.Variable]:
         # The mean models stay trainable layers: frozen ones would not normalise with the statistics of their batch.
         mean = {id(v) for part in (self.mean_trunk, *self.mean_branches.values()) for v in part.variables}
         return [v for v in super().trainable_variables if id(v) not in mean]
 
     @classmethod
-    def epochs_of(cls, options, networks, epochs):
+    def epochs_of(cls, options: Mapping[str, Any], networks: Mapping[str, Any], epochs: int) -> Spans:
         # The mean models follow the peers.
         learning = {name: network for name, network in networks.items() if not name.startswith("mean_")}
         return super().epochs_of(options, learning, epochs)
 
     # The forward pass -----------------------------------------------------------------------------------------------
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         peers = self.call_branched(self.trunk, self.branches, images, training)
         means = self.call_branched(self.mean_trunk, self.mean_branches, images, training)
         features = [taps["embedding"] for taps in peers.values()]
         return {**peers, **means, "ensemble": self.ensemble(features, training=training)}
 
-    def trunk_views(self, images):
+    def trunk_views(self, images: Tensor) -> list[Tensor]:
         views = 1 if len(images.shape) == 4 else min(images.shape[1], len(self.branches))
         return [self.view(images, index) for index in range(views)]
 
     # The losses -----------------------------------------------------------------------------------------------------
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         teacher = outputs["ensemble"]["logits"]
         means = {name: outputs[name]["logits"] for name in self.mean_branches}
         terms = {"ensemble/supervised": self.task.supervised(targets, teacher)}
@@ -145,7 +148,7 @@ class PeerCollaborative(Branched):
 
     # The mean models ------------------------------------------------------------------------------------------------
 
-    def after_step(self, targets, outputs):
+    def after_step(self, targets: Targets, outputs: Outputs) -> None:
         # The optimizer has counted this step already: its number is g + 1.
         step = ops.maximum(ops.cast(self.optimizer.iterations, "float32"), 1.0)
         phi = ops.minimum(1.0 - 1.0 / step, self.mean_decay)

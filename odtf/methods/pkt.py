@@ -15,6 +15,8 @@ from odtf.methods.shared.peers import taps_of
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Taps, Terms
     from odtf.models.annotations import Network, Networks
 
 
@@ -65,7 +67,7 @@ class PKT(TaughtByFrozen):
             if tap not in taps_of(network.output, self.task.output):
                 raise ValueError(f"The {whose} has the taps {', '.join(network.output)}. Received: tap={tap!r}.")
 
-    def student_terms(self, targets, student, teacher):
+    def student_terms(self, targets: Targets, student: Taps, teacher: Taps) -> Terms:
         terms = {"peer_0/pkt": conditional_divergence(teacher[self.tap], student[self.tap])}
         if self.labels_weight:
             terms["peer_0/supervised"] = self.labels_weight * self.task.supervised(targets, self.answer(student))

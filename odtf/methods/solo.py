@@ -10,6 +10,8 @@ from odtf.methods.shared.peers import independent_peers, several
 if TYPE_CHECKING:
     from typing import Any
 
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Networks
 
 
@@ -29,5 +31,5 @@ class Solo(Method):
         super().__init__(**common)
         self.peers = independent_peers(several(networks, least=1, most=1), self.seed)
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         return {"peer_0/supervised": self.task.supervised(targets, self.answer(outputs["peer_0"]))}

@@ -20,6 +20,10 @@ from odtf.models.halves import CUT, halves
 if TYPE_CHECKING:
     from typing import Any
 
+    import keras
+
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Terms
     from odtf.models.annotations import Network, Networks
 
 IMITATION, STATISTICS, PARTLY_FROZEN, ALL = 1, 2, 3, 4
@@ -115,15 +119,15 @@ class SpiritDistillation(TaughtByFrozen):
 
     # The stages -----------------------------------------------------------------------------------------------------
 
-    def phase_at(self, epoch):
+    def phase_at(self, epoch: int) -> int:
         return sum(epoch >= end for end in self.stage_ends)
 
-    def enter_phase(self, phase):
+    def enter_phase(self, phase: int) -> None:
         # The first behind the teacher's own.
         if phase == self.phase_at(self.teacher_epochs):
             self.take_rear()
 
-    def take_rear(self):
+    def take_rear(self) -> None:
         """Gives the student's rear the weights of the teacher's, moving statistics included."""
         own = set()
         if self.new_answer:
@@ -133,7 +137,7 @@ class SpiritDistillation(TaughtByFrozen):
             if id(ours) not in own:
                 ours.assign(theirs)
 
-    def waiting(self):
+    def waiting(self) -> list[keras.Variable]:
         if self.phase == STATISTICS:
             return self.peers["peer_0"].trainable_variables
         if self.phase == PARTLY_FROZEN:
@@ -142,7 +146,7 @@ class SpiritDistillation(TaughtByFrozen):
 
     # The loss -------------------------------------------------------------------------------------------------------
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         image = self.view(images, 0)
         if self.phase == IMITATION:
             return self._imitated(image, training)
@@ -160,7 +164,7 @@ class SpiritDistillation(TaughtByFrozen):
             return {name: each.whole(image, training=False) for name, (each, _) in networks.items()}
         return {name: {CUT: each.front(image, training=learns)} for name, (each, learns) in networks.items()}
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         if self.phase == TEACHER:
             return super().loss_terms(targets, outputs)
         if self.phase == IMITATION:

@@ -17,8 +17,11 @@ from odtf.methods.shared.players import Player, mean_over_replicas
 from odtf.methods.shared.rates import with_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Spans, Terms
     from odtf.models.annotations import Network, Networks
 
 
@@ -59,14 +62,14 @@ class SwitOKD(Method):
         check_answers({"teacher": self.teacher, **self.peers}, self.task)
 
     @classmethod
-    def epochs_of(cls, options, networks, epochs):
+    def epochs_of(cls, options: Mapping[str, Any], networks: Mapping[str, Any], epochs: int) -> Spans:
         return super().epochs_of(options, {"teacher": None, **networks}, epochs)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         outputs = super().call(images, training)
         return {**outputs, "teacher": self.teacher(self.view(images, 0), training=training)}
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         logits = {name: outputs[name]["logits"] for name in ("peer_0", "teacher")}
         terms = {}
         for name, other in (("peer_0", "teacher"), ("teacher", "peer_0")):
@@ -75,7 +78,7 @@ class SwitOKD(Method):
             terms[f"{name}/distillation"] = self.distil(targets, target, logits[name], self.temperature)
         return terms
 
-    def players(self):
+    def players(self) -> list[Player]:
         return [
             Player(
                 "teacher",
@@ -87,7 +90,7 @@ class SwitOKD(Method):
             )
         ]
 
-    def teacher_learns(self, targets, outputs, terms=None):
+    def teacher_learns(self, targets: Targets, outputs: Outputs, terms: Terms | None = None) -> Tensor:
         """Returns whether the step is in learning mode, a bool scalar tensor, the same on all replicas.
 
         Args:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from odtf.models.annotations import Network, Networks
+    from odtf.losses.tensors import Targets
+    from odtf.methods.shared.signatures import Outputs, Terms
+    from odtf.models.annotations import Network
 
 
 class TAKD(TeacherChain):
@@ -44,7 +46,7 @@ class TAKD(TeacherChain):
 
     def __init__(
         self,
-        networks: Networks,
+        networks: Network,
         *,
         teacher_network: Network,
         assistant_networks: Sequence[Network] = (),
@@ -66,7 +68,7 @@ class TAKD(TeacherChain):
             **common,
         )
 
-    def terms_of(self, name, teachers, targets, outputs):
+    def terms_of(self, name: str, teachers: Sequence[str], targets: Targets, outputs: Outputs) -> Terms:
         hard = self.supervised(name, targets, outputs)
         if not teachers:
             return {f"{name}/supervised": hard}

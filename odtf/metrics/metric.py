@@ -4,8 +4,18 @@ A metric makes sums of a batch, tensors of any shape; sums of batches are added 
 the result is computed from the total. So one metric serves a Keras model on many replicas and a TFLite file on one.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from keras import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from odtf.losses.tensors import Targets, Tensor
 
 
 class Metric:
@@ -23,15 +33,15 @@ class Metric:
             name in its mapping.
     """
 
-    title = ""
-    better = max
-    share = True
-    joined = False
-    reference = None
-    reference_examples = None
-    kept_as = None
+    title: str = ""
+    better: Callable[..., Any] = max
+    share: bool = True
+    joined: bool = False
+    reference: str | None = None
+    reference_examples: int | None = None
+    kept_as: str | None = None
 
-    def sums(self, targets, output, weights):
+    def sums(self, targets: Targets, output: Tensor, weights: Tensor) -> dict[str, Tensor]:
         """Returns the sums of a batch: a dict from a name to a tensor of any shape.
 
         Args:
@@ -41,7 +51,7 @@ class Metric:
         """
         raise NotImplementedError
 
-    def result(self, sums, reference=None):
+    def result(self, sums: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray] | None = None) -> float:
         """Returns the metric, a float, from the total of all sums.
 
         Args:
@@ -50,7 +60,7 @@ class Metric:
         """
         raise NotImplementedError
 
-    def text(self, value):
+    def text(self, value: float) -> str:
         """Returns a value as tables show it."""
         return f"{value:.2%}" if self.share else f"{value:.4g}"
 
@@ -58,18 +68,18 @@ class Metric:
 class Mean(Metric):
     """The mean of what `values` gives for every example."""
 
-    def values(self, targets, output):
+    def values(self, targets: Targets, output: Tensor) -> Tensor:
         """Returns one value for every example, a tensor `[batch]`."""
         raise NotImplementedError
 
-    def mean(self, targets, output):
+    def mean(self, targets: Targets, output: Tensor) -> Tensor:
         """Returns the mean over a batch, a float32 scalar tensor."""
         return ops.mean(ops.cast(self.values(targets, output), "float32"))
 
-    def sums(self, targets, output, weights):
+    def sums(self, targets: Targets, output: Tensor, weights: Tensor) -> dict[str, Tensor]:
         return {"sum": ops.sum(weights * ops.cast(self.values(targets, output), "float32")), "count": ops.sum(weights)}
 
-    def result(self, sums, reference=None):
+    def result(self, sums: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray] | None = None) -> float:
         return float(sums["sum"]) / float(sums["count"])
 
 
@@ -83,10 +93,10 @@ class Accuracy(Mean):
         title: see `Metric`.
     """
 
-    def __init__(self, title="accuracy"):
+    def __init__(self, title: str = "accuracy") -> None:
         self.title = title
 
-    def values(self, targets, output):
+    def values(self, targets: Targets, output: Tensor) -> Tensor:
         return ops.equal(ops.argmax(output, axis=-1), _class_ids(targets, output))
 
 
@@ -97,11 +107,11 @@ class TopK(Mean):
         k: int, at least 1.
     """
 
-    def __init__(self, k):
+    def __init__(self, k: int) -> None:
         self.k = int(k)
         self.title = f"top-{self.k}"
 
-    def values(self, targets, output):
+    def values(self, targets: Targets, output: Tensor) -> Tensor:
         labels = _class_ids(targets, output)
         own = ops.take_along_axis(output, ops.expand_dims(labels, -1), axis=-1)
         earlier = ops.expand_dims(ops.arange(output.shape[-1]), 0) < ops.expand_dims(labels, -1)
@@ -122,7 +132,7 @@ class Agreement(Mean):
 
     title = "agreement"
 
-    def values(self, targets, output):
+    def values(self, targets: Targets, output: Tensor) -> Tensor:
         return ops.equal(ops.argmax(output, axis=-1), ops.argmax(targets, axis=-1))
 
 
@@ -135,7 +145,7 @@ class CosineAgreement(Mean):
     title = "cosine"
     share = False
 
-    def values(self, targets, output):
+    def values(self, targets: Targets, output: Tensor) -> Tensor:
         rows = (ops.shape(output)[0], -1)
         one, other = (ops.reshape(ops.cast(x, "float32"), rows) for x in (targets, output))
         lengths = ops.norm(one, axis=-1) * ops.norm(other, axis=-1)
@@ -149,12 +159,12 @@ class MeanAbsoluteError(Mean):
     better = min
     share = False
 
-    def values(self, targets, output):
+    def values(self, targets: Targets, output: Tensor) -> Tensor:
         difference = ops.abs(ops.cast(output, "float32") - ops.reshape(ops.cast(targets, "float32"), ops.shape(output)))
         return ops.mean(ops.reshape(difference, (ops.shape(output)[0], -1)), axis=-1)
 
 
-def sums_of(metrics, targets, output, weights):
+def sums_of(metrics: Mapping[str, Metric], targets: Targets, output: Tensor, weights: Tensor) -> dict[str, Tensor]:
     """Returns the sums of several metrics for one batch of one network.
 
     Args:
@@ -164,7 +174,7 @@ def sums_of(metrics, targets, output, weights):
     Returns:
         dict "METRIC/SUM" -> tensor; in place of METRIC stands what its sums are kept as.
     """
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, metric in {metric.kept_as or name: metric for name, metric in metrics.items()}.items():
         found |= {f"{name}/{key}": value for key, value in metric.sums(targets, output, weights).items()}
         if metric.joined:
@@ -172,7 +182,7 @@ def sums_of(metrics, targets, output, weights):
     return found
 
 
-def merged(batches, joined):
+def merged(batches: Iterable[Mapping[str, Any]], joined: Callable[[str], bool]) -> dict[str, np.ndarray]:
     """Merges what batches gave.
 
     Args:
@@ -182,7 +192,7 @@ def merged(batches, joined):
     Returns:
         dict of numpy arrays, float64 where they are added; empty if there is no batch.
     """
-    totals = {}
+    totals: dict[str, Any] = {}
     for batch in batches:
         for name, value in batch.items():
             if joined(name):
@@ -192,7 +202,11 @@ def merged(batches, joined):
     return {name: np.concatenate(value) if isinstance(value, list) else value for name, value in totals.items()}
 
 
-def results(totals, metrics, references=None):
+def results(
+    totals: Mapping[str, np.ndarray],
+    metrics: Mapping[str, Metric],
+    references: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+) -> dict[str, float]:
     """Computes all metrics of one network from its total sums.
 
     Args:
@@ -217,14 +231,19 @@ def results(totals, metrics, references=None):
             found = {key: value[real] for key, value in found.items()}
         return found
 
-    found = {}
+    found, given = {}, references or {}
     for name, metric in metrics.items():
-        reference = part(references[metric.reference], name, metric) if metric.reference else None
+        reference = part(given[metric.reference], name, metric) if metric.reference else None
         found[name] = metric.result(part(totals, name, metric), reference)
     return found
 
 
-def evaluate(predict, examples, metrics, references=None):
+def evaluate(
+    predict: Callable[[Any], Tensor],
+    examples: Iterable[tuple[Any, ...]],
+    metrics: Mapping[str, Metric],
+    references: Mapping[str, Iterable[tuple[Any, ...]]] | None = None,
+) -> dict[str, float]:
     """Evaluates a function of images, such as a file or a network, over a set of examples.
 
     Args:
@@ -249,25 +268,29 @@ def evaluate(predict, examples, metrics, references=None):
 
         return merged(map(sums, examples), joined_of(metrics))
 
-    found = {split: total(references[split], referring_to(split, metrics)) for split in references_of(metrics)}
+    given = references or {}
+    found = {split: total(given[split], referring_to(split, metrics)) for split in references_of(metrics)}
     return results(total(examples, metrics), metrics, found)
 
 
-def joined_of(metrics):
+def joined_of(metrics: Mapping[str, Metric]) -> Callable[[str], bool]:
     """Returns what `merged` takes as `joined` for these metrics: a function of the names that `sums_of` gives."""
     prefixes = tuple(f"{metric.kept_as or name}/" for name, metric in metrics.items() if metric.joined)
     return lambda name: name.startswith(prefixes)
 
 
-def references_of(metrics):
+def references_of(metrics: Mapping[str, Metric]) -> dict[str, int | None]:
     """Returns the splits that metrics have as their reference: name -> how many examples at most, None for all."""
-    limits = {}
+    limits: dict[str, list[int | None]] = {}
     for metric in metrics.values():
         if metric.reference:
             limits.setdefault(metric.reference, []).append(metric.reference_examples)
-    return {split: None if None in found else max(found) for split, found in sorted(limits.items())}
+    return {
+        split: None if None in found else max(most for most in found if most is not None)
+        for split, found in sorted(limits.items())
+    }
 
 
-def referring_to(split, metrics):
+def referring_to(split: str, metrics: Mapping[str, Metric]) -> dict[str, Metric]:
     """Returns those of the metrics that have a split as their reference."""
     return {name: metric for name, metric in metrics.items() if metric.reference == split}

@@ -1,9 +1,19 @@
 """Retrieval: how well embeddings find, in a database, images of the same class. The ranking is pure numpy."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from keras import ops
 
 from odtf.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from odtf.losses.tensors import Targets, Tensor
+
 
 DISTANCES = ("cosine", "euclidean")
 _RECALL_LEVELS = np.linspace(0.0, 1.0, 11)
@@ -30,14 +40,16 @@ class Retrieval(Metric):
     joined = True
     kept_as = "embeddings"
 
-    def __init__(self, distance="cosine", reference="train", reference_examples=None):
+    def __init__(
+        self, distance: str = "cosine", reference: str = "train", reference_examples: int | None = None
+    ) -> None:
         if distance not in DISTANCES:
             raise ValueError(f"The distance must be {' or '.join(map(repr, DISTANCES))}. Received: {distance!r}.")
         self.distance = distance
         self.reference = reference
         self.reference_examples = reference_examples
 
-    def values(self, distances, relevant):
+    def values(self, distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
         """Returns one value for every query.
 
         Args:
@@ -46,22 +58,23 @@ class Retrieval(Metric):
         """
         raise NotImplementedError
 
-    def sums(self, targets, output, weights):
+    def sums(self, targets: Targets, output: Tensor, weights: Tensor) -> dict[str, Tensor]:
         return {"embedding": ops.reshape(ops.cast(output, "float32"), (ops.shape(output)[0], -1)), "label": targets}
 
-    def result(self, sums, reference=None):
+    def result(self, sums: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray] | None = None) -> float:
         """As `Metric.result`.
 
         Raises:
             ValueError: if no query has its class in the database.
         """
+        assert reference is not None  # There is a split that it is of: `reference` of this metric.
         labels, items = np.asarray(sums["label"]), np.asarray(reference["label"])
-        values = []
+        found = []
         for rows, distances in _distances(sums["embedding"], reference["embedding"], self.distance):
             relevant = labels[rows, np.newaxis] == items
             counted = relevant.any(axis=-1)
-            values.append(self.values(distances[counted], relevant[counted]))
-        values = np.concatenate(values)
+            found.append(self.values(distances[counted], relevant[counted]))
+        values = np.concatenate(found)
         if not len(values):
             raise ValueError("No query has its class in the database. Received: labels without any in common.")
         return float(values.mean())
@@ -71,10 +84,10 @@ class MeanAveragePrecision(Retrieval):
     """The mean of `interpolated_average_precision` over the queries, see `Retrieval`."""
 
     @property
-    def title(self):
+    def title(self) -> str:  # type: ignore[override]  # It is read alone.
         return f"mAP {self.distance}"
 
-    def values(self, distances, relevant):
+    def values(self, distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
         return interpolated_average_precision(np.take_along_axis(relevant, order(distances), axis=-1))
 
 
@@ -88,17 +101,19 @@ class _AtK(Retrieval):
 
     word = ""
 
-    def __init__(self, k, distance="cosine", reference="train", reference_examples=None):
+    def __init__(
+        self, k: int, distance: str = "cosine", reference: str = "train", reference_examples: int | None = None
+    ) -> None:
         super().__init__(distance, reference, reference_examples)
         if k < 1:
             raise ValueError(f"The figures of the first k items need k of at least 1. Received: k={k}.")
         self.k = int(k)
 
     @property
-    def title(self):
+    def title(self) -> str:  # type: ignore[override]  # It is read alone.
         return f"{self.word} at {self.k} {self.distance}"
 
-    def hits(self, distances, relevant):
+    def hits(self, distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
         """Returns how many of the first k items are relevant, int array `[queries]`."""
         return (among_first(distances, self.k) & relevant).sum(axis=-1)
 
@@ -108,7 +123,7 @@ class PrecisionAtK(_AtK):
 
     word = "precision"
 
-    def values(self, distances, relevant):
+    def values(self, distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
         return self.hits(distances, relevant) / min(self.k, relevant.shape[-1])
 
 
@@ -124,7 +139,7 @@ class RecallAtK(_AtK):
 
     word = "recall"
 
-    def values(self, distances, relevant):
+    def values(self, distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
         return (self.hits(distances, relevant) > 0).astype(np.float64)
 
 

@@ -11,13 +11,21 @@ A head is a callable `head(pieces, stages, embedding)` that returns a dict of na
 One of the taps is the answer: float32, in any precision of the network.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from odtf.layers import Conv2D
 from odtf.layers.initializers import linear_uniform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.models.convolution import Pieces
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +43,11 @@ class Linear:
 
     units: int
     tap: str = "logits"
-    hidden: tuple = ()
+    hidden: tuple[int, ...] = ()
 
-    def __call__(self, pieces, stages, embedding=None):
+    def __call__(
+        self, pieces: Pieces, stages: Sequence[keras.KerasTensor], embedding: keras.KerasTensor | None = None
+    ) -> dict[str, keras.KerasTensor]:
         embedding = x = _pooled(stages) if embedding is None else embedding
         for index, units in enumerate(self.hidden):
             x = pieces.dense(x, units, name=f"hidden{index + 1}")
@@ -60,7 +70,9 @@ class Embedding:
     units: int | None = None
     normalized: bool = False
 
-    def __call__(self, pieces, stages, embedding=None):
+    def __call__(
+        self, pieces: Pieces, stages: Sequence[keras.KerasTensor], embedding: keras.KerasTensor | None = None
+    ) -> dict[str, keras.KerasTensor]:
         x = _pooled(stages, "float32") if embedding is None else embedding
         if self.units is not None:
             x = pieces.dense(x, self.units, name="projection", dtype="float32")
@@ -83,7 +95,9 @@ class Pixels:
     units: int
     tap: str = "logits"
 
-    def __call__(self, pieces, stages, embedding=None):
+    def __call__(
+        self, pieces: Pieces, stages: Sequence[keras.KerasTensor], embedding: keras.KerasTensor | None = None
+    ) -> dict[str, keras.KerasTensor]:
         seeds = pieces.next_seed(), pieces.next_seed()
         x = pixelwise(stages[-1], self.units, seeds, name=f"{self.tap}_small")
         return {self.tap: enlarged(x, pieces.image_size, name=self.tap)}
@@ -104,7 +118,9 @@ class Image:
     channels: int = 3
     tap: str = "image"
 
-    def __call__(self, pieces, stages, embedding=None):
+    def __call__(
+        self, pieces: Pieces, stages: Sequence[keras.KerasTensor], embedding: keras.KerasTensor | None = None
+    ) -> dict[str, keras.KerasTensor]:
         name = f"{self.tap}_values"
         if pieces.to_image is not None:
             x = pieces.to_image(stages[-1], self.channels, name=name)

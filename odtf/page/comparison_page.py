@@ -1,15 +1,26 @@
 """The page of a comparison."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.compare import gains_plot, images_plot, learning_curves, markdown
 from odtf.page import html
 from odtf.sections import Figure, Note, Section, Table
 from odtf.training.report import shown
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from odtf.models.annotations import Path
+
+
 # Of a figure whose words can be read on a phone.
 _INCHES = 5.0
 
 
-def write(result, path):
+def write(result: Mapping[str, Any], path: Path) -> str:
     """Writes the page of a comparison.
 
     Args:

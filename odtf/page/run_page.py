@@ -1,5 +1,9 @@
 """The page of a run."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf import paths
 from odtf.errors import UserError
 from odtf.page import curves, html, run_sections, smaller, training_log
@@ -7,10 +11,17 @@ from odtf.sections import Note, Picture, Section
 from odtf.training.progress_pictures import drawn
 from odtf.training.report import metric_of, shown
 
+if TYPE_CHECKING:
+    import pathlib
+
+    from odtf.models.annotations import Path
+    from odtf.runs import Run
+
+
 _PICTURES = 6
 
 
-def write(run, path, *, split="test", max_examples=10_000):
+def write(run: Run, path: Path, *, split: str = "test", max_examples: int = 10_000) -> str:
     """Writes the page of a finished run.
 
     Args:
@@ -80,6 +91,6 @@ def _summary(report, metric):
     return facts
 
 
-def default_path(workdir):
+def default_path(workdir: Path) -> pathlib.Path:
     """Returns where the page of a workdir goes."""
     return paths.at(workdir) / "report.html"

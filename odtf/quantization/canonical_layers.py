@@ -12,11 +12,23 @@ from odtf.quantization.resize2d import Resize2D
 KERNELS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense, layers.Conv2DTranspose)
 # Layers that move values or choose among them, also those that do so in training alone: their output has the levels of
 # their input.
-MOVING = (layers.InputLayer, layers.MaxPooling2D, layers.ZeroPadding2D, layers.Cropping2D, layers.Flatten)
+MOVING: tuple[type, ...] = (
+    layers.InputLayer,
+    layers.MaxPooling2D,
+    layers.ZeroPadding2D,
+    layers.Cropping2D,
+    layers.Flatten,
+)
 MOVING += (layers.Reshape, layers.Permute, layers.Dropout, layers.SpatialDropout2D, layers.Identity, Shift2D)
 MOVING += (ChannelShuffle, layers.ActivityRegularization, layers.GaussianNoise, layers.RandomFlip)
 MOVING += (layers.RandomTranslation, layers.RandomRotation, layers.RandomZoom, layers.RandomContrast)
-STAYING = (*MOVING, layers.BatchNormalization, layers.Concatenate, layers.AveragePooling2D, GhostModule)
+STAYING: tuple[type, ...] = (
+    *MOVING,
+    layers.BatchNormalization,
+    layers.Concatenate,
+    layers.AveragePooling2D,
+    GhostModule,
+)
 STAYING += (layers.GlobalAveragePooling2D, layers.GlobalAveragePooling1D, Resize2D)
 _PLAIN = (*STAYING, *KERNELS, layers.Activation, layers.ReLU, layers.Add)
 

@@ -1,9 +1,16 @@
 """Layers that stay in float between layers of int8."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import tensorflow as tf
 
 from odtf.quantization.quantized import Quantized
+
+if TYPE_CHECKING:
+    from odtf.losses.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -13,12 +20,12 @@ class FloatIsland(Quantized):
     The int8 file has DEQUANTIZE before it and QUANTIZE after it. Where another layer in float follows it has no range.
     """
 
-    def computed(self, inputs, training):
+    def computed(self, inputs: Tensor, training: bool) -> Tensor:
         if isinstance(self.layer, keras.layers.BatchNormalization):
             return self.layer(inputs, training=training and not self.schedule.freezes)
         return self.layer(inputs)
 
-    def lower(self, x):
+    def lower(self, x: keras.KerasTensor) -> keras.KerasTensor:
         y = self.deploy(x)
         return y if self.output_range is None else Shore(dtype="float32", name=f"{self.name}_end")(y)
 

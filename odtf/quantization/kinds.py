@@ -32,7 +32,7 @@ _KINDS = {
     **dict.fromkeys((layers.GlobalAveragePooling2D, layers.GlobalAveragePooling1D), Quantized),
 }
 # Operators that take up a ReLU after them.
-FUSING = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense, layers.Conv2DTranspose, layers.Add)
+FUSING: tuple[type, ...] = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense, layers.Conv2DTranspose, layers.Add)
 FUSING += (layers.BatchNormalization,)
 
 

@@ -1,5 +1,9 @@
 """From a network that was trained quantised to the graph that a converter makes its int8 file of."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import tensorflow as tf
 
@@ -11,6 +15,12 @@ from odtf.quantization.quantized import Quantized
 from odtf.quantization.quantized_convolution import QuantizedConvolution
 from odtf.quantization.quantized_resizing import QuantizedResizing
 from odtf.quantization.range import Range
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.losses.tensors import Tensor
+
 
 _AWARE = (Quantized, QuantizedConvolution, Range)
 
@@ -24,34 +34,34 @@ class FixedRange(keras.layers.Layer):
         **kwargs: the arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, scale, zero, **kwargs):
+    def __init__(self, scale: float, zero: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scale, self.zero = scale, zero
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         low, high = -self.zero * self.scale, (255 - self.zero) * self.scale
         return tf.quantization.fake_quant_with_min_max_args(inputs, low, high, num_bits=8)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return input_shape
 
 
-def is_aware(network):
+def is_aware(network: keras.Model) -> bool:
     """Returns whether a network was made by `quantization_aware`."""
     return any(isinstance(layer, _AWARE) for layer in network.layers)
 
 
-def has_channel_scales(network):
+def has_channel_scales(network: keras.Model) -> bool:
     """Returns whether the weights of a network's convolutions have a scale for each output channel."""
     return all(layer.per_channel for layer in network.layers if isinstance(layer, QuantizedConvolution))
 
 
-def floating(network):
+def floating(network: keras.Model) -> list[str]:
     """Lists the names of the layers of a network made by `quantization_aware` that compute in float."""
     return [layer.name for layer in network.layers if isinstance(layer, FloatIsland)]
 
 
-def unquantized(network, output=None):
+def unquantized(network: keras.Model, output: str | int | None = None) -> list[str]:
     """Lists the layers on the way to a tap that are not trained quantised: `lower` refuses them.
 
     Args:
@@ -74,7 +84,7 @@ def _answer(network, output):
     return network.output if output is None else network.output[output]
 
 
-def lower(network, output=None, grouped="native"):
+def lower(network: keras.Model, output: str | int | None = None, grouped: str = "native") -> keras.Model:
     """Rewrites a network that was trained quantised into stock layers with rounded weights, and fixed ranges.
 
     Weights are constants on the levels that a converter finds for them, rounded before anything splits them. Where the

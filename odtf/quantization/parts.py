@@ -1,10 +1,22 @@
 """Layers as parts of others, and how they are deployed from within."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 from keras import ops
 
 from odtf.models.graph import call_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from odtf.losses.tensors import Tensor
 
 
 class Parts(keras.layers.Layer):
@@ -19,24 +31,24 @@ class Parts(keras.layers.Layer):
     # Whether the layer must know the levels of its input.
     knows_input = False
 
-    def __init__(self, name, x=None, **kwargs):
+    def __init__(self, name: str, x: Any = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self._first_name = name
         # A function without arguments, for Keras would make the range a part of this layer.
-        self.input_scale = None if x is None else scale_of(x)
+        self.input_scale: Any = None if x is None else scale_of(x)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # A layer that was loaded finds its input when the graph is built.
         if self.knows_input and self.input_scale is None and hasattr(args[0], "_keras_history"):
             self.input_scale = scale_of(args[0])
         return super().__call__(*args, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         parts = {name: keras.saving.serialize_keras_object(part) for name, part in self.parts().items()}
         return {**super().get_config(), **parts}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         config = {
             name: keras.saving.deserialize_keras_object(value)
             if isinstance(value, dict) and "class_name" in value and name != "dtype"
@@ -45,20 +57,22 @@ class Parts(keras.layers.Layer):
         }
         return cls(**config)
 
-    def parts(self):
+    def parts(self) -> dict[str, Any]:
         """Returns the layers and settings that this layer was made of, by the names of its arguments."""
         return {}
 
-    def output_scale(self):
+    def output_scale(self) -> Tensor:
         """Returns the step between two levels of the output, a float scalar tensor."""
         return self.output_range.scale()
 
-    def takes(self, x):
+    def takes(self, x: keras.KerasTensor) -> None:
         """Notes that the layer's input is another KerasTensor now: where networks join, they have one range."""
         if self.input_scale is not None:
             self.input_scale = scale_of(x)
 
-    def deploy_part(self, part, x, **kwargs):
+    def deploy_part(
+        self, part: keras.layers.Layer, x: keras.KerasTensor | Sequence[keras.KerasTensor], **kwargs: Any
+    ) -> keras.KerasTensor:
         """Applies the stock Keras layers that a part is deployed as, with its present weights.
 
         Args:

@@ -1,8 +1,20 @@
 """Any layer without weights that computes: what it gives is brought to a range."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.quantization.parts import Parts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from odtf.losses.tensors import Tensor
+    from odtf.quantization.range import Range
+    from odtf.quantization.schedule import Schedule
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -23,33 +35,40 @@ class Quantized(Parts):
     # Whether the inputs must have the scale of the output.
     needs_equal_scales = False
 
-    def __init__(self, layer, output_range, schedule, x=None, **kwargs):
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        output_range: Range | None,
+        schedule: Schedule,
+        x: keras.KerasTensor | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": layer.name, "x": x if self.knows_input else None, **kwargs})
         self.layer = layer
         self.output_range = output_range
         self.schedule = schedule
 
-    def parts(self):
+    def parts(self) -> dict[str, Any]:
         return {"layer": self.layer, "output_range": self.output_range, "schedule": self.schedule}
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
         if self.output_range is not None and not self.output_range.built:
             self.output_range.build(input_shape)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         y = self.computed(inputs, training)
         return y if self.output_range is None else self.output_range(y, training=training)
 
-    def computed(self, inputs, training):
+    def computed(self, inputs: Tensor, training: bool) -> Tensor:
         """Returns what the operator gives before it is brought to a range."""
         return self.layer(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return self.layer.compute_output_shape(input_shape)
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor | Sequence[keras.KerasTensor]) -> keras.KerasTensor:
         """Applies the stock layer, without the range.
 
         Args:
@@ -60,7 +79,7 @@ class Quantized(Parts):
         """
         return self.deploy_part(self.layer, x)
 
-    def lower(self, x):
+    def lower(self, x: keras.KerasTensor | Sequence[keras.KerasTensor]) -> keras.KerasTensor:
         """Applies the layers of which a converter makes the int8 operator.
 
         Args:

@@ -1,6 +1,9 @@
 """A convolution whose weights are trained as int8, its batch normalisation folded into them."""
 
+from __future__ import annotations
+
 import inspect
+from typing import TYPE_CHECKING
 
 import keras
 from keras import ops
@@ -8,6 +11,14 @@ from keras import ops
 from odtf.layers.batch_normalization import affine
 from odtf.layers.strided_pointwise import protect
 from odtf.quantization.parts import Parts, kept_alive, rounded
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from odtf.losses.tensors import Tensor
+    from odtf.quantization.range import Range
+    from odtf.quantization.schedule import Schedule
+
 
 # A factor of the batch normalisation that is nearer to zero would not survive the division by it.
 _SMALLEST_FACTOR = 1e-6
@@ -39,7 +50,16 @@ class QuantizedConvolution(Parts):
 
     knows_input = True
 
-    def __init__(self, convolution, norm, output_range, schedule, x=None, per_channel=True, **kwargs):
+    def __init__(
+        self,
+        convolution: keras.layers.Layer,
+        norm: keras.layers.BatchNormalization | None,
+        output_range: Range | None,
+        schedule: Schedule,
+        x: keras.KerasTensor | None = None,
+        per_channel: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": (norm or convolution).name, "x": x, **kwargs})
         self.convolution = convolution
         self.norm = norm
@@ -47,14 +67,14 @@ class QuantizedConvolution(Parts):
         self.schedule = schedule
         self.per_channel = per_channel
 
-    def parts(self):
+    def parts(self) -> dict[str, Any]:
         parts = {"convolution": self.convolution, "norm": self.norm, "output_range": self.output_range}
         return {**parts, "schedule": self.schedule}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "per_channel": self.per_channel}
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         if not self.convolution.built:
             self.convolution.build(input_shape)
         protect(self)
@@ -63,7 +83,7 @@ class QuantizedConvolution(Parts):
         if self.output_range is not None and not self.output_range.built:
             self.output_range.build(input_shape)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         y = self._quantized(inputs, training) if self.schedule.quantizes else self._float(inputs, training)
         return y if self.output_range is None else self.output_range(y, training=training)
 
@@ -85,7 +105,7 @@ class QuantizedConvolution(Parts):
             y = y + self.convolution.bias
         return self.norm(y, training=True)
 
-    def folded(self):
+    def folded(self) -> tuple[Tensor, Tensor]:
         """Returns the rounded kernel, of the convolution's shape, and the rounded bias `[filters]`, float tensors."""
         layer = self.convolution
         kernel = ops.convert_to_tensor(layer.kernel)
@@ -114,7 +134,7 @@ class QuantizedConvolution(Parts):
         return ops.max(ops.abs(kernel), axis=axes, keepdims=True) / 127.0
 
     @property
-    def has_channels(self):
+    def has_channels(self) -> bool:
         """Whether each output channel has a scale of its own, which a dense layer's has not."""
         return self.per_channel and not isinstance(self.convolution, keras.layers.Dense)
 
@@ -140,12 +160,12 @@ class QuantizedConvolution(Parts):
             data_format=layer.data_format,
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return self.convolution.compute_output_shape(input_shape)
 
     # What becomes of it ---------------------------------------------------------------------------------------------
 
-    def deploy(self, x, lowering="native"):
+    def deploy(self, x: keras.KerasTensor, lowering: str = "native") -> keras.KerasTensor:
         """Applies the stock layers of the float network: convolution and batch normalisation, with present weights.
 
         Args:
@@ -158,7 +178,7 @@ class QuantizedConvolution(Parts):
         y = self.deploy_part(self.convolution, x, **self._options(lowering))
         return y if self.norm is None else self.deploy_part(self.norm, y)
 
-    def lower(self, x, lowering):
+    def lower(self, x: keras.KerasTensor, lowering: str) -> keras.KerasTensor:
         """Applies one stock convolution with the rounded weights, from which a converter finds their int8 values.
 
         Args:

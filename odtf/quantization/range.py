@@ -1,9 +1,23 @@
 """The range of an activation: learned as a moving average, and quantised to."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from odtf.losses.tensors import Tensor
+    from odtf.quantization.schedule import Schedule
+
 
 _LEVELS = 255
 # With as many levels as pixel values, and a mean half-way between two, each pixel would lie between two levels.
@@ -32,7 +46,14 @@ class Range(keras.layers.Layer):
         Jacob et al., arXiv 1712.05877, section 3.1.
     """
 
-    def __init__(self, schedule, momentum=0.99, fixed=None, margin=1.0, **kwargs):
+    def __init__(
+        self,
+        schedule: Schedule,
+        momentum: float = 0.99,
+        fixed: tuple[float, float] | None = None,
+        margin: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not 0.0 <= momentum < 1.0:
             raise ValueError(f"The momentum of a range lies in [0, 1). Received: momentum={momentum}")
@@ -41,29 +62,29 @@ class Range(keras.layers.Layer):
         self.fixed = fixed
         self.margin = margin
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         start = np.zeros(2, np.float32) if self.fixed is None else np.asarray(self.fixed, np.float32)
         self.bounds = self.add_weight(
             shape=(2,), initializer=lambda *_, **__: start, trainable=False, name="bounds", dtype="float32"
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         settings = {"momentum": self.momentum, "fixed": self.fixed, "margin": self.margin}
         schedule = keras.saving.serialize_keras_object(self.schedule)
         return {**super().get_config(), "schedule": schedule, **settings}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(**{**config, "schedule": keras.saving.deserialize_keras_object(config["schedule"])})
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not self.schedule.quantizes:
             return inputs
         if training and self.fixed is None:
             self.observe(inputs)
         return self.rounded(inputs)
 
-    def observe(self, inputs):
+    def observe(self, inputs: Tensor) -> None:
         """Moves the bounds towards those of a batch, zero included; on all replicas alike."""
         batch = ops.stack([ops.minimum(ops.min(inputs), 0.0), ops.maximum(ops.max(inputs), 0.0)])
         if self.margin != 1.0:
@@ -76,12 +97,12 @@ class Range(keras.layers.Layer):
         moved = self.momentum * bounds + (1.0 - self.momentum) * batch
         self.bounds.assign(ops.where(ops.all(bounds == 0.0), ops.stop_gradient(batch), ops.stop_gradient(moved)))
 
-    def rounded(self, inputs):
+    def rounded(self, inputs: Tensor) -> Tensor:
         """Rounds to the levels between the present bounds."""
         low, high = self.limits()
         return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, num_bits=8)
 
-    def limits(self):
+    def limits(self) -> tuple[Tensor, Tensor]:
         """Returns the values of the lowest and the highest level, float scalars.
 
         What was always zero, as behind a ReLU that is dead, has those between 0 and 1: any scale holds a zero, and the
@@ -90,17 +111,17 @@ class Range(keras.layers.Layer):
         low, high = self.bounds[0], self.bounds[1]
         return nudged(low, ops.where(low == high, 1.0, high), ops)
 
-    def scale(self):
+    def scale(self) -> Tensor:
         """Returns the step from one level to the next, a float scalar tensor."""
         low, high = self.limits()
         return (high - low) / _LEVELS
 
     @property
-    def is_observed(self):
+    def is_observed(self) -> bool:
         """Whether something else than zero was observed."""
         return bool(np.any(ops.convert_to_numpy(self.bounds)))
 
-    def levels(self, trained=False):
+    def levels(self, trained: bool = False) -> tuple[float, int]:
         """Returns the scale, a float, and the level of zero, an integer in 0..255, of the present bounds.
 
         Args:
@@ -120,10 +141,10 @@ class Range(keras.layers.Layer):
         scale = (float(high) - float(low)) / _LEVELS
         return scale, round(-float(low) / scale)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return input_shape
 
-    def deploy(self, x):
+    def deploy(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Returns `x`: a deployed network computes in float."""
         return x
 
@@ -147,7 +168,7 @@ def nudged(low, high, backend):
     return -zero * scale, (np.float32(_LEVELS) - zero) * scale
 
 
-def pixel_range(mean, std):
+def pixel_range(mean: Sequence[float], std: Sequence[float]) -> tuple[float, float]:
     """The range of normalised pixels.
 
     Args:
@@ -158,5 +179,5 @@ def pixel_range(mean, std):
         Pair of floats, a hair wider than the pixels 0..255 of all channels: with as many levels as pixel values, and a
         mean half-way between two of them, every single pixel would be rounded from half-way between two levels.
     """
-    mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-    return min(0.0, MARGIN * float(np.min(-mean / std))), max(0.0, MARGIN * float(np.max((1.0 - mean) / std)))
+    middle, unit = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    return min(0.0, MARGIN * float(np.min(-middle / unit))), max(0.0, MARGIN * float(np.max((1.0 - middle) / unit)))

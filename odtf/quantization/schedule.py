@@ -1,6 +1,15 @@
 """When a run quantises."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 
 FLOAT, QUANTIZED, FROZEN = "float", "quantized", "frozen"
 
@@ -30,7 +39,9 @@ class Schedule:
         1806.08342, section 3.2.2 (freezing batch normalisation).
     """
 
-    def __init__(self, epochs=None, delay_epochs=0, freeze_batch_norm_epochs=0):
+    def __init__(
+        self, epochs: int | None = None, delay_epochs: int | None = 0, freeze_batch_norm_epochs: int | None = 0
+    ) -> None:
         delay = (epochs or 0) // 2 if delay_epochs is None else delay_epochs
         frozen = (epochs or 0) // 10 if freeze_batch_norm_epochs is None else freeze_batch_norm_epochs
         if delay < 0 or frozen < 0:
@@ -43,32 +54,32 @@ class Schedule:
         self.freeze = float("inf") if epochs is None else epochs - frozen
         self.phase = QUANTIZED
 
-    def get_config(self):
+    def get_config(self) -> dict[str, int | None]:
         """Returns the arguments that make an equal schedule, whose phase begins anew."""
         return {"epochs": self.epochs, "delay_epochs": self.delay, "freeze_batch_norm_epochs": self.frozen}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Schedule:
         """Makes a schedule from what `get_config` returned."""
         return cls(**config)
 
-    def phase_at(self, epoch):
+    def phase_at(self, epoch: int) -> str:
         """Returns the phase of a 0-based epoch: "float", "quantized" or "frozen"."""
         if epoch < self.delay:
             return FLOAT
         return QUANTIZED if epoch < self.freeze else FROZEN
 
-    def begin_epoch(self, epoch):
+    def begin_epoch(self, epoch: int) -> bool:
         """Enters the phase of an epoch; returns whether it is another one, for which steps must be traced anew."""
         before, self.phase = self.phase, self.phase_at(epoch)
         return self.phase != before
 
     @property
-    def quantizes(self):
+    def quantizes(self) -> bool:
         """Whether weights and activations are quantised now."""
         return self.phase != FLOAT
 
     @property
-    def freezes(self):
+    def freezes(self) -> bool:
         """Whether batch normalisation keeps its statistics also in training now."""
         return self.phase == FROZEN

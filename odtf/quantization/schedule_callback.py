@@ -1,8 +1,16 @@
 """The schedule of quantisation-aware training for stock `fit`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.quantization.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 class ScheduleCallback(keras.callbacks.Callback):
@@ -21,12 +29,15 @@ class ScheduleCallback(keras.callbacks.Callback):
             nothing that is quantised.
     """
 
-    def __init__(self, epochs=None, delay_epochs=None, freeze_batch_norm_epochs=None):
+    def __init__(
+        self, epochs: int | None = None, delay_epochs: int | None = None, freeze_batch_norm_epochs: int | None = None
+    ) -> None:
         super().__init__()
         self._settings = epochs, delay_epochs, freeze_batch_norm_epochs
-        self._schedule, self._followers = None, ()
+        self._schedule: Schedule | None = None
+        self._followers: Sequence[Schedule] = ()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         epochs, delay, frozen = self._settings
         self._schedule = Schedule(self.params["epochs"] if epochs is None else epochs, delay, frozen)
         self._followers = schedules_of(self.model)
@@ -36,7 +47,8 @@ class ScheduleCallback(keras.callbacks.Callback):
                 f"Received: model {self.model.name!r} without quantised layers"
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        assert self._schedule is not None  # Training has begun.
         phase = self._schedule.phase_at(epoch)
         if all(schedule.phase == phase for schedule in self._followers):
             return

@@ -1,7 +1,13 @@
 """The form in which a target is described."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Target:
     delegate: str = "CPU"
     page: bool = False
 
-    def conversion(self, quantization):
+    def conversion(self, quantization: str) -> tuple[Any, ...]:
         """Returns what the bytes of a file depend on: targets that are equal in it share one conversion."""
         return (
             *(quantization, self.tensors[quantization], self.finished),

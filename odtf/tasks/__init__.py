@@ -4,8 +4,11 @@
 commands and configs find it, so a new task is one new file or package and nothing is registered.
 """
 
+from __future__ import annotations
+
 import importlib
 import inspect
+from typing import TYPE_CHECKING
 
 from odtf import names as names_lib
 from odtf import own_code
@@ -13,21 +16,25 @@ from odtf.errors import UserError
 from odtf.tasks.exported import Answer
 from odtf.tasks.task import Task
 
+if TYPE_CHECKING:
+    from typing import Any
+
+
 __all__ = ["Answer", "Task", "check", "find", "make", "names"]
 
 
-def names():
+def names() -> list[str]:
     """Returns the names of all tasks, sorted; imports none of them."""
     return names_lib.tasks()
 
 
-def check(name, wanted="A task is"):
+def check(name: str, wanted: str = "A task is") -> None:
     """Raises UserError if the name is none of `names()`, nor of the form that own code has; imports nothing."""
     if name not in names() and not own_code.is_own(name):
         raise UserError(f"{wanted} {names_lib.listed(names(), name)}. Received: {name!r}.")
 
 
-def find(name):
+def find(name: str) -> type[Task]:
     """Returns the class of a task, a subclass of `Task`.
 
     Args:
@@ -46,7 +53,7 @@ def find(name):
     return own_code.find(name, "a task", "a subclass of odtf.tasks.Task", _is_task)
 
 
-def make(name, **arguments):
+def make(name: str, **arguments: Any) -> Task:
     """Returns a task, made with arguments of its constructor; the others have their defaults.
 
     Args:

@@ -1,12 +1,28 @@
 """What a task says of any file of it that is judged: how its answers are read, judged and described."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
+    from odtf.data import Info
+    from odtf.evaluation.image_file import ImageFile
+    from odtf.targets import Target as Device
+    from odtf.tasks.study import Reader, Study
 
 
 class EvaluatedTask:
     """The part of `odtf.tasks.Task` that an evaluation asks, and a model card."""
 
-    def reader(self, file, info, against=False):
+    name: str
+
+    def reader(self, file: ImageFile, info: Info, against: bool = False) -> Reader:
         """Returns what makes of a file's raw answers what the metrics take, see `odtf.tasks.study.Reader`.
 
         A task may have further arguments with defaults, for files that do not say everything; `odtf-evaluate` gives
@@ -24,7 +40,7 @@ class EvaluatedTask:
 
         return Reader()
 
-    def predictions(self, outputs, info):
+    def predictions(self, outputs: np.ndarray, info: Info) -> list[dict[str, Any]]:
         """Returns what a file says of each image, for people: a list of dicts that JSON can hold.
 
         Args:
@@ -36,13 +52,13 @@ class EvaluatedTask:
         """
         raise UserError(f"A task whose answers are names or numbers is wanted. Received: the task {self.name!r}.")
 
-    def study(self, info):
+    def study(self, info: Info) -> Study:
         """Returns what judges outputs and shows the figures, an `odtf.tasks.study.Study`: by default, all metrics."""
         from odtf.tasks.study import Study
 
-        return Study(self, info)
+        return Study(self, info)  # type: ignore[arg-type]  # It is a part of `Task`.
 
-    def card(self, info, target):
+    def card(self, info: Info, target: Device) -> dict[str, Any]:
         """Returns what a model card says of the task.
 
         Args:
@@ -54,7 +70,7 @@ class EvaluatedTask:
             in; "output", a sentence on the output tensor; "limits", a list of what the figures do not promise.
         """
         return {
-            "title": self.describe(info),
+            "title": self.describe(info),  # type: ignore[attr-defined]  # Of `ExportedTask`.
             "kind": f"a network for {self.name}",
             "end": "what the network computes",
             "output": f"The output is the answer to the task, {self.name}.",

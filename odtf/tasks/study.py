@@ -1,12 +1,24 @@
 """Judging a file by its task: from its raw answers to outputs, and from outputs to figures, a table and files."""
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odtf import pictures
 from odtf.metrics import joined_of, merged, references_of, referring_to, results, sums_of
 from odtf.sections import Figure, Section, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from odtf.data import Info
+    from odtf.losses.tensors import Targets
+    from odtf.tasks import Task
+
 
 _SHOWN = 6
 
@@ -18,10 +30,10 @@ class Reader:
         facts: dict that JSON can hold, what there is to say of the file beside its size and its pixels.
     """
 
-    def __init__(self):
-        self.facts = {}
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
 
-    def __call__(self, answers):
+    def __call__(self, answers: np.ndarray) -> np.ndarray:
         """Returns the outputs, an array `[n, ...]`.
 
         Args:
@@ -44,20 +56,20 @@ class Study:
             `references`, or None for the images that `add` took. None where the images cannot be had again.
     """
 
-    pictures = None
+    pictures: Callable[[str | None, np.ndarray], np.ndarray] | None = None
 
-    def __init__(self, task, info):
+    def __init__(self, task: Task, info: Info) -> None:
         self.metrics = dict(task.metrics)
         self.info = info
         self._agreement = {"agreement": task.agreement} if task.agreement else {}
-        self._sums = {}
+        self._sums: dict[str, Any] = {}
 
     @property
-    def references(self):
+    def references(self) -> dict[str, int | None]:
         """The splits that metrics have as their reference: name -> how many examples at most, None for all."""
         return references_of(self.metrics)
 
-    def add(self, targets, outputs, other=None):
+    def add(self, targets: Targets, outputs: np.ndarray, other: np.ndarray | None = None) -> None:
         """Takes a batch of the split.
 
         Args:
@@ -70,14 +82,14 @@ class Study:
             self._keep("against", self.metrics, targets, other)
             self._keep("agreement", self._agreement, other, outputs)
 
-    def refer(self, split, targets, outputs, other=None):
+    def refer(self, split: str, targets: Targets, outputs: np.ndarray, other: np.ndarray | None = None) -> None:
         """Takes a batch of a split that is one of `references`, as `add` does."""
         metrics = referring_to(split, self.metrics)
         self._keep(f"file, {split}", metrics, targets, outputs)
         if other is not None:
             self._keep(f"against, {split}", metrics, targets, other)
 
-    def result(self):
+    def result(self) -> dict[str, Any]:
         """Computes the figures.
 
         Returns:

@@ -1,11 +1,27 @@
 """The base of tasks, all that the core knows of one: samples, head, loss terms, metrics, and exported files."""
 
+from __future__ import annotations
+
 import inspect
-import typing
+from typing import TYPE_CHECKING
 
 from odtf.errors import UserError
 from odtf.tasks.evaluated import EvaluatedTask
 from odtf.tasks.exported import ExportedTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    import numpy as np
+    from matplotlib.figure import Figure
+    from typing_extensions import Self
+
+    from odtf.data import ImageDataset, Info, Target
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.metrics import Metric
+    from odtf.models.annotations import Head, Path
+    from odtf.tasks.clients import Client
 
 
 class Task(ExportedTask, EvaluatedTask):
@@ -66,25 +82,25 @@ class Task(ExportedTask, EvaluatedTask):
             it. "page" is that of a web page which shows answers its own way: it extends "browser.html.j2".
     """
 
-    name = ""
-    output = "output"
-    metrics: typing.ClassVar[dict] = {}
-    targets: typing.ClassVar[dict] = {}
-    normalization = None
-    methods: typing.ClassVar[tuple] = ()
-    relational = False
-    divergences: typing.ClassVar[tuple] = ()
-    mixes = False
-    agreement = None
-    client = None
-    draw = None
-    templates = None
-    snippets: typing.ClassVar[dict] = {}
-    arguments_of_terms: typing.ClassVar[dict] = {}
+    name: str = ""
+    output: str = "output"
+    metrics: Mapping[str, Metric] = {}
+    targets: Mapping[str, Target] = {}
+    normalization: tuple[float, float] | None = None
+    methods: tuple[str, ...] = ()
+    relational: bool = False
+    divergences: tuple[str, ...] = ()
+    mixes: bool = False
+    agreement: Metric | None = None
+    client: Client | None = None
+    draw: Callable[..., Figure] | None = None
+    templates: Path | None = None
+    snippets: Mapping[str, str] = {}
+    arguments_of_terms: Mapping[str, tuple[str, ...]] = {}
 
     # In a cohort's file ---------------------------------------------------------------------------------------------
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, which are the task's attributes of their names, as Keras has it.
 
         Raises:
@@ -99,13 +115,13 @@ class Task(ExportedTask, EvaluatedTask):
         return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Returns a task with the arguments of `get_config`."""
         return cls(**config)
 
     # In training ----------------------------------------------------------------------------------------------------
 
-    def head(self, info):
+    def head(self, info: Info) -> Head:
         """Returns what backbones end in: a number of outputs, or a callable as in `odtf.models.heads`.
 
         Args:
@@ -113,7 +129,7 @@ class Task(ExportedTask, EvaluatedTask):
         """
         raise NotImplementedError
 
-    def observe(self, dataset):
+    def observe(self, dataset: ImageDataset) -> None:
         """Learns from the data itself, such as how often its classes are; called once, before training begins.
 
         What follows from it must be a pure function of the data: a run that goes on calls it again.
@@ -125,7 +141,7 @@ class Task(ExportedTask, EvaluatedTask):
             UserError: if the task does not fit the data.
         """
 
-    def standard(self, targets):
+    def standard(self, targets: Targets) -> Targets:
         """Returns targets as the task has them, from a form in which a user of Keras may give them.
 
         Args:
@@ -133,7 +149,7 @@ class Task(ExportedTask, EvaluatedTask):
         """
         return targets
 
-    def is_finished(self, answers):
+    def is_finished(self, answers: np.ndarray) -> bool:
         """Whether answers are what an app shows, as where `fold` put something behind the network.
 
         Args:
@@ -141,11 +157,11 @@ class Task(ExportedTask, EvaluatedTask):
         """
         return False
 
-    def unfinished(self, answers):
+    def unfinished(self, answers: Tensor) -> Tensor:
         """Returns finished answers as the losses take them: the inverse of what `fold` does, on tensors."""
         return answers
 
-    def supervised(self, targets, output):
+    def supervised(self, targets: Targets, output: Tensor) -> Tensor:
         """Returns the loss against the targets, a float32 tensor `[batch]`.
 
         Args:
@@ -154,7 +170,7 @@ class Task(ExportedTask, EvaluatedTask):
         """
         raise UserError(self._no_term("supervised", "supervised(targets, output)"))
 
-    def distil(self, teacher, student, temperature=1.0):
+    def distil(self, teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
         """Returns the loss of a student's answer against a teacher's, a float32 tensor `[batch]`.
 
         Nothing is detached here: the method says which side is a constant.
@@ -166,23 +182,23 @@ class Task(ExportedTask, EvaluatedTask):
         """
         raise UserError(self._no_term("distil", "distil(teacher, student, temperature)"))
 
-    def progress(self, targets, output):
+    def progress(self, targets: Targets, output: Tensor) -> dict[str, Tensor]:
         """Returns what the log of training tells of a batch beside its loss: name -> scalar tensor."""
         return {}
 
     # For people -----------------------------------------------------------------------------------------------------
 
     @property
-    def choice(self):
+    def choice(self) -> str:
         """The name of the metric by which validation chooses."""
         return next(iter(self.metrics))
 
     @property
-    def choices(self):
+    def choices(self) -> tuple[str, ...]:
         """Names of metrics, `choice` first: an epoch in which any of them is the best so far is kept."""
         return (self.choice,)
 
-    def is_better(self, value, other):
+    def is_better(self, value: float, other: float) -> bool:
         """Whether a value of the metric that chooses is better than another, or equal to it."""
         return self.metrics[self.choice].better(value, other) == value
 

@@ -1,5 +1,7 @@
 """Reading and rewriting TFLite files as objects of their schema."""
 
+from __future__ import annotations
+
 import collections
 import functools
 
@@ -56,7 +58,7 @@ def pack(model):
     return bytes(builder.Output())
 
 
-def operators(content):
+def operators(content: bytes) -> dict[str, int]:
     """Counts the operators of a TFLite file.
 
     Args:
@@ -67,7 +69,7 @@ def operators(content):
         `"CUSTOM:<code>"`; TensorFlow's own kernels show as `"CUSTOM:Flex..."`.
     """
     model = look(content)
-    counts = collections.Counter()
+    counts: collections.Counter[str] = collections.Counter()
     for graph in model.subgraphs:
         counts.update(operator_name(model, op) for op in graph.operators)
     return dict(sorted(counts.items()))

@@ -1,12 +1,14 @@
 """The same network in fewer bytes: what a TFLite file holds twice, or for nobody."""
 
+from __future__ import annotations
+
 from odtf.tflite import flatbuffer
 
 # What the converter notes about itself; no runtime reads it.
 _NEEDLESS_METADATA = (b"CONVERSION_METADATA",)
 
 
-def lean(content):
+def lean(content: bytes) -> bytes:
     """Rewrites a TFLite file without what no runtime needs; its answers stay equal to the last bit.
 
     Inner tensors lose their names, constants that are equal become one buffer, ranges that calibration saw and the

@@ -1,6 +1,9 @@
 """Running TFLite files with LiteRT on this machine."""
 
+from __future__ import annotations
+
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -8,6 +11,10 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from odtf import paths
 from odtf.errors import UserError
 from odtf.quiet import quiet
+
+if TYPE_CHECKING:
+    import os
+
 
 _RESOLVERS = {
     "xnnpack": OpResolverType.AUTO,
@@ -56,7 +63,7 @@ class Runner:
         UserError: if LiteRT cannot prepare it, as when a channel of an untrained network is dead.
     """
 
-    def __init__(self, file, num_threads=1, kernels="xnnpack"):
+    def __init__(self, file: str | os.PathLike[str] | bytes, num_threads: int = 1, kernels: str = "xnnpack") -> None:
         content = file if isinstance(file, bytes) else paths.at(file).read_bytes()
         with quiet():
             self._interpreter = _prepared(content, num_threads, kernels)
@@ -67,7 +74,7 @@ class Runner:
             )
         self.input, self.output = inputs[0], outputs[0]
 
-    def predict(self, images):
+    def predict(self, images: np.ndarray) -> np.ndarray:
         """Runs images, one after the other.
 
         Args:
@@ -83,7 +90,7 @@ class Runner:
         scale, zero_point = self.output["quantization"]
         return (outputs - zero_point) * np.float32(scale) if scale else outputs
 
-    def latency(self, runs=100, warmup=10):
+    def latency(self, runs: int = 100, warmup: int = 10) -> dict[str, float]:
         """Measures the time of one inference.
 
         Args:
@@ -130,7 +137,7 @@ class Runner:
         return self._interpreter.get_tensor(self.output["index"])[0]
 
 
-def measure(file, num_threads=1, runs=100):
+def measure(file: str | os.PathLike[str] | bytes, num_threads: int = 1, runs: int = 100) -> dict[str, float]:
     """Measures the latency of a TFLite file on this machine.
 
     Args:

@@ -1,15 +1,23 @@
 """Arm's NPU, as its compiler sees a TFLite file for it."""
 
+from __future__ import annotations
+
 import csv
 import re
 import subprocess
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from odtf import isolated
 from odtf.errors import UserError
 from odtf.tflite import flatbuffer
+
+if TYPE_CHECKING:
+    import os
+    from typing import Any
+
 
 _TIMEOUT_SECONDS = 600
 INSTALL = "pip install ethos-u-vela"
@@ -20,7 +28,7 @@ def available():
     return find_spec("ethosu") is not None
 
 
-def compile_with_vela(path, accelerator="ethos-u55-128"):
+def compile_with_vela(path: str | os.PathLike[str], accelerator: str = "ethos-u55-128") -> dict[str, Any]:
     """Compiles a TFLite file for an Ethos-U and reads the compiler's figures. They are deterministic.
 
     Args:

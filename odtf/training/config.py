@@ -13,7 +13,7 @@ from odtf import names, own_code, paths
 from odtf.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
 
@@ -271,7 +271,7 @@ def _with_defaults(data, defaults):
     }
 
 
-def named(config):
+def named(config: ml_collections.ConfigDict) -> list[Any]:
     """Returns the parts of a config whose names may be those of the user's own code, as plain data."""
     data = to_json(config)
     free = data["task"], data["network"], data["method"], data["data"]["augment"]
@@ -279,7 +279,7 @@ def named(config):
     return [*free, data["data"]["name"], domains, data["export"]["targets"]]
 
 
-def differences(old, new):
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Compares two configurations as `to_json` gives them, but for what may change on a workdir.
 
     Returns:
@@ -297,7 +297,7 @@ def differences(old, new):
     ]
 
 
-def leaves(data, prefix=""):
+def leaves(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields ("part.key", value) for every value of nested dicts."""
     for key, value in data.items():
         if isinstance(value, dict):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 flags.disclaim_key_flags()
 
 
-def define(name, text):
+def define(name: str, text: str) -> flags.FlagHolder:
     """Defines the flag `--NAME=FILE` or `--NAME=FILE:arg`, as `load` takes it, and the overrides `--NAME.key=value`."""
     holder = config_flags.DEFINE_config_file(name, None, text)
     flags.FLAGS[name].parser = _Parser(name)

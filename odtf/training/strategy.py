@@ -1,13 +1,21 @@
 """Where training runs: one device, several devices of one machine, or several machines."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import os
 import re
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
 
 # Of the logical devices that a CPU is split into, each takes threads and memory.
 _MAX_CPUS = 64
@@ -36,27 +44,27 @@ class Placement:
     num_workers: int = 1
 
     @property
-    def is_chief(self):
+    def is_chief(self) -> bool:
         """Whether this process writes the files."""
         return self.worker == 0
 
     @property
-    def num_replicas(self):
+    def num_replicas(self) -> int:
         """How many replicas share the global batch, over all workers."""
         return self.strategy.num_replicas_in_sync
 
     @property
-    def replicas(self):
+    def replicas(self) -> tuple[int, ...]:
         """The global indices of this worker's replicas."""
         local = self.num_replicas // self.num_workers
         return tuple(range(self.worker * local, (self.worker + 1) * local))
 
     @property
-    def on_cpu(self):
+    def on_cpu(self) -> bool:
         """Whether the replicas are CPUs."""
         return not tf.config.list_logical_devices("GPU") and not tf.config.list_logical_devices("TPU")
 
-    def distribute(self, make_dataset):
+    def distribute(self, make_dataset: Callable[[Sequence[int], int], tf.data.Dataset]) -> Iterable[Any]:
         """Returns what a training step iterates over.
 
         Args:
@@ -70,7 +78,7 @@ class Placement:
         )
 
 
-def make_placement(name="one", devices=()):
+def make_placement(name: str = "one", devices: Sequence[str] = ()) -> Placement:
     """Creates the strategy; must come before TensorFlow touches a device.
 
     Args:
@@ -161,7 +169,7 @@ def _is_address(text):
     return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
 
 
-def worker_lost(error, placement):
+def worker_lost(error: Exception, placement: Placement) -> Exception:
     """Returns the `UserError` to raise for one of `WORKER_LOST`; without other workers, the error itself."""
     if placement.num_workers == 1:
         return error

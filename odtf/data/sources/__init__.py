@@ -21,8 +21,11 @@ A function of the user's own can be named, as package.module:FUNCTION or FILE.py
 `odtf.data.load` itself: one of this form, its argument None, or a simpler one; see `odtf.data.own_source`.
 """
 
+from __future__ import annotations
+
 import importlib
 import inspect
+from typing import TYPE_CHECKING
 
 from odtf import names as names_lib
 from odtf import own_code
@@ -30,6 +33,13 @@ from odtf.data.framing import STRETCH
 from odtf.data.own_source import adapted
 from odtf.data.samples import LABEL
 from odtf.errors import UserError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from odtf.data.samples import Target
 
 
 def names():
@@ -87,7 +97,9 @@ def further(open_source, title, resize=STRETCH, channels=None):
     return said
 
 
-def framing_options(name, targets, resize, channels):
+def framing_options(
+    name: str | Callable[..., Any], targets: Mapping[str, Target], resize: str | None, channels: int | None
+) -> dict[str, Any]:
     """Returns those arguments of `odtf.data.load` that bring images to a network as it knows them, a dict.
 
     Args:
@@ -150,7 +162,7 @@ def open_training(name, labels, *, data_dir, image_size, targets, resize=STRETCH
     return open_source(argument, data_dir=data_dir, image_size=image_size, targets=targets, **said)
 
 
-def download(name, data_dir=None):
+def download(name: str | Callable[..., Any], data_dir: str | os.PathLike[str] | None = None) -> None:
     """Downloads and prepares a data set that is not there; for one that needs no download, nothing is done.
 
     Its source has a function `download(argument, data_dir)` for it.

@@ -1,10 +1,24 @@
 """Base of methods whose peers share their first layers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.methods.base import Method
 from odtf.methods.shared.fusion import last_stage_but_one
 from odtf.methods.shared.peers import check_answers, independent_peers, several
 from odtf.methods.shared.ramps import sigmoid_ramp
 from odtf.models.share import share_trunk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    import keras
+
+    from odtf.losses.tensors import Tensor
+    from odtf.methods.shared.signatures import Outputs
+    from odtf.models.annotations import Networks
 
 
 class Branched(Method):
@@ -28,7 +42,20 @@ class Branched(Method):
             to share.
     """
 
-    def __init__(self, networks, *, num_peers, least=2, shared=True, cut=None, ramp_epochs=0, **common):
+    # A network; None where nothing is shared.
+    trunk: Any
+
+    def __init__(
+        self,
+        networks: Networks,
+        *,
+        num_peers: int,
+        least: int = 2,
+        shared: bool = True,
+        cut: str | None = None,
+        ramp_epochs: float = 0,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         sigmoid_ramp(0, ramp_epochs)  # It judges the length.
         self.ramp_epochs = float(ramp_epochs)
@@ -39,11 +66,11 @@ class Branched(Method):
         self.peers, self.trunk, self.branches = peers, trunk, branches
 
     @property
-    def ramp(self):
+    def ramp(self) -> float | Tensor:
         """The weight of the distillation in the running epoch, a float32 scalar."""
         return sigmoid_ramp(self.epoch, self.ramp_epochs) if self.ramp_epochs else 1.0
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         if self.trunk is None:
             outputs = {
                 name: network(self.view(images, index), training=training)
@@ -54,7 +81,9 @@ class Branched(Method):
         teacher = self.call_teacher(outputs, training)
         return outputs if teacher is None else {**outputs, "teacher": teacher}
 
-    def call_branched(self, trunk, branches, images, training):
+    def call_branched(
+        self, trunk: keras.Model, branches: Mapping[str, keras.Model], images: Tensor, training: bool
+    ) -> Outputs:
         """Runs a trunk once for every view, and every branch once: branch i goes on from view i, modulo their number.
 
         Returns:
@@ -69,11 +98,11 @@ class Branched(Method):
                 outputs[name] = {**shared, **taps}
         return {name: outputs[name] for name in branches}
 
-    def trunk_views(self, images):
+    def trunk_views(self, images: Tensor) -> list[Tensor]:
         """Returns the views of the images that a trunk sees, a list: the first one alone, for all branches."""
         return [self.view(images, 0)]
 
-    def call_branches(self, branches, cut, training):
+    def call_branches(self, branches: Mapping[str, keras.Model], cut: Tensor, training: bool) -> Outputs:
         """Runs branches once each, from the tensor at the cut.
 
         Returns:

@@ -1,13 +1,24 @@
 """Base of methods with a chain of teachers, from the largest network down to the student."""
 
+from __future__ import annotations
+
 import inspect
 import itertools
+from typing import TYPE_CHECKING
 
 from keras import ops
 
 from odtf.losses import check_temperature
 from odtf.methods.base import Method
 from odtf.methods.shared.peers import check_answers, peer_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Spans, Terms
+    from odtf.models.annotations import Network
 
 
 # Not named after its file: it is what methods are made from, and none itself.
@@ -37,7 +48,17 @@ class TeacherChain(Method):
         ValueError: if the answers of the networks differ in shape, or an argument is out of range.
     """
 
-    def __init__(self, members, steps, *, step_epochs, temperature, share, kl_reduction=None, **common):
+    def __init__(
+        self,
+        members: Mapping[str, Network],
+        steps: Sequence[tuple[str, tuple[str, ...]]],
+        *,
+        step_epochs: Sequence[int],
+        temperature: float,
+        share: float,
+        kl_reduction: str | None = None,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         lengths = _lengths(step_epochs, len(steps))
         if lengths and (len(lengths) != len(steps) or not all(isinstance(n, int) and n > 0 for n in lengths)):
@@ -59,7 +80,7 @@ class TeacherChain(Method):
         }
         check_answers(self.peers, self.task)
 
-    def terms_of(self, name, teachers, targets, outputs):
+    def terms_of(self, name: str, teachers: Sequence[str], targets: Targets, outputs: Outputs) -> Terms:
         """Returns the terms of the loss of one network, each a float32 tensor `[batch]`.
 
         Args:
@@ -71,7 +92,7 @@ class TeacherChain(Method):
         raise NotImplementedError
 
     @classmethod
-    def trained(cls, options):
+    def trained(cls, options: Mapping[str, Any]) -> list[str]:
         """Returns the names of the networks that the steps train, in the order of the steps.
 
         Each network of a `chain_of` has one, unless a subclass says otherwise.
@@ -82,32 +103,32 @@ class TeacherChain(Method):
         return list(chain_of(None, options.get("assistant_networks", ()), None))
 
     @classmethod
-    def epochs_of(cls, options, networks, epochs):
+    def epochs_of(cls, options: Mapping[str, Any], networks: Mapping[str, Any], epochs: int) -> Spans:
         names = cls.trained(options)
         lengths = options.get("step_epochs", inspect.signature(cls).parameters["step_epochs"].default)
         if not lengths:
             return super().epochs_of(options, dict.fromkeys(names), epochs)
         lengths = _lengths(lengths, len(names))
         firsts = [min(first, epochs) for first in (0, *itertools.accumulate(lengths[:-1]))]
-        spans = {}
+        spans: Spans = {}
         # The last step goes on for as long as training does.
         for name, first, end in zip(names, firsts, [*firsts[1:], epochs], strict=False):
             spans[name] = (spans[name][0] if name in spans else first, end)
         return spans
 
     @property
-    def students(self):
+    def students(self) -> tuple[str, ...]:
         return ("peer_0",)
 
     @property
-    def current(self):
+    def current(self) -> dict[str, tuple[str, ...]]:
         """The networks that are trained in this phase: name -> tuple of the names of the teachers."""
         return dict(self.steps[self.phase : self.phase + 1] if self.step_ends else self.steps)
 
-    def phase_at(self, epoch):
+    def phase_at(self, epoch: int) -> int:
         return sum(epoch >= end for end in self.step_ends[:-1])
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Outputs:
         if not (training and self.step_ends):
             return super().call(images, training)
         needed = set(self.current).union(*self.current.values())
@@ -117,17 +138,17 @@ class TeacherChain(Method):
             if name in needed
         }
 
-    def loss_terms(self, targets, outputs):
-        terms = {}
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
+        terms: Terms = {}
         for name, teachers in self.current.items():
             terms |= self.terms_of(name, teachers, targets, outputs)
         return terms
 
-    def supervised(self, name, targets, outputs):
+    def supervised(self, name: str, targets: Targets, outputs: Outputs) -> Tensor:
         """Returns the supervised term of a network, `[batch]`."""
         return self.task.supervised(targets, self.answer(outputs[name]))
 
-    def taught(self, teacher, name, targets, outputs):
+    def taught(self, teacher: Tensor, name: str, targets: Targets, outputs: Outputs) -> Tensor:
         """Returns the divergence T^2 KL(sg[teacher] || network) of a network from a teacher's answer, `[batch]`."""
         return self.distil(targets, ops.stop_gradient(teacher), self.answer(outputs[name]), self.temperature)
 

@@ -1,5 +1,9 @@
 """Base of methods in which a frozen teacher teaches one student."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 from keras import ops
@@ -9,6 +13,15 @@ from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.methods.shared.peers import check_answers, independent_peers, peer_seed, several, taps_of
 from odtf.models.graphless import answers_to_noise
 from odtf.tasks import Classification
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs, Spans, Taps, Terms
+    from odtf.models.annotations import Network, Networks
+
 
 TEACHER, STUDENT = 0, 1
 
@@ -39,7 +52,15 @@ class TaughtByFrozen(Method):
             student's.
     """
 
-    def __init__(self, networks, teacher=None, *, teacher_network=None, teacher_epochs=0, **common):
+    def __init__(
+        self,
+        networks: Networks,
+        teacher: keras.Model | GivenAnswers | None = None,
+        *,
+        teacher_network: Network | None = None,
+        teacher_epochs: int = 0,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         if (teacher is None) == (teacher_network is None):
             received = "neither" if teacher is None else "both"
@@ -53,9 +74,10 @@ class TaughtByFrozen(Method):
         if isinstance(teacher, GivenAnswers):
             self._expect_answers(teacher)
             teacher = None
-        elif teacher is None:
+        elif teacher_network is not None:
             teacher = teacher_network(seed=peer_seed(self.seed, 1), name="teacher")
         else:
+            assert teacher is not None
             teacher.trainable = False
             teacher = with_answer(teacher, self.peers["peer_0"].input, self.task)
         self.teacher = teacher
@@ -79,7 +101,7 @@ class TaughtByFrozen(Method):
         self.stored_shape = own
         self.autocast = False  # Every network casts its images itself; answers keep their precision.
 
-    def student_terms(self, targets, student, teacher):
+    def student_terms(self, targets: Targets, student: Taps, teacher: Taps) -> Terms:
         """Returns the named terms of the student's loss, each a float32 tensor `[batch]`.
 
         Args:
@@ -90,22 +112,22 @@ class TaughtByFrozen(Method):
         raise NotImplementedError
 
     @classmethod
-    def epochs_of(cls, options, networks, epochs):
+    def epochs_of(cls, options: Mapping[str, Any], networks: Mapping[str, Any], epochs: int) -> Spans:
         first = min(options.get("teacher_epochs", 0), epochs)
         teacher = {"teacher": (0, first)} if first else {}
         return {**teacher, **dict.fromkeys(networks, (first, epochs))}
 
     @property
-    def frozen(self):
+    def frozen(self) -> dict[str, keras.Model]:
         # What a subclass of one's own makes of the teacher's answers may change.
         if self.teacher is None or self.teacher_epochs or not type(self).__module__.startswith("odtf."):
             return {}
         return {"teacher": self.teacher}
 
-    def phase_at(self, epoch):
+    def phase_at(self, epoch: int) -> int:
         return TEACHER if epoch < self.teacher_epochs else STUDENT
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor | Mapping[str, Tensor], training: bool = False) -> Outputs:
         if self.stored_shape is not None:
             return self._call_stored(images, training)
         learns = training and self.phase == TEACHER
@@ -120,7 +142,7 @@ class TaughtByFrozen(Method):
         outputs = super().call(images["images"], training)
         return {**outputs, "teacher": {self.task.output: images["answers"]}}
 
-    def loss_terms(self, targets, outputs):
+    def loss_terms(self, targets: Targets, outputs: Outputs) -> Terms:
         if "teacher" not in outputs:
             raise ValueError(
                 "A stored teacher answers beside the images: a dict of images and answers would be right. "

@@ -1,6 +1,9 @@
 """Evaluation of a cohort: the task's metrics of every peer and the teacher, over all replicas."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -11,9 +14,17 @@ from odtf import metrics
 from odtf.errors import UserError
 from odtf.methods.shared import diversity
 from odtf.methods.shared.peers import taps_of
+from odtf.methods.shared.signatures import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs
 
 
-class Evaluation:
+class Evaluation(Part):
     """The part of `odtf.methods.Method` that evaluates; it knows the task, and how a step runs on every replica.
 
     Attributes:
@@ -24,7 +35,7 @@ class Evaluation:
 
     judges_loss = False
 
-    def sums(self, data, frozen=None):
+    def sums(self, data: Any, frozen: bool | None = None) -> dict[str, Tensor]:
         """Sums over one replica's share of a batch, of all metrics of every peer and the teacher.
 
         Args:
@@ -52,7 +63,7 @@ class Evaluation:
             found[f"held_out/{who}/supervised"] = ops.sum(weights * ops.cast(losses, "float32"))
         return found
 
-    def sums_of(self, targets, outputs, weights=None):
+    def sums_of(self, targets: Targets, outputs: Outputs, weights: Tensor | None = None) -> dict[str, Tensor]:
         """Returns a dict of tensors: "NAME/METRIC/SUM", "held_out/NAME" of what `held_out_sums` gives, and "count".
 
         Args:
@@ -80,7 +91,7 @@ class Evaluation:
         }
         return {name: taps_of(answer, self.task.output) for name, answer in answers.items()}
 
-    def sums_function(self, frozen=None):
+    def sums_function(self, frozen: bool | None = None) -> Callable[[Iterator[Any]], dict[str, Tensor]]:
         """Returns a function as `step_function`, for `sums`, which are added over replicas, or joined in their order.
 
         Args:
@@ -118,14 +129,16 @@ class Evaluation:
         """Whether what `sums` gives under a name, NAME/METRIC/SUM, is joined instead of added."""
         return metrics.joined_of(self.task.metrics)(name.partition("/")[2])
 
-    def forward(self, network, tap):
+    def forward(self, network: keras.Model, tap: str) -> Callable[[Tensor], Tensor]:
         """Returns a function from images to a tap of a network, in inference; traced once, however often asked for."""
         key = id(network), tap
         if key not in self._forwards:
             self._forwards[key] = tf.function(lambda images: network(images, training=False)[tap], autograph=False)
         return self._forwards[key]
 
-    def collect(self, network, tap, examples, limit=None):
+    def collect(
+        self, network: keras.Model, tap: str, examples: Iterable[Any], limit: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Computes one tap of a network for all examples, or the first of them.
 
         Args:
@@ -147,7 +160,14 @@ class Evaluation:
                 break
         return np.concatenate(taps)[:limit], np.concatenate(all_targets)[:limit]
 
-    def measure(self, x, y=None, batch_size=None, references=None, frozen=None):
+    def measure(
+        self,
+        x: Any,
+        y: Targets | None = None,
+        batch_size: int | None = None,
+        references: Mapping[str, Any] | None = None,
+        frozen: bool | None = None,
+    ) -> dict[str, float]:
         """Returns the task's metrics of every peer and the teacher over a finite set of examples.
 
         It is what chooses a student, and no more than that: Keras' `evaluate` computes the loss as well.
@@ -173,7 +193,9 @@ class Evaluation:
         given = {split: self._totals(examples, frozen) for split, examples in (references or {}).items()}
         return self.values_of(self._totals(x, frozen), given)
 
-    def values_of(self, totals, given=None):
+    def values_of(
+        self, totals: Mapping[str, np.ndarray], given: Mapping[str, Mapping[str, np.ndarray]] | None = None
+    ) -> dict[str, float]:
         """Returns what `measure` does, from the total of all sums.
 
         Args:

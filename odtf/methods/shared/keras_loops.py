@@ -1,5 +1,9 @@
 """What Keras' own methods do with a cohort: `compile`, `fit`, `evaluate`, `predict` and those on a batch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -7,11 +11,22 @@ from keras import ops
 from odtf.layers.strided_pointwise import protect
 from odtf.methods.shared.players import Update
 from odtf.methods.shared.running import Running
+from odtf.methods.shared.signatures import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    import numpy as np
+
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs
+
 
 TRAINING, INFERENCE = "training", "inference"
 
 
-class KerasLoops:
+class KerasLoops(Part):
     """The part of `odtf.methods.Method` that Keras' loops call: the loops are Keras' own, with all their arguments.
 
     What they show is the mean over an epoch: "loss", the own metrics of `compile`, every term of the loss, and
@@ -23,11 +38,23 @@ class KerasLoops:
     """
 
     # The outputs that `predict` was asked for by name.
-    _wanted = ()
+    _wanted: tuple[str, ...] = ()
+    # An int; None as long as nobody has said it.
+    steps_per_epoch: Any
+    train_function: Any
+    test_function: Any
+    _sums_functions: dict[bool | None, Any]
 
     def compile(
-        self, optimizer="rmsprop", loss=None, *, weight_decay=0.0, jit_compile=False, steps_per_epoch=None, **kwargs
-    ):
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "rmsprop",
+        loss: None = None,
+        *,
+        weight_decay: float = 0.0,
+        jit_compile: bool | str = False,
+        steps_per_epoch: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         """As `keras.Model.compile`, without a loss: that belongs to the method.
 
         Args:
@@ -75,14 +102,14 @@ class KerasLoops:
 
     # The steps of Keras' loops --------------------------------------------------------------------------------------
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Tensor]:
         """As Keras has it: one `step` on one replica's share of a batch; returns the means since the epoch began."""
         images, given, weights, targets = self._unpacked(data)
         values, outputs = self.learn(images, targets, weights)
         self._show(TRAINING, values, given)
         return self.compute_metrics(images, given, outputs, sample_weight=weights)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Tensor]:
         """As Keras has it: the loss and all metrics of one replica's share of a batch; returns the means so far."""
         images, given, weights, targets = self._unpacked(data)
         outputs = self(images, training=False)
@@ -97,7 +124,7 @@ class KerasLoops:
         self._running[INFERENCE].add_sums(self.task.metrics, sums)
         return self.compute_metrics(images, given, outputs, sample_weight=weights)
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> Tensor | dict[str, Tensor]:
         """As Keras has it: what `predict` returns of one replica's share of a batch."""
         images = keras.utils.unpack_x_y_sample_weight(data)[0]
         wanted = self._wanted or (self.students[0],)
@@ -117,7 +144,9 @@ class KerasLoops:
             found[name] = taps[tap or self.task.output]
         return found if self._wanted else found[wanted[0]]
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Tensor, y: Targets, y_pred: Outputs, sample_weight: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """As Keras has it, of one network's answer; `y_pred` is what `call` returned."""
         student = self.students[0]
         who = student if student in y_pred else next(iter(self.answers(y_pred)))
@@ -140,18 +169,18 @@ class KerasLoops:
     # The loops ------------------------------------------------------------------------------------------------------
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """As Keras has it: the loss, the own metrics of `compile`, and what `Running` holds of the running loop."""
         return [*super().metrics, *self._running[self._mode].metrics]
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         """As Keras has it, for all loops: `fit` resets what it shows before it says that an epoch begins."""
         super().reset_metrics()
         for running in self._running.values():
             for metric in running.metrics:
                 metric.reset_state()
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Callable[..., Any]:
         """As Keras has it; returns the function."""
         self._mode = TRAINING
         if not self._spans_workers:
@@ -160,7 +189,7 @@ class KerasLoops:
             self.train_function = self._distribute(self.train_step, tf.distribute.ReduceOp.MEAN)
         return self.train_function
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> Callable[..., Any]:
         """As Keras has it; returns the function."""
         self._mode = INFERENCE
         if not self._spans_workers:
@@ -174,12 +203,21 @@ class KerasLoops:
         """Whether Keras' own functions fail, as they do under `MultiWorkerMirroredStrategy` (keras issue 20585)."""
         return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
-    def forget_loops(self):
+    def forget_loops(self) -> None:
         """Lets Keras' loops trace their steps anew, which then show other values."""
         self._mode, self._running = TRAINING, {TRAINING: Running(), INFERENCE: Running()}
         self.train_function = self.test_function = self.predict_function = None
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs):
+    def fit(
+        self,
+        x: Any = None,
+        y: Targets | None = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`.
 
         Raises:
@@ -192,16 +230,16 @@ class KerasLoops:
 
     def evaluate(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        verbose="auto",
-        sample_weight=None,
-        steps=None,
-        callbacks=None,
-        return_dict=False,
-        **kwargs,
-    ):
+        x: Any = None,
+        y: Targets | None = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Tensor | None = None,
+        steps: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> list[float] | dict[str, float]:
         """As `keras.Model.evaluate`: a list, "loss" and own metrics first, or with `return_dict` a dict.
 
         "loss" is that of the method at this moment, on what its networks answer in inference. Metrics that compare a
@@ -211,7 +249,15 @@ class KerasLoops:
         logs |= self.values_of(self._running[INFERENCE].sums)
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, outputs=None):
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        steps: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        outputs: str | Sequence[str] | None = None,
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """As `keras.Model.predict`: the answers of the student, the first of `students`, or the outputs that are named.
 
         Args:

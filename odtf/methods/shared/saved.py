@@ -1,14 +1,27 @@
 """A cohort in a `.keras` file: the arguments it was made with, and where the names in a file may lead."""
 
+from __future__ import annotations
+
 import functools
 import inspect
 import types
+from typing import TYPE_CHECKING
 
 import keras
 
 from odtf import models, tasks
 from odtf.methods.shared.given_answers import GivenAnswers
+from odtf.methods.shared.signatures import Part
 from odtf.models import heads, own
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from odtf.models.annotations import Path
+
 
 _PLAIN = (bool, int, float, str, type(None))
 # What is made anew by its arguments, which are its attributes.
@@ -19,7 +32,7 @@ _REFUSED = (
 )
 
 
-class Saved:
+class Saved(Part):
     """The part of `odtf.methods.Method` by which Keras saves and loads a cohort.
 
     A file holds the arguments of the constructor, those of `compile`, all variables and the state of every optimizer. A
@@ -27,7 +40,7 @@ class Saved:
     the reader has registered with Keras, and nowhere else.
     """
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         cohort = super().__new__(cls, *args, **kwargs)
         signature = inspect.signature(cls.__init__)
         given = dict(list(signature.bind_partial(cohort, *args, **kwargs).arguments.items())[1:])
@@ -44,11 +57,11 @@ class Saved:
             keras.saving.register_keras_serializable("odtf")(cls)
 
     @property
-    def further_optimizers(self):
+    def further_optimizers(self) -> list[keras.optimizers.Optimizer]:
         """The optimizers of `players`, beside that of `compile`, a list."""
         return self.update.optimizers[1:] if self.compiled else []
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor and the precision, as JSON can hold them.
 
         Raises:
@@ -58,7 +71,7 @@ class Saved:
         return {"arguments": arguments, "precision": self.dtype_policy.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Returns a new cohort of a config; its networks begin at random, and Keras loads the weights."""
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(config["precision"])
@@ -67,7 +80,7 @@ class Saved:
         finally:
             keras.config.set_dtype_policy(before)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         """As Keras has it, with the arguments that a cohort's `compile` has beside Keras' own."""
         if not self.compiled:
             return {}
@@ -75,11 +88,11 @@ class Saved:
         config = {key: value for key, value in super().get_compile_config().items() if not key.startswith("loss")}
         return {**config, **own}
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """As Keras has it."""
         self.compile(**keras.saving.deserialize_keras_object(config))
 
-    def save(self, filepath, *args, **kwargs):
+    def save(self, filepath: Path, *args: Any, **kwargs: Any) -> None:
         """As `keras.Model.save`; what cannot be saved is refused before anything is written."""
         self.get_config()
         super().save(filepath, *args, **kwargs)

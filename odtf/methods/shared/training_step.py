@@ -1,19 +1,35 @@
 """The training step of a cohort: one forward pass, one tape, all players; and the loop's view of it."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from odtf.errors import UserError
+from odtf.methods.shared.signatures import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.methods.shared.signatures import Outputs
 
 
-class TrainingStep:
+class TrainingStep(Part):
     """The part of `odtf.methods.Method` that makes a step on every replica, and knows which phase of training it is."""
 
+    phase: int
+    _step_function: Any
+    _pass_function: Any
+    _sums_functions: dict[bool | None, Any]
+
     @property
-    def epoch(self):
+    def epoch(self) -> Tensor:
         """The 0-based number of the running epoch, a float32 scalar; for ramps and schedules inside a loss.
 
         Raises:
@@ -23,7 +39,7 @@ class TrainingStep:
             raise ValueError(f"{type(self).__name__} depends on the epoch: compile(..., steps_per_epoch=N) is needed.")
         return ops.cast(self.optimizer.iterations // self.steps_per_epoch, "float32")
 
-    def step(self, data):
+    def step(self, data: Any) -> dict[str, Tensor]:
         """One step on one replica's share of a batch.
 
         Args:
@@ -36,7 +52,9 @@ class TrainingStep:
         images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
         return self.learn(images, self.task.standard(targets), weights)[0]
 
-    def learn(self, images, targets, weights=None):
+    def learn(
+        self, images: Tensor, targets: Targets, weights: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], Outputs]:
         """As `step`, for targets as the task has them; returns its values, and what `call` returned."""
         images = images if self.resizing is None else self.resizing(images)
         # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
@@ -65,7 +83,7 @@ class TrainingStep:
         terms |= penalties
         return {"loss": sum(terms.values()), **terms, **progress}, outputs
 
-    def mean_terms(self, targets, outputs, weights=None):
+    def mean_terms(self, targets: Targets, outputs: Outputs, weights: Tensor | None = None) -> dict[str, Tensor]:
         """Returns the mean of every term of the loss, name -> scalar; with weights, of each example's times its own.
 
         "added" is what layers of a network add to its loss (`add_loss`, activity regularizers), where there are such.
@@ -87,7 +105,7 @@ class TrainingStep:
         added = self.losses[: len(self.losses) - regularized]
         return {**means, "added": sum(map(ops.sum, added))} if added else means
 
-    def begin_epoch(self, epoch, resumed=False):
+    def begin_epoch(self, epoch: int, resumed: bool = False) -> None:
         """Tells the method that an epoch begins; the training loop calls it, and `fit` does.
 
         Args:
@@ -108,7 +126,7 @@ class TrainingStep:
             self._step_function = None
             self.forget_loops()
 
-    def has_begun(self, name):
+    def has_begun(self, name: str) -> bool:
         """Returns whether a peer has begun to learn: whether any loss, in a step so far, reached a part of it.
 
         Args:
@@ -117,7 +135,7 @@ class TrainingStep:
         return self.reached.begun(self.peers[name])
 
     @property
-    def current_rate(self):
+    def current_rate(self) -> float:
         """The learning rate of this moment, a float, as logs show it: that of the optimizer of `compile`."""
         return float(self.optimizer.learning_rate)
 
@@ -126,7 +144,7 @@ class TrainingStep:
             epoch -= 1
         return epoch
 
-    def check_reached(self, epoch, epochs):
+    def check_reached(self, epoch: int, epochs: int) -> None:
         """Refuses to train a student on whose answer no term of the loss has any effect; the training loop calls it.
 
         Args:
@@ -142,7 +160,7 @@ class TrainingStep:
                 self.reached.check(name, self.peers[name], self.task.output)
 
     @property
-    def step_function(self):
+    def step_function(self) -> Callable[[Iterator[Any]], dict[str, Tensor]]:
         """A function of an iterator that takes a batch from it, makes one step, and returns the values of that step.
 
         On every replica at once; the values are those of the global batch.
@@ -152,7 +170,7 @@ class TrainingStep:
         return self._step_function
 
     @property
-    def pass_function(self):
+    def pass_function(self) -> Callable[[Iterator[Any]], dict[str, Tensor]]:
         """As `step_function`, of the forward pass alone, as training has it: it moves statistics and no weight."""
         if self._pass_function is None:
 

@@ -1,25 +1,33 @@
 """AlexNet for small images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import Pieces, halved
 from odtf.models.sizes import network_input, scaled
+
+if TYPE_CHECKING:
+    from odtf.models.annotations import Head, Shape
+
 
 # Of smaller images a stride of 4 would leave single pixels to the 3x3 convolutions, which would see padding alone.
 _SMALLEST_STRIDED = 32
 
 
 def alexnet(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    conv="standard",
-    groups=None,
-    width_multiplier=1.0,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    conv: str = "standard",
+    groups: int | None = None,
+    width_multiplier: float = 1.0,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """Five convolutions with bias, three max poolings and one linear layer; no normalisation.
 
     It has no batch normalisation to hold its activations, and wants a lower learning rate than the other networks

@@ -1,27 +1,38 @@
 """Residual networks for small images, with the convolution of choice."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.models.convolution import Pieces
 from odtf.models.residual import basic_block, bottleneck_block
 from odtf.models.sizes import blocks_per_stage, checked_width, network_input, stage_widths
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+
+    from odtf.models.annotations import Head, Shape
+
 
 def cifar_resnet(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    depth=20,
-    conv="standard",
-    groups=None,
-    block="basic",
-    shortcut="projection",
-    width=16,
-    widths=None,
-    stem_width=None,
-    inner_width=1,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    depth: int = 20,
+    conv: str = "standard",
+    groups: int | None = None,
+    block: str = "basic",
+    shortcut: str = "projection",
+    width: int = 16,
+    widths: Sequence[int] | None = None,
+    stem_width: int | None = None,
+    inner_width: int = 1,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """CIFAR ResNet of three stages, post-activation.
 
     Networks called alike differ in the literature. "ResNet-110" is depth 110 of basic blocks (18 a stage), depth 110 of

@@ -1,5 +1,9 @@
 """DeepLabV3: a dilated backbone and atrous spatial pyramid pooling, for an answer to every pixel."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import Pieces
@@ -7,24 +11,30 @@ from odtf.models.encoders import encoded
 from odtf.models.heads import cropped
 from odtf.models.sizes import checked_width, network_input
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.models.annotations import Head, Shape, Specification
+
+
 _BACKBONE = {"name": "resnet", "depth": 18, "conv": "depthwise", "width": 16}
 _OUTPUT_STRIDES = (8, 16)
 
 
 def deeplab_v3(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    backbone=_BACKBONE,
-    output_stride=16,
-    rates=(6, 12, 18),
-    conv="depthwise",
-    groups=None,
-    width=64,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    backbone: Specification = _BACKBONE,
+    output_stride: int = 16,
+    rates: Sequence[int] = (6, 12, 18),
+    conv: str = "depthwise",
+    groups: int | None = None,
+    width: int = 64,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """Any backbone with its last strides dilated away, a pyramid of dilated convolutions, and the mean of the picture.
 
     The pyramid is a 1x1 convolution, one 3x3 convolution for each rate, and the pooled map through a 1x1 convolution,

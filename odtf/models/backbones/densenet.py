@@ -1,9 +1,17 @@
 """Densely connected networks: for small images, plain and BC, and in their ImageNet shape."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import Pieces, halved, halved_overlapping
 from odtf.models.sizes import blocks_per_stage, checked_width, network_input
+
+if TYPE_CHECKING:
+    from odtf.models.annotations import Head, Shape
+
 
 _TAPS = ("blocks", "transitions")
 # Layers of the four blocks of the BC networks for ImageNet; none of these depths is 6n + 4.
@@ -11,21 +19,21 @@ _IMAGENET = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
 
 
 def densenet(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    depth=40,
-    growth=12,
-    bottleneck=True,
-    compression=0.5,
-    stem_width=None,
-    taps="blocks",
-    conv="standard",
-    groups=None,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    depth: int = 40,
+    growth: int = 12,
+    bottleneck: bool = True,
+    compression: float = 0.5,
+    stem_width: int | None = None,
+    taps: str = "blocks",
+    conv: str = "standard",
+    groups: int | None = None,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """DenseNet of three blocks, or of four for ImageNet, each layer of which sees all that came before it in its block.
 
     "DenseNet-40-12" is the BC form here by default, with six layers a block and 132 features at the end, in the papers
@@ -68,9 +76,9 @@ def densenet(
         raise ValueError(f"Unknown taps; there are {', '.join(_TAPS)}. Received: taps={taps!r}")
     if not 0 < compression <= 1:
         raise ValueError(f"A transition keeps more than 0 and at most 1. Received: compression={compression!r}")
-    counts = _IMAGENET.get(depth) if bottleneck else None
+    counts: tuple[int, ...] | None = _IMAGENET.get(depth) if bottleneck else None
     is_large = counts is not None
-    if not is_large:
+    if counts is None:
         counts = (blocks_per_stage(depth, layers_per_block=2 if bottleneck else 1, others=4),) * 3
     growth = checked_width(growth)
     pieces = Pieces(conv, groups=groups, seed=seed, synchronized=synchronized)

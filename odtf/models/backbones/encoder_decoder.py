@@ -1,5 +1,9 @@
 """An encoder and a light decoder with skip connections, for an answer to every pixel."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import Pieces
@@ -7,24 +11,28 @@ from odtf.models.encoders import encoded
 from odtf.models.heads import cropped, doubled
 from odtf.models.sizes import checked_width, network_input
 
+if TYPE_CHECKING:
+    from odtf.models.annotations import Head, Shape, Specification
+
+
 _BACKBONE = {"name": "resnet", "depth": 18, "conv": "depthwise", "width": 16}
 _MERGES = ("add", "concatenate")
 
 
 def encoder_decoder(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    backbone=_BACKBONE,
-    conv="depthwise",
-    groups=None,
-    width=32,
-    stride=4,
-    merge="add",
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    backbone: Specification = _BACKBONE,
+    conv: str = "depthwise",
+    groups: int | None = None,
+    width: int = 32,
+    stride: int = 4,
+    merge: str = "add",
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """Any backbone, whose coarsest map is doubled step by step and meets the finer maps on the way.
 
     A step doubles the map bilinearly, joins it with the backbone's last map of that size (brought to `width` by a 1x1

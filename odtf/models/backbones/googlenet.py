@@ -1,9 +1,19 @@
 """GoogLeNet for small images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import Pieces, halved_overlapping
 from odtf.models.sizes import network_input, scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.models.annotations import Head, Shape
+
 
 # Channels of the 1x1 branch; of the 1x1 and the 3x3 convolution of the second; of the 1x1 and both 3x3 convolutions of
 # the third; of the 1x1 convolution after pooling.
@@ -21,17 +31,17 @@ _STAGES = (
 
 
 def googlenet(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    conv="standard",
-    groups=None,
-    width_multiplier=1.0,
-    modules=(2, 5, 2),
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    conv: str = "standard",
+    groups: int | None = None,
+    width_multiplier: float = 1.0,
+    modules: Sequence[int] = (2, 5, 2),
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """Nine inception modules in three stages after one 3x3 convolution, with batch normalisation throughout.
 
     The 5x5 branch is two 3x3 convolutions, and there are no auxiliary classifiers. The convolutions have no bias: batch

@@ -1,28 +1,38 @@
 """MobileNetV2 for small images, as it is used in the literature on distillation."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import SPATIAL, Pieces
 from odtf.models.sizes import checked_width, network_input, scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.models.annotations import Head, Shape
+
 
 # Stage, channels and stride of each group of blocks; the first group does not expand.
 _GROUPS = ((1, 16, 1), (1, 24, 1), (2, 32, 2), (3, 64, 2), (3, 96, 1), (4, 160, 2), (4, 320, 1))
 
 
 def mobilenet_v2(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    conv="depthwise",
-    groups=None,
-    width_multiplier=0.5,
-    expansion=6,
-    blocks=(1, 2, 3, 4, 3, 3, 1),
-    last_width=1280,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    conv: str = "depthwise",
+    groups: int | None = None,
+    width_multiplier: float = 0.5,
+    expansion: int = 6,
+    blocks: Sequence[int] = (1, 2, 3, 4, 3, 3, 1),
+    last_width: int = 1280,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """Inverted residual blocks after a 3x3 convolution of stride 2; ReLU, and no dropout.
 
     The "MobileNetV2" of the tables on CIFAR-100 has half the width everywhere but in the last convolution, an expansion

@@ -1,25 +1,32 @@
 """The student of online distillation with cheap convolutions, and ShiftResNet."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import SPATIAL, Pieces
 from odtf.models.sizes import blocks_per_stage, network_input, stage_widths
 
+if TYPE_CHECKING:
+    from odtf.models.annotations import Head, Shape
+
 
 def od_cheap_resnet(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    depth=20,
-    conv="depthwise",
-    groups=None,
-    expansion=1,
-    block="double",
-    width=16,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    depth: int = 20,
+    conv: str = "depthwise",
+    groups: int | None = None,
+    expansion: int = 1,
+    block: str = "double",
+    width: int = 16,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """CIFAR ResNet whose 3x3 convolutions are depthwise, grouped or shifts, each followed by a 1x1 convolution.
 
     A block is [spatial 3x3 - 1x1 - BN - ReLU] twice, plus the shortcut, and no ReLU after the sum. The stride is that

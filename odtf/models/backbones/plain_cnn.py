@@ -1,25 +1,35 @@
 """Plain stacks of convolutions, poolings and dense layers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import Pieces
 from odtf.models.sizes import checked_width, network_input
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.models.annotations import Head, Shape
+
+
 _PADDINGS = ("valid", "symmetric")
 
 
 def plain_cnn(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    widths=(8, 16, 32),
-    layers=1,
-    embedding=64,
-    padding="valid",
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    widths: Sequence[int] = (8, 16, 32),
+    layers: int | Sequence[int] = 1,
+    embedding: int = 64,
+    padding: str = "valid",
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """[3x3 convolution with bias - BN - ReLU] a few times and 2x2 max pooling, for every stage; then dense layers.
 
     By default the student of InDistill on CIFAR-10; `widths=(16, 32, 64), embedding=128` is its auxiliary teacher.

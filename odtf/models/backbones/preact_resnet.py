@@ -1,25 +1,37 @@
 """Pre-activation residual networks of four stages, for small images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.models.convolution import Pieces
 from odtf.models.residual import preactivated_block
 from odtf.models.sizes import known_depth, network_input, stage_widths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+
+    from odtf.models.annotations import Head, Shape
+
 
 _LAYOUTS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
 
 def preact_resnet(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    depth=18,
-    conv="standard",
-    groups=None,
-    width=64,
-    widths=None,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    depth: int = 18,
+    conv: str = "standard",
+    groups: int | None = None,
+    width: int = 64,
+    widths: Sequence[int] | None = None,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """ResNet-18 or -34 of pre-activation blocks after one 3x3 convolution, without anything after the last sum.
 
     The teacher of InDistill on CIFAR-10, whose features are the pooled sums of the last stage.

@@ -1,27 +1,39 @@
 """Residual networks in their ImageNet shape."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.models.convolution import Pieces, halved_overlapping
 from odtf.models.residual import basic_block, bottleneck_block
 from odtf.models.sizes import checked_width, known_depth, network_input, stage_widths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+
+    from odtf.models.annotations import Head, Shape
+
 
 _BASIC = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 _LAYOUTS = {**_BASIC, 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
 
 def resnet(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    depth=18,
-    conv="standard",
-    groups=None,
-    width=64,
-    widths=None,
-    stem_width=None,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    depth: int = 18,
+    conv: str = "standard",
+    groups: int | None = None,
+    width: int = 64,
+    widths: Sequence[int] | None = None,
+    stem_width: int | None = None,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """ResNet of four stages after a 7x7 convolution of stride 2 and a max pooling of stride 2.
 
     Args:

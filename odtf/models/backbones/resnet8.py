@@ -1,22 +1,31 @@
 """ResNet-8, in the shape of MLPerf Tiny's image classification reference."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import GROUPED, Pieces
 from odtf.models.sizes import network_input
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.models.annotations import Head, Shape
+
 
 def resnet8(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    conv="standard",
-    groups=None,
-    width=(16, 32, 64),
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    conv: str | Sequence[str] = "standard",
+    groups: int | None = None,
+    width: Sequence[int] = (16, 32, 64),
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """Three residual blocks of two convolutions; the shortcut is a 1x1 convolution with bias and without BN.
 
     Args:

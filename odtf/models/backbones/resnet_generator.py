@@ -1,27 +1,35 @@
 """Residual network on a map of a quarter of the size, which makes an image of an image."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 from odtf.models.generator_pieces import GeneratorPieces, expansion_block, expansions, residual_block
 from odtf.models.sizes import checked_width, network_input
 
+if TYPE_CHECKING:
+    import keras
+
+    from odtf.models.annotations import Head, Shape
+
 
 def resnet_generator(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    blocks=9,
-    conv="separable",
-    groups=None,
-    width=64,
-    deep=False,
-    norm="instance",
-    separable_norm="instance",
-    padding="reflect",
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    blocks: int = 9,
+    conv: str = "separable",
+    groups: int | None = None,
+    width: int = 64,
+    deep: bool = False,
+    norm: str = "instance",
+    separable_norm: str = "instance",
+    padding: str = "reflect",
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """Generator of a 7x7 convolution, two of stride 2, residual blocks, two transposed 3x3 ones and a 7x7 to the image.
 
     With `conv="separable"` it is the mobile ResNet of GAN compression, with "standard" the full one. A microcontroller

@@ -1,6 +1,9 @@
 """U-Net of strided convolutions, which makes an image of an image."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -9,24 +12,28 @@ from odtf.models.generator_pieces import GeneratorPieces, expansions
 from odtf.models.heads import doubled
 from odtf.models.sizes import checked_width, network_input
 
+if TYPE_CHECKING:
+    from odtf.models.annotations import Head, Shape
+
+
 _WIDEST = 8  # Times the width: channels of the fourth level and of all further ones.
 
 
 def unet_generator(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    levels=8,
-    conv="standard",
-    groups=None,
-    width=64,
-    deep=False,
-    norm="batch",
-    padding="reflect",
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    levels: int = 8,
+    conv: str = "standard",
+    groups: int | None = None,
+    width: int = 64,
+    deep: bool = False,
+    norm: str = "batch",
+    padding: str = "reflect",
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """U-Net that halves an image `levels` times by 4x4 convolutions and doubles it by 4x4 transposed ones.
 
     A level is a convolution of stride 2 and a norm, with a leaky ReLU before the next; on the way up a ReLU, a

@@ -1,25 +1,37 @@
 """VGG with batch normalisation, for small images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from odtf.models.convolution import Pieces, halved
 from odtf.models.sizes import checked_width, known_depth, network_input
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+
+    from odtf.models.annotations import Head, Shape
+
 
 _LAYOUTS = {8: (1, 1, 1, 1, 1), 11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 _FACTORS = (1, 2, 4, 8, 8)
 
 
 def vgg(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    depth=16,
-    conv="standard",
-    groups=None,
-    width=64,
-    hidden=(),
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    depth: int = 16,
+    conv: str = "standard",
+    groups: int | None = None,
+    width: int = 64,
+    hidden: Sequence[int] = (),
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """VGG-BN of five stages, each ended by 2x2 max pooling, as far as there is anything left to pool.
 
     The convolutions have no bias: batch normalisation follows, which takes it away. Those of most released codes have,

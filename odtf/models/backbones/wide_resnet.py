@@ -1,31 +1,41 @@
 """Wide residual networks, with the convolution of choice in each place."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 
 from odtf.models.convolution import MOMENTUM, Pieces
 from odtf.models.residual import preactivated_block
 from odtf.models.sizes import blocks_per_stage, checked_width, network_input, stage_widths
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odtf.models.annotations import Head, Shape
+
+
 _VARIANTS = ("original", "ffsd")
 
 
 def wide_resnet(
-    input_shape,
-    head,
+    input_shape: Shape,
+    head: Head,
     *,
-    depth=16,
-    widen=1,
-    conv="standard",
-    groups=None,
-    second_conv=None,
-    stem_conv="standard",
-    variant="original",
-    widths=None,
-    stem_width=16,
-    seed=0,
-    name="network",
-    synchronized=False,
-):
+    depth: int = 16,
+    widen: int = 1,
+    conv: str = "standard",
+    groups: int | None = None,
+    second_conv: str | None = None,
+    stem_conv: str = "standard",
+    variant: str = "original",
+    widths: Sequence[int] | None = None,
+    stem_width: int = 16,
+    seed: int = 0,
+    name: str = "network",
+    synchronized: bool = False,
+) -> keras.Model:
     """WRN-depth-widen: pre-activation blocks of two 3x3 convolutions in three stages of 16, 32 and 64 times `widen`.
 
     Two networks bear the name. The original has convolutions without bias, the stride in a block's first convolution

@@ -1,7 +1,9 @@
 """Retrieval: pictures found by their embeddings among those of a database."""
 
+from __future__ import annotations
+
 import pathlib
-import typing
+from typing import TYPE_CHECKING
 
 from odtf.data import Target
 from odtf.errors import UserError
@@ -13,6 +15,19 @@ from odtf.tasks import classes
 from odtf.tasks.exported import Answer
 from odtf.tasks.retrieval.embedder import ImageEmbedder
 from odtf.tasks.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from odtf.data import Info
+    from odtf.evaluation.image_file import ImageFile
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.metrics import Metric
+    from odtf.models.annotations import Head
+    from odtf.targets import Target as Device
+    from odtf.tasks.study import Reader, Study
+
 
 # The least mean cosine between the vectors of a file and of its network.
 _LEAST_COSINE = {"float32": 0.999, "float16": 0.995, "int16x8": 0.995, "dynamic": 0.95, "int8": 0.9}
@@ -44,68 +59,75 @@ class Retrieval(Task):
     name = "retrieval"
     output = "embedding"
     relational = True
-    targets: typing.ClassVar[dict] = {"label": Target()}
-    arguments_of_terms: typing.ClassVar[dict] = {"supervised": ("temperature",)}
+    targets: Mapping[str, Target] = {"label": Target()}
+    arguments_of_terms: Mapping[str, tuple[str, ...]] = {"supervised": ("temperature",)}
     agreement = CosineAgreement()
     client = ImageEmbedder()
     templates = pathlib.Path(__file__).parent / "templates"
-    snippets: typing.ClassVar[dict] = {"android": "embedder.md.j2", "page": "neighbours.html.j2"}
+    snippets: Mapping[str, str] = {"android": "embedder.md.j2", "page": "neighbours.html.j2"}
 
-    def __init__(self, units=None, temperature=0.1, precision_at=100, recall_at=1, database_examples=10_000):
+    def __init__(
+        self,
+        units: int | None = None,
+        temperature: float = 0.1,
+        precision_at: int = 100,
+        recall_at: int = 1,
+        database_examples: int | None = 10_000,
+    ) -> None:
         for name, value in (("units", units), ("database_examples", database_examples)):
             if value is not None and (type(value) is not int or value < 1):
                 raise ValueError(f"{name} must be None or an integer of at least 1. Received: {name}={value!r}.")
         self.units = units
         self.temperature = check_temperature(temperature)
-        self.metrics = {}
+        self.metrics: dict[str, Metric] = {}
         for distance in DISTANCES:
-            of = {"distance": distance, "reference_examples": database_examples}
+            of: dict[str, Any] = {"distance": distance, "reference_examples": database_examples}
             self.metrics |= {
                 f"map_{distance}": MeanAveragePrecision(**of),
                 f"precision_{precision_at}_{distance}": PrecisionAtK(precision_at, **of),
                 f"recall_{recall_at}_{distance}": RecallAtK(recall_at, **of),
             }
 
-    def head(self, info):
+    def head(self, info: Info) -> Head:
         return heads.Embedding(self.units)
 
-    def supervised(self, targets, output):
+    def supervised(self, targets: Targets, output: Tensor) -> Tensor:
         return supervised_contrastive(targets, output, self.temperature)
 
-    def distil(self, teacher, student, temperature=1.0):
+    def distil(self, teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
         return conditional_divergence(teacher, student)
 
-    def reader(self, file, info, against=False):
+    def reader(self, file: ImageFile, info: Info, against: bool = False) -> Reader:
         from odtf.tasks.retrieval.retrieval_study import Vectors
 
         return Vectors(file)
 
-    def study(self, info):
+    def study(self, info: Info) -> Study:
         from odtf.tasks.retrieval.retrieval_study import RetrievalStudy
 
         return RetrievalStudy(self, info)
 
-    def answer(self, info, target, quantization):
+    def answer(self, info: Info, target: Device, quantization: str) -> Answer:
         return Answer("embedding", (1, None))
 
-    def check(self, info, shape):
+    def check(self, info: Info, shape: Sequence[int | None]) -> None:
         if len(shape) != 2:
             raise UserError(f"An embedding is a vector, [batch, features]. Received: {list(shape)} for {info.name}")
 
-    def allowed_loss(self, metric, count, max_drop):
+    def allowed_loss(self, metric: str, count: int, max_drop: float) -> float:
         # Both rank the same pictures: the noise of a split is not in the difference.
         return min(max_drop, 0.005)
 
-    def least_agreement(self, quantization):
+    def least_agreement(self, quantization: str) -> float | None:
         return _LEAST_COSINE.get(quantization)
 
-    def is_barely_trained(self, value, info):
+    def is_barely_trained(self, value: float, info: Info) -> bool:
         return classes.is_near_chance(value, len(info.names))
 
-    def describe(self, info):
+    def describe(self, info: Info) -> str:
         return f"Image embedder, learned from {len(info.names)} classes of {info.name}"
 
-    def card(self, info, target):
+    def card(self, info: Info, target: Device) -> dict[str, Any]:
         return {
             "title": f"embeddings for {info.name}",
             "kind": "an image embedder",

@@ -1,7 +1,9 @@
 """Segmentation: a class for every pixel of an image."""
 
+from __future__ import annotations
+
 import pathlib
-import typing
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -15,6 +17,20 @@ from odtf.tasks.exported import Answer
 from odtf.tasks.segmentation import frequencies, mask_pictures, overlap
 from odtf.tasks.segmentation.segmenter import ImageSegmenter
 from odtf.tasks.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from matplotlib.figure import Figure
+
+    from odtf.data import ImageDataset, Info
+    from odtf.evaluation.image_file import ImageFile
+    from odtf.losses.tensors import Targets, Tensor
+    from odtf.models.annotations import Head
+    from odtf.targets import Target as Device
+    from odtf.tasks.study import Reader, Study
+
 
 VOID = 255
 
@@ -47,21 +63,21 @@ class Segmentation(Task):
 
     name = "segmentation"
     output = "logits"
-    targets: typing.ClassVar[dict] = {"mask": Target(None, "uint8", "nearest", VOID)}
-    divergences = ("standardized", "dkd", "dist")
+    targets: Mapping[str, Target] = {"mask": Target(None, "uint8", "nearest", VOID)}
+    divergences: tuple[str, ...] = ("standardized", "dkd", "dist")
     agreement = overlap.MaskAgreement()
-    snippets: typing.ClassVar[dict] = {"page": "mask.html.j2"}
+    snippets: Mapping[str, str] = {"page": "mask.html.j2"}
     templates = pathlib.Path(__file__).parent / "templates"
 
     def __init__(
         self,
-        loss="cross_entropy",
-        class_weights=None,
-        gamma=2.0,
-        hard_share=0.25,
-        distillation="pixel",
-        answers=None,
-    ):
+        loss: str = "cross_entropy",
+        class_weights: str | Sequence[float] | None = None,
+        gamma: float = 2.0,
+        hard_share: float = 0.25,
+        distillation: str = "pixel",
+        answers: str | None = None,
+    ) -> None:
         self.losses = tuple(loss.split("+"))
         unknown = [name for name in self.losses if name not in _LOSSES]
         if unknown or len(set(self.losses)) < len(self.losses):
@@ -84,7 +100,7 @@ class Segmentation(Task):
         if answers != "classes":  # MediaPipe finds the largest score itself, and wants scores.
             self.client = ImageSegmenter()
             self.snippets = {**self.snippets, "android": "segmenter.md.j2"}
-        self.metrics = {
+        self.metrics: dict[str, Any] = {
             "miou": overlap.MeanOverlap(VOID),
             "pixel_accuracy": overlap.PixelAccuracy(VOID),
             **{f"images_{round(100 * t)}": overlap.ShareAbove(VOID, t) for t in (0.5, 0.6, 0.7)},
@@ -93,10 +109,10 @@ class Segmentation(Task):
 
     # In training ----------------------------------------------------------------------------------------------------
 
-    def head(self, info):
+    def head(self, info: Info) -> Head:
         return heads.Pixels(len(info.names), tap=self.output)
 
-    def observe(self, dataset):
+    def observe(self, dataset: ImageDataset) -> None:
         if isinstance(self.class_weights, str):
             self.class_weights = frequencies.class_weights(dataset, self.class_weights, VOID)
         if self.class_weights is not None and len(self.class_weights) != len(dataset.names):
@@ -105,7 +121,7 @@ class Segmentation(Task):
                 f"Received: {len(self.class_weights)}."
             )
 
-    def supervised(self, targets, output):
+    def supervised(self, targets: Targets, output: Tensor) -> Tensor:
         return sum(self._loss(name, targets, output) for name in self.losses)
 
     def _loss(self, name, targets, output):
@@ -122,10 +138,10 @@ class Segmentation(Task):
             return losses.hard_pixels(targets, output, VOID, self.hard_share)
         return losses.dice(targets, output, VOID)
 
-    def distil(self, teacher, student, temperature=1.0):
+    def distil(self, teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
         return _DISTILLATIONS[self.distillation](teacher, student, temperature)
 
-    def progress(self, targets, output):
+    def progress(self, targets: Targets, output: Tensor) -> dict[str, Tensor]:
         return {"pixel_accuracy": self.metrics["pixel_accuracy"].mean(targets, output)}
 
     # In the export --------------------------------------------------------------------------------------------------
@@ -133,7 +149,7 @@ class Segmentation(Task):
     def _form(self, target):
         return self.answers or ("probabilities" if target.finished else "logits")
 
-    def fold(self, output, target):
+    def fold(self, output: keras.KerasTensor, target: Device) -> keras.KerasTensor:
         form = self._form(target)
         if form == "probabilities" and not classes.has_float_softmax(target):
             return keras.layers.Softmax(name="softmax")(output)
@@ -141,7 +157,7 @@ class Segmentation(Task):
             return keras.layers.Lambda(_classes, arguments={"dtype": _integer(target)}, name="classes")(output)
         return output
 
-    def folded(self, output, target):
+    def folded(self, output: np.ndarray, target: Device) -> np.ndarray:
         form = self._form(target)
         if form == "classes":
             return output.argmax(-1)
@@ -149,14 +165,14 @@ class Segmentation(Task):
             return output
         return classes.softmax(output)
 
-    def comparable(self, answers, info, target=None):
+    def comparable(self, answers: np.ndarray, info: Info, target: Device | None = None) -> np.ndarray:
         """Returns answers as scores; of classes, 1 for the class of a pixel and 0 for all others."""
         answers = np.asarray(answers)
         if answers.ndim == 4:
             return answers
         return np.equal(answers[..., np.newaxis], np.arange(len(info.names))).astype(np.float32)
 
-    def answer(self, info, target, quantization):
+    def answer(self, info: Info, target: Device, quantization: str) -> Answer:
         form, size = self._form(target), info.image_shape[:2]
         if form == "classes":
             return Answer("classes", (1, *size), _integer(target))
@@ -165,7 +181,7 @@ class Segmentation(Task):
             return Answer("scores", shape, "float32", softmax=True)
         return Answer("scores" if form == "probabilities" else "logits", shape)
 
-    def check(self, info, shape):
+    def check(self, info: Info, shape: Sequence[int | None]) -> None:
         if tuple(shape[1:]) != (*info.image_shape[:2], len(info.names)):
             raise UserError(
                 f"The network answers {tuple(shape[1:])} for an image. Received: images of {info.image_shape[:2]} with "
@@ -173,39 +189,41 @@ class Segmentation(Task):
             )
         classes.check_names(info)
 
-    def allowed_loss(self, metric, count, max_drop):
+    def allowed_loss(self, metric: str, count: int, max_drop: float) -> float:
         # An image has many pixels: the noise of a split is below that of as many single answers.
         return max_drop + 0.2 * count**-0.5
 
-    def least_agreement(self, quantization):
+    def least_agreement(self, quantization: str) -> float | None:
         return classes.LEAST_AGREEMENT.get(quantization)
 
-    def is_barely_trained(self, value, info):
+    def is_barely_trained(self, value: float, info: Info) -> bool:
         return classes.is_near_chance(value, len(info.names))
 
-    def labels(self, info):
+    def labels(self, info: Info) -> tuple[str, ...]:
         return tuple(str(name) for name in info.names)
 
-    def describe(self, info):
+    def describe(self, info: Info) -> str:
         return f"Image segmenter, {len(info.names)} classes of {info.name}"
 
-    def draw(self, pyplot, info, images, targets, answers):
+    def draw(
+        self, pyplot: Any, info: Info, images: np.ndarray, targets: Targets, answers: Mapping[str, np.ndarray]
+    ) -> Figure:
         masks = {name: scores.argmax(-1) for name, scores in answers.items()}
         return mask_pictures.draw(pyplot, info, images, targets, masks, VOID)
 
     # In an evaluation -----------------------------------------------------------------------------------------------
 
-    def reader(self, file, info, against=False):
+    def reader(self, file: ImageFile, info: Info, against: bool = False) -> Reader:
         from odtf.tasks.segmentation.mask_study import MaskReader
 
         return MaskReader(self, file, info)
 
-    def study(self, info):
+    def study(self, info: Info) -> Study:
         from odtf.tasks.segmentation.mask_study import MaskStudy
 
         return MaskStudy(self, info)
 
-    def card(self, info, target):
+    def card(self, info: Info, target: Device) -> dict[str, Any]:
         form = self._form(target)
         what = "the class of every pixel" if form == "classes" else "one score per class for every pixel"
         return {

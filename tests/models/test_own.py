@@ -112,13 +112,13 @@ def test_where_the_pipeline_gives_what_the_model_takes_there_is_no_layer_for_it(
 def test_the_pixels_of_a_model_may_be_said(pixels, value):
     model = sequential()
     answers = ops.softmax(kept(model, pixels=pixels)(NORMALIZED)["logits"])
-    np.testing.assert_allclose(answers, model(value.astype("float32")), atol=1e-5)
+    np.testing.assert_allclose(answers, model(value.astype("float32")), atol=1e-4)
 
 
 def test_the_pixels_of_a_model_may_be_said_by_mean_and_deviation():
     model, (mean, std) = sequential(), ((0.48, 0.46, 0.41), (0.23, 0.22, 0.22))
     answers = ops.softmax(kept(model, pixels=(mean, std))(NORMALIZED)["logits"])
-    np.testing.assert_allclose(answers, model((PIXELS / 255 - np.array(mean)) / np.array(std)), atol=1e-5)
+    np.testing.assert_allclose(answers, model((PIXELS / 255 - np.array(mean)) / np.array(std)), atol=1e-4)
 
 
 def test_a_normalization_keeps_what_it_measured_and_says_which_pixels_it_takes():

@@ -37,8 +37,8 @@ def test_what_is_no_config_is_told_the_nearest_name(given, meant):
 def test_arguments_and_their_values_are_told_the_nearest_too():
     with pytest.raises(UserError, match=r"did you mean smoke\?\)\. Received: 'smke'"):
         config_file.load("pcl:smke")
-    with pytest.raises(UserError, match=r"did you mean resnet32\?\)\. Received: 'resnet_23'"):
-        config_file.load("pcl:network=resnet_23")
+    with pytest.raises(UserError, match=r"did you mean wrn20_8\?\)\. Received: 'wrn_20_8'"):
+        config_file.load("pcl:network=wrn_20_8")
 
 
 def test_data_sets_are_told_the_nearest(tmp_path):

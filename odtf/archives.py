@@ -1,5 +1,7 @@
 """Archives of arrays, .npz, read as data."""
 
+import zipfile
+
 import numpy as np
 
 
@@ -7,13 +9,15 @@ def arrays_in(stream):
     """Returns the arrays of an archive by name.
 
     Args:
-        stream: binary file, or path of one.
+        stream: binary file.
 
     Raises:
         one of `odtf.errors.ARCHIVE_DAMAGE`: if it is no such archive, is damaged, or has something else in it.
     """
-    loaded = np.load(stream, allow_pickle=False)
-    if not isinstance(loaded, np.lib.npyio.NpzFile):
+    found_one = zipfile.is_zipfile(stream)
+    stream.seek(0)
+    loaded = np.load(stream, allow_pickle=False) if found_one else None
+    if not isinstance(loaded, np.lib.npyio.NpzFile):  # As of an array that an archive follows.
         raise ValueError("it is no archive")
     with loaded as file:
         found = {name: file[name] for name in file.files}

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import re
-import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -298,9 +297,6 @@ def _read(path):
         if not path.is_file():  # To read a pipe would be to wait.
             raise ValueError("it is no archive")
         with path.open("rb") as stream:
-            if not zipfile.is_zipfile(stream):
-                raise ValueError("it is no archive")
-            stream.seek(0)
             return archives.arrays_in(stream)
     except ARCHIVE_DAMAGE as error:
         raise UserError(

@@ -51,6 +51,7 @@ def check(config):
         else:
             _check_arguments(part, _value(config, part))
     _check_effects(config, known)
+    _check_network(config, known)
     _check_warm_up(config)
     _check_quantization(config)
     if config.jit and config.deterministic:
@@ -118,6 +119,19 @@ def _check_effects(config, known):
                 f"config.{key} acts where config.{other} is {' or '.join(map(str, values))} alone: that, or {unset!r}, "
                 f"would be right. Received: {value!r} with {_value(config, other)!r}."
             )
+
+
+def _check_network(config, known):
+    """Raises UserError if `config.network` says something while a list names every network of the method."""
+    listed = config.method.to_dict().get("networks")
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(spec, collections.abc.Mapping) for spec in listed):
+        return
+    network = config.network.to_dict()
+    if network != known.network.to_dict() and network not in [dict(spec) for spec in listed]:
+        raise UserError(
+            "config.network is not read where config.method.networks says what every network is: a change there would "
+            f"be right, and one of them, or {known.network.to_dict()}, here. Received: {network}."
+        )
 
 
 def _check_warm_up(config):

@@ -16,7 +16,7 @@ from tensorflow.python.framework import config as tf_config
 from odtf import data, export, run_exports
 from odtf.errors import UserError
 from odtf.quantization.range import Range
-from odtf.training import bounds, cohorts, config_data, experiment, preparation, strategy
+from odtf.training import bounds, cohorts, config_checks, config_data, config_file, experiment, preparation, strategy
 from odtf.training.config import default_config, free, leaves, to_json
 from odtf.training.schedules import make_optimizer, make_schedule, optimizer_arguments
 from tests.training.test_experiment import log_of, small, train
@@ -179,6 +179,19 @@ def test_views_that_no_peer_sees_are_refused(tmp_path):
     config.data.num_views = 3
     with pytest.raises(UserError, match=r"config\.data\.num_views must be at most 2, .*Received: 3"):
         preparation.prepare(config, tmp_path, strategy.make_placement(), None)
+
+
+def test_a_network_that_a_list_of_networks_leaves_unread_is_refused():
+    """As --config.network.depth=20, or init=, of a config whose method names all networks."""
+    config = config_file.load("oem:smoke")
+    config_checks.check(config)
+    config.network = free({"name": "cifar_resnet", "depth": 20})
+    with pytest.raises(
+        UserError, match=r"config\.network is not read where config\.method\.networks .*: .*'depth': 20"
+    ):
+        config_checks.check(config)
+    config.method.networks = (1.0, 0.5)  # Fractions of it.
+    config_checks.check(config)
 
 
 def test_a_network_beyond_the_memory_is_one_line(monkeypatch):

@@ -99,6 +99,8 @@ def _misfit_of_figures(report):
     if "task" not in report:
         return None
     form = {"task": {"metric": str, "title": str, "better": str, "share": bool}}
+    if "remarks" in report:
+        form["remarks"] = [str]
     if isinstance(report["task"], dict) and report["task"].get("agreement") is not None:
         form["task"]["agreement"] = {"share": bool}
     if (words := sealed.misfit(report, form)) is not None:

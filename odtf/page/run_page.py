@@ -41,6 +41,7 @@ def write(run: Run, path: Path, *, split: str = "test", max_examples: int = 10_0
     student = report["student"]
     log = training_log.read(run.workdir, networks)
     sections = [
+        run_sections.remarks(report),
         run_sections.networks(report),
         *smaller.sections(run, builds=max_examples != 0),
         *curves.sections(log, metric, (student["name"], student["epoch"])),

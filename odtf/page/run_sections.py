@@ -13,6 +13,12 @@ from odtf.training import config as config_lib
 from odtf.training.report import metric_of, shown, titled
 
 
+def remarks(report):
+    """Returns the section on what is worth knowing of the data, None where nothing is."""
+    notes = tuple(Note(f"{line[:1].upper()}{line[1:]}.") for line in report.get("remarks", ()))
+    return Section("Remarks on the data", notes) if notes else None
+
+
 def networks(report):
     """Returns the section on all networks: sizes, and every metric on validation and test."""
     metric = metric_of(report)

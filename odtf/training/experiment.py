@@ -59,8 +59,10 @@ class Experiment:
             if not progress["step"]:
                 self.log.introduce(config_lib.to_json(self.config), self._first_images)
             self.log.line(self._headline(progress))
-            for remark in self.dataset.remarks() if not progress["step"] and self.placement.is_chief else ():
-                self.log.line(f"note: {remark}")
+            if not progress["step"] and self.placement.is_chief:
+                progress["remarks"] = list(self.dataset.remarks())
+                for remark in progress["remarks"]:
+                    self.log.line(f"note: {remark}")
             for domain in self.pipeline.domains:
                 self.log.line(domain.describe())
             for name, started in self.method.starts.items():
@@ -250,6 +252,7 @@ class Experiment:
             "dataset": self.dataset.name,
             "normalization": {"mean": list(self.dataset.mean), "std": list(self.dataset.std)},
             "resize": self.dataset.resize,
+            "remarks": progress.get("remarks", []),
             "seed": self.config.seed,
             "peers": peers,
             "teacher": teacher or None,

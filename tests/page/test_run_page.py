@@ -38,6 +38,7 @@ def workdir(tmp_path):
         "method": "DeepMutualLearning",
         "task": {"name": "classification", **METRIC},
         "dataset": "digits",
+        "remarks": ["passed over in photos: 1 .txt"],
         "seed": 7,
         "peers": peers,
         "teacher": {"val_top1": 0.9, "test_top1": 0.89, "last_test_top1": 0.89},
@@ -94,7 +95,7 @@ def test_the_records_are_all_there(workdir, monkeypatch):
         *("DeepMutualLearning on digits", "peer_1 (student)", "teacher", "12,345", "6,789", "87.50%", "86.50%"),
         *("25,728", "91,234", "13,579", "27 us", "86.00%", "0.97", "peer_0-peer_1", "12.50%"),
         *("odtf-train --config=digits &#39;--workdir=a b&#39;", "1 x CPU", "peer_0 int8 (chosen)"),
-        *("network.name", "supervised", "whole loss"),
+        *("Passed over in photos: 1 .txt.", "network.name", "supervised", "whole loss"),
     ):
         assert part in text, part
     # Quality, the whole loss, a term, and what candidates are known to cost: bytes, arena, MACs, latency.
@@ -119,7 +120,7 @@ def test_a_run_whose_data_are_gone_has_a_page_that_says_so(workdir):
 
 def test_a_report_of_before_the_keys_were_there_has_a_page(workdir):
     report = json.loads((workdir / "report.json").read_text())
-    for key in ("digest", "task", "disagreement", "seed", "config"):
+    for key in ("digest", "task", "disagreement", "seed", "config", "remarks"):
         del report[key]
     report["teacher"] = None
     report["exports"] = [{"path": "export/soc/student_int8.tflite"}]

@@ -62,7 +62,7 @@ def test_report_has_the_documented_form(whole):
     assert runs.read_report(workdir) == report
     assert list(json.loads((workdir / "report.json").read_text())) == [*report, "digest"]
     assert list(report) == [
-        *("config", "method", "task", "dataset", "normalization", "resize", "seed"),
+        *("config", "method", "task", "dataset", "normalization", "resize", "remarks", "seed"),
         *("peers", "teacher", "student", "exports", "seconds", "disagreement", "diversity"),
     ]
     assert list(report["disagreement"]) == ["peer_0-peer_1"]

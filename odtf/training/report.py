@@ -6,8 +6,8 @@ The form is stable; keys may be added, none is renamed or removed:
     method, dataset, seed
     normalization   mean and std of pixels scaled to [0, 1], a number for each channel: those of the config, or measured
     resize      the way of images to their size: "stretch", "fit" or "crop"
-    remarks     what is worth knowing of the data, a list of lines: classes of few images, pictures passed over, or in two
-                splits
+    remarks     what is worth knowing of the data, a list of lines: classes of few images, pictures passed over or
+                in two splits
     task        name, and metric, the one that chooses: METRIC below; its title, better ("max" or "min") and share;
                 agreement: its share, null where the task has none
     peers       for each: name, params, macs, network (what it was built from; a list where it is made of several),

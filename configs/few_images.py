@@ -26,15 +26,7 @@ belongs here.
 Each method's own arguments are those of its config in this folder; of `od_standard`, whose paper has no released code
 for that network, 0.1 of the labels and 0.9 of the divergence is a DESIGN CHOICE that was made on validation.
 
-With start=zoo:depthwise (or a workdir, or a .keras file) every student and the network alone begin with its weights
-except the head's, at half the rate; the standard network that teaches begins at random as ever.
-
-    odtf-compare --config=few_images:system=alone,size=32,images=1000 \\
-        --config=few_images:system=od,start=zoo:depthwise,size=32,images=1000 --seeds=3 --workdir=DIR \\
-        --override=data.data_dir=DATA
-
-Arguments: system, teacher (of kd), block (depthwise, group, shift), depth (6n+2), images, size, epochs, start, frozen
-(in how many of the first epochs the layers that were taken wait for the heads), smoke (digits).
+Arguments: system, teacher (of kd), block (depthwise, group, shift), depth (6n+2), images, size, epochs, smoke (digits).
 """
 
 import pathlib
@@ -53,8 +45,6 @@ def get_config(arg=None):
         images=5000,
         size=16,
         epochs=60,
-        start="",
-        frozen=0,
         smoke=False,
     )
     text = f"block={arg.block},depth={arg.depth},images={arg.images},size={arg.size},epochs={arg.epochs}"
@@ -96,10 +86,6 @@ def get_config(arg=None):
     }
     config.method = free(choose("system", arg.system, systems))
     config.network = free({"original": original, "standard": standard, "oem": sizes[0]}.get(arg.system, cheap))
-    if arg.start:
-        config.network.init = {"source": arg.start, "head": False}
-        config.schedule.learning_rate /= 2.0  # Pilots' rate for a network that is trained already: 0.05.
-    config.init.frozen_epochs = arg.frozen
     config.data.num_views = {"kdcl": 2, "pcl": 3}.get(arg.system, 1)
     config.epochs = steps * epochs
     config.schedule.restarts = tuple(epochs * step for step in range(1, steps))

@@ -36,13 +36,3 @@ def test_the_docstring_names_every_system():
     listed = re.findall(r"^    ([a-z_]+(?:, [a-z_]+)*) {2,}\S", text, re.MULTILINE)
     named = {name for names in listed for name in names.split(", ")} - {"system"}
     assert named == set(_SYSTEMS)
-
-
-def test_students_begin_with_a_start_and_the_network_that_teaches_them_does_not(tmp_path):
-    config = config_file.load("few_images:system=od_standard,start=zoo:depthwise,frozen=2,smoke")
-    config.network.depth = 14
-    assert config.schedule.learning_rate == config_file.load("few_images:smoke").schedule.learning_rate / 2
-    placement = strategy.make_placement()
-    prepared = preparation.prepare(config, tmp_path, placement, runs.load_teacher, load_start=runs.load_start)
-    method = prepared.method
-    assert set(method.starts) == {"peer_0", "peer_1", "peer_2"} and method.warm_start.frozen_epochs == 2

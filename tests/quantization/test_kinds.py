@@ -142,6 +142,25 @@ def test_layers_in_float_lie_between_dequantize_and_quantize():
     assert levels.max() < 2.01 and np.mean(levels > 0.5) < 0.2
 
 
+def test_no_norm_moves_its_statistics_in_the_last_epochs():
+    """Taken up by a convolution, as a convolution of its own, and in float."""
+    x = image = keras.Input(SHAPE)
+    for name in ("alone", "taken", "kept"):
+        x = layers.Conv2D(6, 3, padding="same", name=f"{name}_conv", use_bias=False)(x)
+        x = layers.ReLU()(x) if name == "alone" else x
+        x = layers.BatchNormalization(name=name)(x)
+    schedule = quantization.Schedule(epochs=2, freeze_batch_norm_epochs=1)
+    rewritten = quantization.quantization_aware(keras.Model(image, x), schedule, keep_float=("kept",))
+    assert quantization.floating(rewritten) == ["kept"]
+    statistics = [v for v in rewritten.variables if v.path.split("/")[-1].startswith("moving_")]
+    assert len(statistics) == 6
+    for epoch, moves in enumerate((True, False)):
+        schedule.begin_epoch(epoch)
+        before = [np.array(v) for v in statistics]
+        rewritten(rounded_images(), training=True)
+        assert [not np.array_equal(*pair) for pair in zip(before, statistics, strict=True)] == [moves] * 6
+
+
 def stored_as_floats(runner, images):
     """The values that the file's input has for the images: `Runner` divides by its scale."""
     scale = runner.input["quantization"][0]

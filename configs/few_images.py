@@ -21,7 +21,10 @@ belongs here.
     od_standard    the same, and the standard network, whose answers they follow
     oem            two narrower ones on the same stem (whose network is the ResNet-14 with one cheap layer for each 3x3)
     switokd        the standard network, which waits where it is too far ahead
+    mcod           two more of other convolutions: depthwise, grouped and shift are the architectures
     takd, dgkd     a ResNet-14 between the standard network and it, each after the other
+    indistill      the standard network, before it: first its stages, one after another, then as `kd`
+    pacemaker      a ResNet-14, and the mean of that and the student, which is a ResNet-14 of 1x3 convolutions
 
 Each method's own arguments are those of its config in this folder; of `od_standard`, whose paper has no released code
 for that network, 0.1 of the labels and 0.9 of the divergence is a DESIGN CHOICE that was made on validation.
@@ -55,19 +58,25 @@ def get_config(arg=None):
     cheap, epochs = config.network.to_dict(), config.epochs
     original = {"name": "cifar_resnet", "depth": cheap["depth"]}
     standard = {"name": "cifar_resnet", "depth": 8 if arg.smoke else 20}
-    steps = {"kd": 1 if arg.teacher else 2, "takd": 3, "dgkd": 3}.get(arg.system, 1)
+    steps = {"kd": 1 if arg.teacher else 2, "indistill": 2, "takd": 3, "dgkd": 3, "pacemaker": 3}.get(arg.system, 1)
     chain = {"teacher_network": standard, "assistant_networks": [original], "step_epochs": (epochs,)}
     kd = {"temperature": 4.0, "alpha": 0.9}
-    kd |= {"teacher_workdir": arg.teacher} if arg.teacher else {"teacher_network": standard, "teacher_epochs": epochs}
+    taught = {**kd, "teacher_network": standard, "teacher_epochs": epochs}
+    stages = tuple(max(1, epochs * share // 60) for share in (3, 4, 5))
     od = {"num_peers": 3, "temperature": 4.0}
     pulled = {"teacher_network": standard, "target": "network", "share": 0.9, "detach_teacher": True}
-    of_oem = {"name": "cifar_resnet", "depth": cheap["depth"], "conv": arg.block, "stem_width": 16}
+    of_oem = {**cheap, "name": "cifar_resnet", "stem_width": 16}
     sizes = [{**of_oem, "widths": [4 * quarters, 8 * quarters, 16 * quarters]} for quarters in (4, 3, 2)]
+    cohort = [cheap] + [
+        {"name": cheap["name"], "depth": cheap["depth"], "conv": conv, **options}
+        for conv, options in {"depthwise": {}, "group": {"groups": 4}, "shift": {}}.items()
+        if conv != arg.block
+    ]
     systems = {
         "alone": {"name": "Solo"},
         "original": {"name": "Solo"},
         "standard": {"name": "Solo"},
-        "kd": {"name": "OfflineDistillation", **kd},
+        "kd": {"name": "OfflineDistillation", **({**kd, "teacher_workdir": arg.teacher} if arg.teacher else taught)},
         "dml": {"name": "DeepMutualLearning", "num_peers": 2, "temperature": 1.0},
         "codistillation": {"name": "Codistillation", "num_peers": 2, "burn_in_epochs": epochs // 30},
         "kdcl": {"name": "KDCL", "num_peers": 2, "target": "min_logit", "temperature": 2.0},
@@ -83,9 +92,17 @@ def get_config(arg=None):
         "switokd": {"name": "SwitOKD", "teacher_network": standard, "temperature": 1.0},
         "takd": {"name": "TAKD", **chain, "temperature": 4.0, "share": 0.9},
         "dgkd": {"name": "DGKD", **chain, "temperature": 4.0, "share": 0.9, "num_dropped": 1},
+        "mcod": {"name": "CollaborativeCrossArchitecture", "networks": cohort, "ramp_epochs": epochs},
+        "indistill": {"name": "InDistill", **taught, "layer_epochs": stages, "retrieval_examples": 0},
+        "pacemaker": {
+            **{"name": "Pacemaker", "teacher_network": original, "cut": "stem", "step_epochs": (epochs,)},
+            **{"temperature": 4.0, "share": 0.9},
+        },
     }
     config.method = free(choose("system", arg.system, systems))
-    config.network = free({"original": original, "standard": standard, "oem": sizes[0]}.get(arg.system, cheap))
+    line = {**original, "conv": "line"}
+    networks = {"original": original, "standard": standard, "oem": sizes[0], "pacemaker": line}
+    config.network = free(networks.get(arg.system, cheap))
     config.data.num_views = {"kdcl": 2, "pcl": 3}.get(arg.system, 1)
     config.epochs = steps * epochs
     config.schedule.restarts = tuple(epochs * step for step in range(1, steps))

@@ -38,6 +38,8 @@ def get_config(arg=None):
     config.epochs = arg.epochs
     config.weight_decay = 5e-4
     config.network = free({"name": "od_cheap_resnet", "depth": arg.depth, "conv": arg.block})
+    if arg.block == "group":
+        config.network.groups = 4
     config.method = free({"name": arg.method})
     config.optimizer.nesterov = True
     config.schedule.name = "cosine"

@@ -1,8 +1,11 @@
 """The --config flag: files, the names of odtf's configs, and what --help says of them."""
 
+import pathlib
+import re
+
 import pytest
 
-from odtf import data, names
+from odtf import data, models, names
 from odtf.errors import UserError
 from odtf.training import config as config_lib
 from odtf.training import config_file
@@ -14,6 +17,16 @@ def test_a_config_is_found_by_its_name_wherever_the_command_runs(text, tmp_path,
     by_path = config_file.load(f"configs/{name}.py{colon}{arg}")
     monkeypatch.chdir(tmp_path)
     assert config_lib.to_json(config_file.load(text)) == config_lib.to_json(by_path)
+
+
+@pytest.mark.parametrize("block", ["depthwise", "group", "shift"])
+@pytest.mark.parametrize("config", ["cifar10_od", "digits", "few_images", "gain", "recipe"])
+def test_every_block_that_a_config_offers_can_be_built(config, block):
+    text = pathlib.Path(f"configs/{config}.py").read_text("utf-8")
+    assert re.search(r"Arguments: .*\bblock \(depthwise, group,\s+shift\)", text, re.DOTALL)
+    network = config_file.load(f"{config}:block={block}").network.to_dict()
+    assert network["conv"] == block
+    models.build({**network, "depth": 8}, (8, 8, 3), 10, seed=0, name="student")
 
 
 def test_a_file_comes_before_a_name(tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ from odtf.training import config_file, preparation, strategy
 _SYSTEMS = {
     **dict.fromkeys(("alone", "dml", "codistillation", "kdcl", "one", "clilr", "okddip"), 27_306),
     **dict.fromkeys(("ffl", "ffsd", "pcl", "od", "od_standard", "switokd"), 27_306),
-    **dict.fromkeys(("kd", "takd", "dgkd", "oem"), 27_306),
+    **dict.fromkeys(("kd", "takd", "dgkd", "oem", "mcod", "indistill"), 27_306),
+    "pacemaker": 61_594,
     "original": 175_258,
     "standard": 272_474,
 }

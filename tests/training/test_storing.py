@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from odtf import data, methods, models, paths, runs, stopping
 from odtf.data import splits, stored_answers
-from odtf.data.answer_arrays import pixel_sums
+from odtf.data.answer_arrays import AnswerArrays, pixel_sums
 from odtf.errors import UserError
 from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.training import cohorts, config_data, data_record, storing, strategy
@@ -236,6 +236,17 @@ def test_arrays_that_do_not_fit(changes, message, arrays, tmp_path):
     np.savez(tmp_path / "a.npz", **written)
     with pytest.raises(UserError, match=message):
         store([str(tmp_path / "a.npz")], tmp_path / "answers")
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (4, 5, 3)])
+def test_arrays_may_have_answers_of_any_shape(shape, tmp_path):
+    """Numbers, scores of classes, and scores at every place of a map."""
+    split = storing.training_images(config_data.load_dataset(config_of()))
+    logits = np.random.default_rng(0).normal(size=(len(split), *shape)).astype("float32")
+    np.savez(tmp_path / "a.npz", logits=logits, index=split.keys, pixel_sums=pixel_sums(split))
+    found = AnswerArrays(tmp_path / "a.npz", split, (), data.Augmentation())
+    assert found.answer_shape == shape
+    np.testing.assert_array_equal(found.answers(2, 5, 0), logits[2:5])
 
 
 def test_infinite_and_too_large_answers_are_refused(arrays, tmp_path):

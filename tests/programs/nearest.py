@@ -29,11 +29,11 @@ def nearest_tests(root, module):
         path, text = str(tests.relative_to(root)), tests.read_text("utf-8")
         distance = _distance(graph, path, str(module))
         named = tests.name == f"test_{module.stem}.py"
-        if named or distance <= _FARTHEST:
+        neighbours = tests.parent.name == module.parent.name
+        if named or neighbours or distance <= _FARTHEST:
             # FeatureFusion and feature_fusion alike.
             word = rf"(?<![a-z]){module.stem.replace('_', '')}(?![a-z])"
             mentioned = re.search(word, text.lower().replace("_", ""))
-            neighbours = tests.parent.name == module.parent.name
             found[path] = (not named, not mentioned, distance, not neighbours, len(text))
     return sorted(found, key=found.get)
 

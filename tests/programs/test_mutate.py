@@ -76,6 +76,8 @@ def test_the_nearest_tests_come_first():
     near = nearest_tests(ROOT, "odtf/models/backbones/googlenet.py")
     assert "tests/models/test_classic_networks.py" in near[:4]
     assert "tests/models/test_networks.py" in near[4:], "it speaks of other networks"
+    near = nearest_tests(ROOT, "odtf/tasks/translation/__init__.py")
+    assert "tests/tasks/translation/test_evaluated_by_judges.py" in near, "the command finds the task by its name"
 
 
 def test_what_changes_nothing_is_read_with_its_reason(tmp_path):

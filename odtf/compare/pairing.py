@@ -95,7 +95,7 @@ class _Comparison:
                 _check_same_data(self._first.setdefault((seed, config.data.max_train_examples), method), one)
             pair = _pair(method, name, alone, seed)
             found.setdefault(row, []).append((pair, method, alone))
-            if alone.workdir not in self._counted:  # One network alone serves several rows.
+            if alone.workdir not in (method.workdir, *self._counted):  # One network alone serves several rows.
                 self._counted.add(alone.workdir)
                 known += alone.report["seconds"]["train"]
             self._log(f"    {_line(pair, metric)}")
@@ -171,9 +171,10 @@ def _train_alone(config, method, name, equal, seed, workdir):
     """Trains a peer's network alone, for as long as `equal` says, and returns the `Run`."""
 
     def train(solo):  # It has no teacher, and so no workdir to read.
-        # One network alone serves all methods, wherever their configs lie.
-        data = {key: value for key, value in config_lib.to_json(solo).items() if key != "code_dir"}
-        digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+        # One network alone serves all methods, wherever their configs lie; it may be what was compared with it.
+        if _without(solo, "code_dir", "seed") == _without(method.config, "code_dir", "seed"):
+            return method
+        digest = hashlib.sha256(json.dumps(_without(solo, "code_dir"), sort_keys=True).encode()).hexdigest()[:12]
         return child_runs.train(_with_seed(solo, seed), workdir / f"solo-{digest}" / f"seed-{seed}")
 
     networks = _networks(method)
@@ -190,6 +191,10 @@ def _train_alone(config, method, name, equal, seed, workdir):
         rate = method.report["seconds"]["train"] / max(train(solo).report["seconds"]["train"], 0.1)
         epochs = max(1, round(solo.epochs * rate))
     return train(stretched(solo, epochs))
+
+
+def _without(config, *keys):
+    return {key: value for key, value in config_lib.to_json(config).items() if key not in keys}
 
 
 def _networks(run):

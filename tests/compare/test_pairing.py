@@ -50,6 +50,13 @@ def test_what_is_trained_is_not_trained_again(trainings, tmp_path):
     assert len(trainings.configs) == count
 
 
+@pytest.mark.parametrize("equal", ["epochs", "seconds"])
+def test_a_network_alone_is_trained_once_where_it_is_what_is_compared(equal, trainings, tmp_path):
+    result = compare([OD], tmp_path, seeds=2, equal=equal, given=["method.name=Solo"])
+    assert len(trainings.configs) == len(trainings.alone) == 2
+    assert [pair["test_gain"] for pair in result["rows"][0]["pairs"]] == [0, 0]
+
+
 def test_runs_of_other_images_are_not_compared(trainings, tmp_path):
     """As where images came while the runs were trained; a run whose images are not recorded is not checked."""
 

@@ -32,3 +32,9 @@ def test_confusion_of_a_class_without_images():
     assert matrix.tolist() == [[1, 0, 1], [0, 0, 1], [0, 0, 0]]
     assert rows[0] == {"name": "a", "examples": 2, "recall": 0.5, "precision": 1.0, "taken_for": "c"}
     assert (rows[1]["precision"], rows[2]["recall"], rows[2]["precision"]) == (None, None, 0.0)
+
+
+def test_calibration_where_a_class_is_on_no_image():
+    probabilities = np.array([[0.7, 0.1, 0.2], [0.3, 0.3, 0.4]])
+    found = figures.calibration(probabilities, np.array([0, 2]))
+    assert found["nll"] == pytest.approx(-np.mean(np.log([0.7, 0.4])))

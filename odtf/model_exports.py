@@ -147,9 +147,5 @@ def _about(foreign, network, dataset, task):
     }
     if is_aware(network):
         training["quantisation"] = "int8 in training: the ranges of activations are those that it learned"
-    size = models.cost(network, deployed=True, output=task.output)
-    cost = f"{size.params:,} parameters"
-    if size.macs is not None:
-        cost += f", {size.macs:,} multiply-accumulates an image"
-        cost += f", at least {size.activation_bytes:,} values of activations alive at once"
-    return {"name": foreign.name, "training": training, "cost": cost, "judged": _JUDGED}
+    cost = models.cost(network, deployed=True, output=task.output)
+    return {"name": foreign.name, "training": training, "cost": cost.in_words(), "judged": _JUDGED}

@@ -128,7 +128,10 @@ def _export_with(atomic, run, chosen, peer, folder):
     if rows:
         if name == run.student:
             options = {"task": run.task, "info": run.dataset.info, "atomic": atomic}
-            export.save_student(network, run.workdir / "student.keras", **options)
+            try:
+                export.save_student(network, run.workdir / "student.keras", **options)
+            except export.NotStock as error:
+                print(f"note: student.keras is not written. {error}")
         run.add_exports(rows, time.monotonic() - started, atomic)
     return run.report, refused
 
@@ -158,10 +161,8 @@ def _about(run, name, network):
         training["taught by"] = taught
     if config.quantization.aware:
         training["quantisation"] = "int8 in training: the ranges of activations are those that it learned"
-    size = models.cost(network, deployed=True, output=run.task.output)
-    cost = f"{size.params:,} parameters, {size.macs:,} multiply-accumulates an image"
-    cost += f", at least {size.activation_bytes:,} values of activations alive at once"
-    return {"name": name, "training": training, "cost": cost}
+    cost = models.cost(network, deployed=True, output=run.task.output)
+    return {"name": name, "training": training, "cost": cost.in_words()}
 
 
 def _words(network):

@@ -4,7 +4,7 @@ from odtf.errors import VerificationError
 from odtf.export.conversion import convert, convert_saved, fold_preprocessing
 from odtf.export.foreign_model import ForeignModel, read_model
 from odtf.export.int8_model import int8_file
-from odtf.export.output import publish, save_student
+from odtf.export.output import NotStock, publish, save_student
 from odtf.export.publication import publish_student
 from odtf.export.several import every_target, export_each
 from odtf.export.soundness import check_weights
@@ -25,6 +25,7 @@ __all__ = [
     "SOC",
     "TARGETS",
     "ForeignModel",
+    "NotStock",
     "Runner",
     "Target",
     "VerificationError",

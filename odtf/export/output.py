@@ -45,6 +45,10 @@ def publish(
         return together.add(directory, files)
 
 
+class NotStock(ValueError):
+    """A network has a layer of somebody's own, which a process with Keras alone could not load."""
+
+
 def save_student(
     network: keras.Model,
     path: str | os.PathLike[str],
@@ -70,7 +74,7 @@ def save_student(
 
     Raises:
         UserError: if the file cannot be written.
-        ValueError: if a layer of the network has no stock form.
+        NotStock: if a layer of the network is neither Keras' own nor has such a form.
     """
     path, task = paths.at(path), task or Classification()
     normalization: Any = None if info is None else info.normalization
@@ -80,7 +84,7 @@ def save_student(
         student = of_pixels(student, *normalization)
     for layer in student.layers:
         if type(layer).__module__.split(".")[0] != "keras":
-            raise ValueError(
+            raise NotStock(
                 "A student is saved as Keras' own layers, which a layer's deploy method names. "
                 f"Received: layer {layer.name!r} of type {type(layer).__name__}"
             )

@@ -53,6 +53,15 @@ class Cost:
     macs: int | None
     activation_bytes: int | None
 
+    def in_words(self) -> str:
+        """Returns all that is known of it as a model card says it."""
+        words = f"{self.params:,} parameters"
+        if self.macs is not None:
+            words += f", {self.macs:,} multiply-accumulates an image"
+        if self.activation_bytes is not None:
+            words += f", at least {self.activation_bytes:,} values of activations alive at once"
+        return words
+
 
 def cost(model: keras.Model, deployed: bool = False, output: str | None = None) -> Cost:
     """Counts what a network costs, as trained or as deployed.

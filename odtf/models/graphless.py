@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from odtf.models import automatic_names
+from odtf.models.graph import calls
 from odtf.models.pixel_ranges import GIVEN, fed
 
 
@@ -70,6 +71,12 @@ def kind_of(answers):
 def as_logits(x):
     """Makes logits of probabilities `[batch, classes]`: a softmax of them gives the probabilities back."""
     return keras.ops.log(keras.ops.maximum(x, 1e-7))
+
+
+def hides_softmax(network, output):
+    """Whether a network's answer is the logarithm that `as_logits` takes: the softmax before it is out of reach."""
+    answer = network.output[output] if isinstance(network.output, dict) else network.output
+    return any(type(call.operation).__name__ == "Log" for call in calls(network) if call.outputs[0] is answer)
 
 
 def shape_called_with(model):

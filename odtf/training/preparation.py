@@ -2,6 +2,7 @@
 
 from odtf import data, paths, quantization
 from odtf.errors import UserError
+from odtf.models.graphless import hides_softmax
 from odtf.training import cohorts, config_checks, config_data, data_record, own_losses, recipes
 from odtf.training.experiment import Experiment
 from odtf.training.schedules import make_optimizer, make_schedule
@@ -130,9 +131,16 @@ def _check_mixed(config, method, pipeline):
 
 def _check_exportable(config, method):
     """Finds before the training what an export after it would refuse."""
-    if method.quantization is None or not config.export.targets:
+    if not config.export.targets:
         return
     for name in method.students:
+        if hides_softmax(method.peers[name], method.task.output):
+            raise UserError(
+                f"{name} answers with the probabilities of a subclassed model, whose softmax no file for a device can "
+                "be without; a model that answers with logits, or config.export.targets=(), would be right. "
+                f"Received: {method.specifications[name]['name']}."
+            )
+    for name in method.students if method.quantization is not None else ():
         if layers := quantization.unquantized(method.peers[name], method.task.output):
             raise UserError(
                 f"config.quantization.aware needs students all of whose layers train quantised; {name} has others. "

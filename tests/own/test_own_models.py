@@ -31,6 +31,33 @@ def scaled():
     return keras.Model(image, layers.Dense(10)(layers.GlobalMaxPooling2D()(x)))
 
 
+SUBCLASSED = """
+import keras
+from keras import layers
+
+from odtf import models
+
+
+class Subclassed(keras.Model):
+    def __init__(self, activation=None):
+        super().__init__()
+        self.conv, self.pool = layers.Conv2D(8, 3, activation="relu"), layers.GlobalAveragePooling2D()
+        self.answer = layers.Dense(10, activation=activation)
+
+    def call(self, images):
+        return self.answer(self.pool(self.conv(images)))
+
+    def get_config(self):
+        return {"activation": self.answer.activation.__name__}
+
+
+def network(input_shape, head, *, activation, seed, name):
+    model = Subclassed(activation)
+    model(keras.ops.zeros((1, *input_shape)))
+    return models.from_keras(model, head)(seed=seed, name=name)
+"""
+
+
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory):
     """A folder with models that know nothing of odtf, and a config."""
@@ -40,6 +67,7 @@ def mine(tmp_path_factory):
     image = keras.Input((8, 8, 1))
     x = layers.Flatten()(layers.Lambda(lambda x: x + 1, name="plus")(image))
     keras.Model(image, layers.Dense(10)(x)).save(folder / "lambda.keras")
+    (folder / "subclassed.py").write_text(SUBCLASSED)
     (folder / "config.py").write_text(
         "from odtf.training.config import default_config, free\n\n\n"
         "def get_config():\n"
@@ -81,6 +109,22 @@ def test_a_model_is_trained_by_another_one_resumed_exported_and_fine_tuned(mine,
         flags = ("--mode=qat", "--epochs=1", "--teacher=none")
         status, _, err = zygote.run("odtf-finetune", f"--workdir={workdir}", *flags)
         assert status == 0, err
+
+
+def test_a_subclassed_model_is_trained_in_a_cohort_and_exported(mine, train, zygote, tmp_path):
+    network = f"{{'name': '{mine}/subclassed.py:network', 'activation': 'ACTIVATION'}}"
+    overrides = ("method={'name': 'DeepMutualLearning', 'num_peers': 2}", "epochs=1")
+    status, _, err = train(tmp_path / "run", "network=" + network.replace("ACTIVATION", "linear"), *overrides)
+    assert status == 0, err
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert [peer["macs"] for peer in report["peers"]] == [None, None] and report["exports"][0]["agreement"] > 0.9
+    card = (tmp_path / "run" / report["exports"][0]["path"]).with_name("MODEL_CARD.md").read_text()
+    assert "170 parameters" in card and "multiply-accumulates an image" not in card
+    flags = ("--allow_code", "--target=micro", "--budget=bytes=64K")
+    status, _, err = zygote.run("odtf-export", f"--workdir={tmp_path / 'run'}", *flags)
+    assert status == 0, err
+    status, _, err = train(tmp_path / "other", "network=" + network.replace("ACTIVATION", "softmax"), *overrides)
+    assert status == 2 and "a model that answers with logits" in err and not (tmp_path / "other").exists()
 
 
 @pytest.mark.skipif(not TFMOT, reason="TFMOT is not installed")

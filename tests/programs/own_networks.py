@@ -36,7 +36,7 @@ class Subclassed(keras.Model):
         super().__init__(**kwargs)
         self.classes = classes
         self.conv, self.pool = layers.Conv2D(8, 3, 2, activation="relu"), layers.GlobalAveragePooling2D()
-        self.answer = layers.Dense(classes, activation="softmax")
+        self.answer = layers.Dense(classes)
 
     def call(self, images):
         return self.answer(self.pool(self.conv(images)))

@@ -7,6 +7,8 @@
 One peer is the network alone; more are OD-cheap. The peers of a start have equal bodies and heads of their own. DATA is
 a TFDS directory with cifar10.
 
+What came of it stands in docs/results/starts.md.
+
 Arguments: images (of the training set), start (as `odtf.models.start` takes it, or a workdir; random weights by
 default), peers, frozen (in how many of the first epochs the layers that were taken wait), size (images are enlarged to
 size x size), epochs (by default as many as make 60,000 images, or 24), smoke (two epochs on digits).

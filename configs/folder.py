@@ -5,8 +5,8 @@
 
 Four depthwise peers with an online teacher. Where there are a few hundred images a class or fewer, let them start from
 trained weights: zoo:depthwise brought 16.9 points of accuracy on 1,000 images of CIFAR-10 (docs/results/starts.md). The
-peers have heads of their own, so that they differ. A start of the zoo (`odtf list zoo`) brings its
-network with it, any other (a workdir, a .keras file) needs the depth that it has.
+peers have heads of their own, so that they differ. A start of the zoo (`odtf list zoo`) brings its network with it, any
+other (a workdir, a .keras file) needs the depth that it has.
 
 With compare=True the network of the student is then trained alone too, and the difference is printed.
 

@@ -74,7 +74,7 @@ def as_logits(x):
 
 
 def hides_softmax(network, output):
-    """Whether a network's answer is the logarithm that `as_logits` takes: the softmax before it is out of reach."""
+    """Whether a network's answer is a logarithm, as `as_logits` takes it: the softmax before it is out of reach."""
     answer = network.output[output] if isinstance(network.output, dict) else network.output
     return any(type(call.operation).__name__ == "Log" for call in calls(network) if call.outputs[0] is answer)
 

@@ -136,9 +136,9 @@ def _check_exportable(config, method):
     for name in method.students:
         if hides_softmax(method.peers[name], method.task.output):
             raise UserError(
-                f"{name} answers with the probabilities of a subclassed model, whose softmax no file for a device can "
-                "be without; a model that answers with logits, or config.export.targets=(), would be right. "
-                f"Received: {method.specifications[name]['name']}."
+                f"{name} answers with logarithms of probabilities, as a subclassed model with a softmax does, which no "
+                "file for a device has; a model that answers with logits, or config.export.targets=(), would be right. "
+                f"Received: {method.specifications.get(name, {}).get('name', name)}."
             )
     for name in method.students if method.quantization is not None else ():
         if layers := quantization.unquantized(method.peers[name], method.task.output):

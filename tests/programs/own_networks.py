@@ -111,7 +111,11 @@ def options(method, network):
         "InDistill": {**taught, "layers": ("stage2",), "layer_epochs": (1,)},
         "DGKD": {"teacher_network": network, "step_epochs": (1, 1)},
         "TAKD": {"teacher_network": network, "step_epochs": (1, 1)},
-        "Pacemaker": {"teacher_network": network, "step_epochs": (1, 1), "cut": "stage1"},
+        "Pacemaker": {"teacher_network": network, "step_epochs": (1,), "cut": "stage1"},
+        "PKT": {**taught, "labels_weight": 1.0},
+        "SwitOKD": {"teacher_network": network},
+        "SpiritDistillation": {**taught, "cut": "stage1", "imitation_epochs": 1},
+        "OnlineMultiGranularity": {"wide_network": network, "deep_network": network},
         "OnlineEnsemble": {**few, "cut": "stage1"},
         "OKDDip": {"num_peers": 3},
     }.get(method, few)

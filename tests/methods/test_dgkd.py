@@ -1,5 +1,7 @@
 """DGKD: its whole loss against numpy, the terms that are dropped, who moves whom."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,14 @@ def test_by_default_the_labels_teach_the_teacher_alone(batch):
     assert moved_by(method, batch, "teacher/supervised") == {"teacher"}
     for teacher in ("teacher", "assistant_1", "assistant_2"):
         assert moved_by(method, batch, f"peer_0/from_{teacher}") == {"peer_0"}
+
+
+def test_the_default_is_the_released_length_of_every_step():
+    options = {"assistant_networks": [None, None]}
+    networks = dict.fromkeys(["teacher", "assistant_1", "assistant_2", "peer_0"])
+    assert inspect.signature(DGKD).parameters["step_epochs"].default == (160,)
+    spans = DGKD.epochs_of({**options, "step_epochs": (160,)}, networks, 640)
+    assert list(spans.values()) == [(0, 160), (160, 320), (320, 480), (480, 640)]
 
 
 def test_one_term_is_dropped_at_every_step_and_each_as_often():

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import types
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from odtf.methods import OnlineMultiGranularity
+from odtf.methods.shared.turns import Turns
 from odtf.models import heads
 from odtf.models.backbones.unet_generator import unet_generator
 from odtf.tasks import Translation
@@ -435,3 +437,10 @@ def test_weights_are_fitted_to_the_features_in_use_before_the_first_step():
     log = train(method, 0, 1)[0]
     assert log["peer_0/wide_style"] == pytest.approx(300.0 * reference["style"], rel=1e-3)
     assert log["peer_0/wide_features"] == pytest.approx(10.0 * reference["feature"], rel=1e-3)
+
+
+@pytest.mark.parametrize(("turns", "wanted"), [(None, 30), (Turns(4, None, 1), 30), (Turns(4, 2, 1), 4)])
+def test_in_turns_the_schedule_is_that_of_the_teacher_s_epochs(turns, wanted):
+    """Else the one of the run: with pairs, and where the student's one turn comes after the teacher's."""
+    method = types.SimpleNamespace(turns=turns)
+    assert OnlineMultiGranularity.schedule_epochs(method, 30) == wanted

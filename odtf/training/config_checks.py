@@ -124,7 +124,8 @@ def _check_effects(config, known):
 def _check_network(config, known):
     """Raises UserError if `config.network` says something while a list names every network of the method."""
     listed = config.method.to_dict().get("networks")
-    if not isinstance(listed, (list, tuple)) or not all(isinstance(spec, collections.abc.Mapping) for spec in listed):
+    names_all = isinstance(listed, (list, tuple)) and all(isinstance(one, collections.abc.Mapping) for one in listed)
+    if not names_all or not listed:
         return
     network = config.network.to_dict()
     if network != known.network.to_dict() and network not in [dict(spec) for spec in listed]:

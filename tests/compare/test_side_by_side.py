@@ -84,6 +84,8 @@ def test_the_plot_has_a_line_for_each_config():
     result["rows"][0]["train_images"] = 4000
     figure = images_plot.draw(pyplot, result)
     (axes,) = figure.axes
+    unit = " (points)" if METRIC["share"] else ""
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("training images", f"gain in test {METRIC['title']}{unit}")
     assert axes.get_xscale() == "log"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a"]
     assert axes.containers[0].lines[0].get_xdata().tolist() == [1000, 4000]

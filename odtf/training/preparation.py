@@ -140,7 +140,8 @@ def _check_exportable(config, method):
                 "file for a device has; a model that answers with logits, or config.export.targets=(), would be right. "
                 f"Received: {method.specifications.get(name, {}).get('name', name)}."
             )
-    for name in method.students if method.quantization is not None else ():
+        if method.quantization is None:
+            continue
         if layers := quantization.unquantized(method.peers[name], method.task.output):
             raise UserError(
                 f"config.quantization.aware needs students all of whose layers train quantised; {name} has others. "

@@ -220,9 +220,8 @@ def main():
         sys.exit(bool(show(json.loads(arguments.output.read_text("utf-8")))))
     output, sys.dont_write_bytecode = arguments.output.resolve(), True
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    os.environ.pop(
-        "CI", None
-    )  # A test of what lies beside the checkout is skipped in the copy, where CI makes it fail.
+    # Nothing lies beside the copy: a test that wants it is skipped there, where CI would make it fail.
+    os.environ.pop("CI", None)
     for module in _PRELOADED:
         __import__(module)
     with tempfile.TemporaryDirectory() as folder:

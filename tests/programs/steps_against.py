@@ -8,10 +8,10 @@ and the median, least and greatest ratio of the rounds. Nothing else should run 
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 
@@ -21,61 +21,48 @@ CASES = [
     *(("OnlineDistillationCheap", block, precision) for block in BLOCKS for precision in ("float32", "mixed_bfloat16")),
     ("DeepMutualLearning", "depthwise", "float32"),
 ]
-# Runs in a checkout: reads a case from each line of its input, and answers with the milliseconds of its steps.
+STEPS_PER_RUN = 3
+# Runs in a checkout: reads a case from each line of its input, takes its steps, and says so.
 SERVER = """
-import json, sys, time
+import json, sys
 import keras, tensorflow as tf
-threads = int(sys.argv[1])
+threads, count = map(int, sys.argv[1:])
 tf.config.threading.set_intra_op_parallelism_threads(threads)
 from odtf import methods
 from odtf.benchmark import setup, steps
 options = setup.Setup()
 batch, made = steps.make_batch(options), {}
 for line in sys.stdin:
-    name, block, precision, count = json.loads(line)
+    name, block, precision = key = tuple(json.loads(line))
     keras.mixed_precision.set_dtype_policy(precision)
-    key = name, block, precision
     if key not in made:
         cohort = steps.make_cohort(options, block, getattr(methods, name), num_peers=4)
         made[key] = steps.training_step(cohort, batch)
-        made[key]()
-    started = time.perf_counter()
     for _ in range(count):
         made[key]()
-    print("ms", 1000.0 * (time.perf_counter() - started) / count, flush=True)
+    print("done", flush=True)
 """
 
 
 class Server:
-    """A process that times steps with the odtf of a checkout."""
+    """A process that takes steps with the odtf of a checkout."""
 
     def __init__(self, checkout, threads):
         environment = {**os.environ, "PYTHONPATH": str(checkout), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, "-c", SERVER, str(threads)]
+        command = [sys.executable, "-c", SERVER, str(threads), str(STEPS_PER_RUN)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._process = subprocess.Popen(command, cwd=checkout, env=environment, **pipes)
 
-    def milliseconds(self, case, count):
-        """Returns how long a step takes, the mean of `count` of them."""
-        print(json.dumps([*case, count]), file=self._process.stdin, flush=True)
-        for line in self._process.stdout:
-            if line.startswith("ms "):
-                return float(line.removeprefix("ms "))
-        raise SystemExit(f"The process that times {case} ended.")
+    def run(self, *case):
+        """Takes some steps and returns when they are done."""
+        print(json.dumps(case), file=self._process.stdin, flush=True)
+        if not any(line == "done\n" for line in self._process.stdout):
+            raise SystemExit(f"The process that takes steps of {case} ended.")
 
     def end(self):
         """Ends it."""
         self._process.stdin.close()
         self._process.wait()
-
-
-def compare(here, there, case, repeats):
-    """Returns the milliseconds of both, lists of `repeats`; the other checkout's step is of float32."""
-    pairs = (here, case), (there, (*case[:2], "float32"))
-    for server, one in pairs:
-        server.milliseconds(one, 1)
-    rounds = [[server.milliseconds(one, 3) for server, one in pairs] for _ in range(repeats)]
-    return list(zip(*rounds, strict=True))
 
 
 def main():
@@ -85,19 +72,25 @@ def main():
     parser.add_argument("--repeats", type=int, default=9, help="Timed rounds.")
     parser.add_argument("--threads", type=int, default=2, help="Intra-op threads.")
     arguments = parser.parse_args()
+    from odtf.benchmark.timing import Comparison, interleave
     from odtf.tables import table
 
-    here, there = (Server(path.resolve(), arguments.threads) for path in (ROOT, arguments.against))
+    servers = {"here": Server(ROOT, arguments.threads), "there": Server(arguments.against.resolve(), arguments.threads)}
     rows = [("method", "block", "precision here", "ms here", "ms there", "ratio [min, max]")]
-    for case in CASES:
-        new, old = compare(here, there, case, arguments.repeats)
-        ratios = [a / b for a, b in zip(new, old, strict=True)]
-        spread = f"{statistics.median(ratios):.3f} [{min(ratios):.3f}, {max(ratios):.3f}]"
-        rows.append((*case, f"{statistics.median(new):.0f}", f"{statistics.median(old):.0f}", spread))
-        print(f"{' '.join(case)}: {spread}", file=sys.stderr, flush=True)
+    for method, block, precision in CASES:
+        runs = {
+            "here": functools.partial(servers["here"].run, method, block, precision),
+            "there": functools.partial(servers["there"].run, method, block, "float32"),
+        }
+        times = interleave(runs, arguments.repeats, warmup=1)
+        found = Comparison(method, "here", times["here"], "there", times["there"]).to_json()
+        milliseconds = (f"{found[key]['median'] / STEPS_PER_RUN:.0f}" for key in ("ms", "baseline_ms"))
+        ratio = "{median:.3f} [{min:.3f}, {max:.3f}]".format(**found["ratio"])
+        rows.append((method, block, precision, *milliseconds, ratio))
+        print(f"{method} {block} {precision}: {ratio}", file=sys.stderr, flush=True)
     print(table(rows))
-    here.end()
-    there.end()
+    for server in servers.values():
+        server.end()
 
 
 if __name__ == "__main__":

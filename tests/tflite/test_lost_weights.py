@@ -20,10 +20,7 @@ def files(tmp_path_factory):
     kernel[..., 0], kernel[..., 1], kernel[..., 2] = -np.abs(kernel[..., 0]), np.abs(kernel[..., 1]), 0.0
     model.layers[1].set_weights([kernel, RANDOM.normal(size=4)])
     images = RANDOM.normal(size=(8, 6, 6, 2)).astype("float32")
-    folders = [tmp_path_factory.mktemp(name) for name in ("int8", "float")]
-    contents = [
-        convert(model, folder, given).read_bytes() for folder, given in zip(folders, (images, None), strict=True)
-    ]
+    contents = [convert(model, tmp_path_factory.mktemp("file"), given).read_bytes() for given in (images, None)]
     return contents, kernel.transpose(3, 0, 1, 2)
 
 

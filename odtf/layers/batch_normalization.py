@@ -8,8 +8,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from odtf.layers import native_kernels
+
 if TYPE_CHECKING:
     from odtf.losses.tensors import Tensor
+
+
+# oneDNN normalises full vectors of channels, and where one is not full, five to fifteen times slower: vectors of 8 in
+# float32, of 16 in the dtypes of two bytes. `odtf-benchmark train --only=batch_norm` has both.
+_VECTOR = 16
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -28,24 +35,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         if mask is not None or not self._is_fusable(inputs):
             return super().call(inputs, training=training, mask=mask)
-        import tensorflow as tf
-
         batch_statistics = bool(training and self.trainable)
-        channels = inputs.shape[-1]
-        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
-            scale=self.gamma if self.scale else tf.ones([channels]),
-            offset=self.beta if self.center else tf.zeros([channels]),
-            mean=[] if batch_statistics else self.moving_mean,
-            variance=[] if batch_statistics else self.moving_variance,
-            epsilon=self.epsilon,
-            is_training=batch_statistics,
-        )
+        moving = () if batch_statistics else (self.moving_mean, self.moving_variance)
+        y, mean, variance = _normalized(inputs, self.gamma, self.beta, moving, self.epsilon)
         if batch_statistics:
             # The kernel reports the unbiased variance; Keras averages the biased one.
-            count = tf.cast(tf.size(inputs), "float32") / channels
+            count = ops.cast(ops.size(inputs), "float32") / inputs.shape[-1]
             self._update(self.moving_mean, mean)
-            self._update(self.moving_variance, variance * (tf.maximum(count - 1.0, 1.0) / count))
+            self._update(self.moving_variance, variance * (ops.maximum(count - 1.0, 1.0) / count))
         return y
 
     def _update(self, moving, value):
@@ -98,3 +95,46 @@ def affine(norm, backend):
     if norm.scale:
         factor = value(norm.gamma) * factor
     return factor, (value(norm.beta) if norm.center else 0.0) - value(norm.moving_mean) * factor
+
+
+def _normalized(inputs, scale, offset, moving, epsilon):
+    """Normalises with the fused kernel.
+
+    Args:
+        inputs: `[batch, height, width, channels]`.
+        scale: `[channels]`, or None for ones.
+        offset: `[channels]`, or None for zeros.
+        moving: (mean, variance), each `[channels]`, to normalise by; empty for those of the batch.
+        epsilon: float.
+
+    Returns:
+        Tensor of the shape and dtype of `inputs`, mean and unbiased variance, float32 `[channels]`.
+    """
+    import tensorflow as tf
+
+    channels = inputs.shape[-1]
+    scale = tf.ones([channels]) if scale is None else scale
+    offset = tf.zeros([channels]) if offset is None else offset
+    missing = -channels % _VECTOR if _is_slow(inputs) else 0
+    if missing:
+        # Concatenated and split, for the gradient of a slice takes longer than the norm.
+        inputs = tf.concat([inputs, tf.zeros([*tf.unstack(tf.shape(inputs)[:-1]), missing], inputs.dtype)], axis=-1)
+        scale, offset, *moving = (tf.concat([v, tf.ones([missing])], axis=0) for v in (scale, offset, *moving))
+    mean, variance = moving or ([], [])
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=inputs,
+        scale=scale,
+        offset=offset,
+        mean=mean,
+        variance=variance,
+        epsilon=epsilon,
+        is_training=not moving,
+    )
+    if missing:
+        y, mean, variance = (tf.split(v, [channels, missing], axis=-1)[0] for v in (y, mean, variance))
+    return y, mean, variance
+
+
+def _is_slow(inputs):
+    """Whether the kernel would leave a vector of channels partly empty; see `_VECTOR`."""
+    return inputs.shape[-1] % (_VECTOR * 2 // inputs.dtype.size) != 0 and native_kernels.are_onednn()

@@ -1,11 +1,10 @@
 """Grouped convolution on the native kernel, or made of standard ones where the kernel has no gradient."""
 
-import functools
-
 import keras
 import numpy as np
 from keras import ops
 
+from odtf.layers import native_kernels
 from odtf.layers.strided_pointwise import is_strided_pointwise, seen_pixels
 
 # Input channels of a group up to which one standard convolution, most of whose kernel is 0, takes less time on a CPU
@@ -65,46 +64,4 @@ def _is_native(inputs):
     """Whether the native kernel can be trained on the device that this call is placed on."""
     import tensorflow as tf
 
-    if not tf.is_tensor(inputs):
-        return False
-    with tf.name_scope("grouped_convolution"):
-        placed = tf.DeviceSpec.from_string(tf.zeros([]).device or "")
-    device = placed.device_type or ("GPU" if tf.config.list_logical_devices("GPU") else "CPU")
-    return has_native_gradient(device, inputs.dtype.name)
-
-
-@functools.cache
-def has_native_gradient(device, dtype):
-    """Whether TensorFlow differentiates a grouped convolution natively; tried once for a device and a dtype.
-
-    On CPU only oneDNN has the gradient: it is missing where TF_ENABLE_ONEDNN_OPTS=0, on processors for which oneDNN is
-    off, and for dtypes that oneDNN lacks on this processor. No version or flag says so reliably, a trial does.
-
-    Args:
-        device: "CPU", "GPU" or "TPU".
-        dtype: "float32", "bfloat16", ...
-
-    Returns:
-        Boolean.
-    """
-    import tensorflow as tf
-
-    if device not in ("CPU", "GPU"):
-        return True  # compiled by XLA, which groups natively
-
-    def gradients(x, kernel, y):
-        arguments = {"strides": [1, 1, 1, 1], "padding": "SAME", "out_backprop": y}
-        return (
-            tf.raw_ops.Conv2DBackpropInput(input_sizes=x.shape, filter=kernel, **arguments),
-            tf.raw_ops.Conv2DBackpropFilter(input=x, filter_sizes=kernel.shape, **arguments),
-        )
-
-    # Eagerly and in a graph: the two are dispatched to kernels by different rules.
-    with tf.init_scope(), tf.device(f"/device:{device}:0"):
-        x, kernel = tf.ones([2, 4, 4, 8], dtype), tf.ones([3, 3, 4, 8], dtype)
-        try:
-            for result in (*gradients(x, kernel, x), *tf.function(gradients)(x, kernel, x)):
-                result.numpy()
-        except tf.errors.OpError:
-            return False
-    return True
+    return tf.is_tensor(inputs) and native_kernels.has_grouped_gradient(native_kernels.device(), inputs.dtype.name)

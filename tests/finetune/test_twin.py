@@ -12,7 +12,7 @@ from odtf import data, export, layers, models
 from odtf.finetune.quantize import RoundedTwin
 from odtf.finetune.tuned_file import aware_file
 from odtf.finetune.twin import is_shift, twin_of
-from odtf.layers.grouped_convolution import has_native_gradient
+from odtf.layers.native_kernels import has_grouped_gradient
 from odtf.tasks import Classification
 from odtf.tflite import flatbuffer
 from tests.models.test_classic_networks import SPECS as CLASSIC
@@ -122,7 +122,7 @@ def test_a_grouped_convolution_is_not_compiled_with_xla():
     model = taught("native").model
     step = tf.function(lambda x: model(x, training=True), autograph=False).get_concrete_function(images((9, 8, 1)))
     # Where TensorFlow has oneDNN off there is no other gradient of a grouped convolution than XLA's.
-    hidden = 0 if has_native_gradient("CPU", "float32") else 1
+    hidden = 0 if has_grouped_gradient("CPU", "float32") else 1
     assert len([op for op in step.graph.get_operations() if op.type == "Conv2D"]) == 6 - hidden
 
 

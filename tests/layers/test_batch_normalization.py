@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from odtf.layers import BatchNormalization
+from odtf.layers import BatchNormalization, native_kernels
 
 
 def pair(dtype=None, channels=6, **arguments):
@@ -46,6 +46,28 @@ def test_output_gradients_and_moving_statistics_are_the_stock_layers(arguments, 
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
         for a, b in zip(weights, stock_weights, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(("channels", "fills"), [(3, False), (12, False), (24, None), (38, False), (48, True)])
+def test_channels_that_fill_no_vector_are_normalised_as_all_others(monkeypatch, channels, fills, dtype, training):
+    """Where oneDNN is, they are given to it with others beside them."""
+    compute = dtype.removeprefix("mixed_")
+    x = tf.cast(3.0 + 2.0 * tf.random.stateless_normal([3, 5, 4, channels], [0, 1]), compute)
+    upstream = tf.random.stateless_normal(x.shape, [0, 2])
+    results = []
+    for onednn in (True, False):
+        monkeypatch.setattr(native_kernels, "are_onednn", lambda found=onednn: found)
+        layer, _ = pair(dtype, channels)
+        results.append(step(layer, x, upstream, training))
+        full = fills if fills is not None else compute == "float32"
+        assert ("ConcatV2" in operators(layer, x.shape, dtype=x.dtype)) == (onednn and not full)
+    (got, weights), (want, plain_weights) = results
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4 if compute == "float32" else 0.02, atol=1e-4)
+    for a, b in zip(weights, plain_weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_the_variance_of_a_small_batch_is_the_biased_one():
@@ -94,11 +116,11 @@ def test_weights_of_a_stock_network_load(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def operators(layer, shape, **kwargs):
+def operators(layer, shape, dtype="float32", **kwargs):
     def run(x):
         return layer(x, training=True, **kwargs)
 
-    graph = tf.function(run).get_concrete_function(tf.TensorSpec(shape)).graph
+    graph = tf.function(run).get_concrete_function(tf.TensorSpec(shape, dtype)).graph
     return {op.type for op in graph.get_operations()}
 
 

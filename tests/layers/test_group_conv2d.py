@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from odtf import layers
-from odtf.layers import grouped_convolution
+from odtf.layers import native_kernels
 
 
 @pytest.mark.parametrize("strides", [1, 2])
@@ -17,7 +17,7 @@ def test_native_and_split_paths_agree(monkeypatch, strides, in_graph):
     x = tf.random.stateless_normal([2, 9, 8, 16], [0, 1])
     layer.build(x.shape)
     # Processors for which TensorFlow has oneDNN off have the forward pass alone.
-    differentiable = grouped_convolution.has_native_gradient("CPU", "float32")
+    differentiable = native_kernels.has_grouped_gradient("CPU", "float32")
 
     def values_and_gradients(x):
         with tf.GradientTape() as tape:
@@ -28,7 +28,7 @@ def test_native_and_split_paths_agree(monkeypatch, strides, in_graph):
 
     results = []
     for native in (True, False):
-        monkeypatch.setattr(grouped_convolution, "has_native_gradient", lambda *_, n=native: n)
+        monkeypatch.setattr(native_kernels, "has_grouped_gradient", lambda *_, n=native: n)
         results.append((tf.function(values_and_gradients) if in_graph else values_and_gradients)(x))
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
@@ -43,14 +43,14 @@ def test_a_gradient_is_said_to_be_native_where_tensorflow_has_it():
         found = tape.gradient(y, kernel) is not None
     except tf.errors.OpError:
         found = False
-    assert grouped_convolution.has_native_gradient("CPU", "float32") == found
+    assert native_kernels.has_grouped_gradient("CPU", "float32") == found
 
 
 def test_both_paths_are_the_ones_named(monkeypatch):
     """Native is one convolution, as are narrow groups with zeros between; split is one a group; none goes by XLA."""
 
     def operators(native, channels):
-        monkeypatch.setattr(grouped_convolution, "has_native_gradient", lambda *_: native)
+        monkeypatch.setattr(native_kernels, "has_grouped_gradient", lambda *_: native)
         layer = layers.GroupConv2D(8, 3, 4)
         layer.build([1, 8, 8, channels])
         graph = tf.function(layer).get_concrete_function(tf.TensorSpec([1, 8, 8, channels])).graph
@@ -66,14 +66,14 @@ def test_without_onednn_the_layer_trains_all_the_same():
     program = """
 import tensorflow as tf
 from odtf import layers
-from odtf.layers.grouped_convolution import has_native_gradient
+from odtf.layers.native_kernels import has_grouped_gradient
 layer, x = layers.GroupConv2D(8, 3, 2), tf.ones([2, 6, 6, 4])
 @tf.function
 def gradient():
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(x))
     return tape.gradient(loss, layer.kernel.value)
-print(has_native_gradient("CPU", "float32"), float(tf.reduce_sum(gradient())))
+print(has_grouped_gradient("CPU", "float32"), float(tf.reduce_sum(gradient())))
 """
     environment = {"TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": ":".join(sys.path)}
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)

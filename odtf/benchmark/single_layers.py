@@ -1,16 +1,21 @@
 """Layers, one at a time: forward and backward, against the layer that they replace."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
 from odtf import layers
 from odtf.benchmark.timing import Comparison, interleave
+from odtf.layers import native_kernels
 
 # Batch, height, width, channels of the goals; as many filters as channels.
 SHAPE = (32, 32, 32, 32)
 GROUPS = 4
 # The first stage of a CIFAR network, where batch normalisation costs most.
 NORM_SHAPE = (128, 32, 32, 16)
+# Channels that leave a vector of oneDNN's partly empty, and the policies that they do it under.
+UNEVEN = ((12, "float32"), (38, "float32"), (24, "mixed_bfloat16"), (38, "mixed_bfloat16"))
 # What takes milliseconds is timed more often than a step.
 REPEATS = 5
 
@@ -19,14 +24,15 @@ def layer_step(layer, shape):
     """Returns a callable that runs a layer forward and backward.
 
     Args:
-        layer: Keras layer, not yet built; it is trained, if it has anything to train.
+        layer: Keras layer, not yet built; it is trained, if it has anything to train, in its compute dtype.
         shape: tuple of int, the shape of its input.
 
     Returns:
         Callable without arguments; it computes the gradients of all weights and of the input.
     """
-    inputs = tf.random.stateless_normal(shape, (0, 0))
-    upstream = tf.random.stateless_normal(layer(inputs, training=True).shape, (0, 1))
+    inputs = tf.cast(tf.random.stateless_normal(shape, (0, 0)), layer.compute_dtype)
+    outputs = layer(inputs, training=True)
+    upstream = tf.cast(tf.random.stateless_normal(outputs.shape, (0, 1)), outputs.dtype)
     variables = [v.value for v in layer.trainable_variables]
 
     # As arguments: what a graph knows to be constant it might compute beforehand.
@@ -80,12 +86,35 @@ def cheap_layers(setup, shape=SHAPE):
 
 
 def batch_norm(setup, shape=NORM_SHAPE):
-    """Batch normalisation alone, fused against stock Keras; arguments as for `group_conv`."""
+    """Batch normalisation alone, fused against stock Keras, and with vectors of channels filled against as they are.
+
+    Arguments as for `group_conv`.
+    """
     kinds = {"fused": layers.BatchNormalization, "stock": keras.layers.BatchNormalization}
     steps = {name: layer_step(kind(momentum=0.9, epsilon=1e-5), shape) for name, kind in kinds.items()}
     times = interleave(steps, REPEATS * setup.repeats)
     case = f"batch normalisation, {_text(shape)}"
-    return [Comparison(case, "fused", times["fused"], "stock Keras", times["stock"])]
+    rows = [Comparison(case, "fused", times["fused"], "stock Keras", times["stock"])]
+    for channels, dtype in UNEVEN:
+        uneven = (*shape[:-1], channels)
+        steps = {"filled": layer_step(layers.BatchNormalization(dtype=dtype), uneven)}
+        with _vectors_left():
+            steps["left"] = layer_step(layers.BatchNormalization(dtype=dtype), uneven)
+        times = interleave(steps, REPEATS * setup.repeats)
+        case = f"batch normalisation, {_text(uneven)}, {dtype.removeprefix('mixed_')}"
+        rows.append(Comparison(case, "vectors filled", times["filled"], "left", times["left"]))
+    return rows
+
+
+@contextlib.contextmanager
+def _vectors_left():
+    """Lets every norm that is traced inside give the kernel its channels as they are."""
+    found = native_kernels.are_onednn
+    native_kernels.are_onednn = lambda: False
+    try:
+        yield
+    finally:
+        native_kernels.are_onednn = found
 
 
 def _text(shape):

@@ -7,7 +7,7 @@ from odtf.errors import UserError
 
 # What `odtf.benchmark.suite` measures, in its order.
 MEASUREMENTS = (
-    *("group_conv", "cheap_layers", "forms", "batch_norm", "joint_step", "ensemble_step", "shared_trunk"),
+    *("group_conv", "cheap_layers", "forms", "batch_norm", "cropping", "joint_step", "ensemble_step", "shared_trunk"),
     *("distillation", "pipeline", "reading"),
 )
 

@@ -14,6 +14,8 @@ SHAPE = (32, 32, 32, 32)
 GROUPS = 4
 # The first stage of a CIFAR network, where batch normalisation costs most.
 NORM_SHAPE = (128, 32, 32, 16)
+# The answer of a segmenter of half of CamVid's pictures, of which rows go that the strides rounded up.
+CROP_SHAPE, CROPPING = (8, 184, 240, 11), ((0, 4), (0, 0))
 # Channels that leave a vector of oneDNN's partly empty, and the policies that they do it under.
 UNEVEN = ((12, "float32"), (38, "float32"), (24, "mixed_bfloat16"), (38, "mixed_bfloat16"))
 # What takes milliseconds is timed more often than a step.
@@ -104,6 +106,14 @@ def batch_norm(setup, shape=NORM_SHAPE):
         case = f"batch normalisation, {_text(uneven)}, {dtype.removeprefix('mixed_')}"
         rows.append(Comparison(case, "vectors filled", times["filled"], "left", times["left"]))
     return rows
+
+
+def cropping(setup, shape=CROP_SHAPE):
+    """Cropping2D, a split, against that of Keras, a strided slice; arguments as for `group_conv`."""
+    kinds = {"ours": layers.Cropping2D, "keras": keras.layers.Cropping2D}
+    times = interleave({name: layer_step(kind(CROPPING), shape) for name, kind in kinds.items()}, setup.repeats)
+    case = f"cropping, {_text(shape)}"
+    return [Comparison(case, "Cropping2D", times["ours"], "keras.layers.Cropping2D", times["keras"], at_most=1 / 2)]
 
 
 @contextlib.contextmanager

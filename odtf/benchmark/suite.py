@@ -21,6 +21,7 @@ FUNCTIONS = {
     "cheap_layers": single_layers.cheap_layers,
     "forms": forms.convolution_forms_of,
     "batch_norm": lambda setup: [*single_layers.batch_norm(setup), *steps.batch_norm(setup)],
+    "cropping": single_layers.cropping,
     "joint_step": steps.joint_step,
     "ensemble_step": shared_trunks.ensemble_step,
     "shared_trunk": shared_trunks.shared_trunk,

@@ -7,6 +7,7 @@ layers that carry this layer's present weights, so that the deployed network nee
 from odtf.layers.batch_normalization import BatchNormalization
 from odtf.layers.channel_shuffle import ChannelShuffle
 from odtf.layers.conv2d import Conv2D
+from odtf.layers.cropping2d import Cropping2D
 from odtf.layers.depthwise_conv2d import DepthwiseConv2D
 from odtf.layers.ghost_module import GhostModule
 from odtf.layers.group_conv2d import GroupConv2D
@@ -19,6 +20,7 @@ __all__ = [
     "BatchNormalization",
     "ChannelShuffle",
     "Conv2D",
+    "Cropping2D",
     "DepthwiseConv2D",
     "GhostModule",
     "GroupConv2D",

@@ -2,7 +2,7 @@
 
 import keras
 
-from odtf.layers import Conv2D, DepthwiseConv2D, GhostModule, GroupConv2D, LineConv2D, Shift2D
+from odtf.layers import Conv2D, Cropping2D, DepthwiseConv2D, GhostModule, GroupConv2D, LineConv2D, Shift2D
 from odtf.layers.initializers import depthwise_kaiming_normal, kaiming_normal
 
 FORMS = ("depthwise", "group", "shift", "line", "ghost")
@@ -139,7 +139,7 @@ def _cropped(layer, input_shape, axes):
         crops.append((middle - before, extent - middle - after) if is_cut else (0, 0))
     if not any(map(any, crops)):
         return []
-    return [keras.layers.Cropping2D(tuple(crops), dtype=layer.dtype_policy, name=f"{layer.name}_crop")]
+    return [Cropping2D(tuple(crops), dtype=layer.dtype_policy, name=f"{layer.name}_crop")]
 
 
 def _margins(layer, axis, size, extent):

@@ -2,7 +2,7 @@
 
 import keras
 
-from odtf.layers import BatchNormalization, DepthwiseConv2D, InstanceNormalization, ReflectionPadding2D
+from odtf.layers import BatchNormalization, Cropping2D, DepthwiseConv2D, InstanceNormalization, ReflectionPadding2D
 from odtf.models.convolution import EPSILON, MOMENTUM, Pieces, check_convolution
 
 SEPARABLE = "separable"
@@ -103,7 +103,7 @@ class GeneratorPieces(Pieces):
         )
         if kernel_size == 4:
             return layer(x)
-        return keras.layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(layer(x))
+        return Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(layer(x))
 
     def block_convolution(self, x, *, name):
         """What a block has in place of its 3x3 convolution, of as many channels as come in; no normalisation after it.

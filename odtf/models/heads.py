@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from odtf.layers import Conv2D
+from odtf.layers import Conv2D, Cropping2D
 from odtf.layers.initializers import linear_uniform
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def doubled(x, *, name, dtype=None):
 def cropped(x, size, *, name):
     """A map without what it has below and on the right of a size; itself if there is nothing."""
     excess = [(0, have - want) for have, want in zip(x.shape[1:3], size, strict=True)]
-    return keras.layers.Cropping2D(excess, name=name)(x) if any(after for _, after in excess) else x
+    return Cropping2D(excess, name=name)(x) if any(after for _, after in excess) else x
 
 
 def find(head, hidden=()):

@@ -45,6 +45,8 @@ def test_layers(setup):
     assert names(single_layers.group_conv(setup, SHAPE)) == [("GroupConv2D", "keras.layers.Conv2D", 1 / 40)]
     norms = [("fused", "stock Keras", None), *[("vectors filled", "left", None)] * len(single_layers.UNEVEN)]
     assert names(single_layers.batch_norm(setup, SHAPE)) == norms
+    cropping = [("Cropping2D", "keras.layers.Cropping2D", 1 / 2)]
+    assert names(single_layers.cropping(setup, (1, 8, 8, 2))) == cropping
     found = names(single_layers.cheap_layers(setup, SHAPE))
     kinds = {name.split(",")[0].split(" ")[0] for name, *_ in found}
     assert kinds == {"GroupConv2D", "DepthwiseConv2D", "Shift2D", "LineConv2D", "GhostModule"}

@@ -141,6 +141,19 @@ CASES = [
         (7, 6, 4),
         lambda x, w: (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5),
     ),
+    *(
+        Case(
+            f"Cropping2D-{name}",
+            lambda cropping=cropping, **k: layers.Cropping2D(cropping, name="layer", **k),
+            (7, 6, 4),
+            lambda x, w, cut=cut: x[:, cut[0], cut[1]],
+        )
+        for name, cropping, cut in (
+            ("below", ((0, 2), (0, 0)), (slice(0, 5), slice(None))),
+            ("around", ((1, 2), (3, 1)), (slice(1, 5), slice(3, 5))),
+            ("no", 0, (slice(None), slice(None))),
+        )
+    ),
     Case(
         "ReflectionPadding2D",
         lambda **k: layers.ReflectionPadding2D(3, name="layer", **k),

@@ -33,7 +33,7 @@ sd and esd spend 0.6 on imitation, 0.03 on statistics, 0.07 on fine-tuning with 
     odtf-compare --seeds=3 --json=spirit.json --workdir=runs --override=checkpoint.keep=1 \\
         --config=spirit:method=finetune,start=S --config=spirit:method=sd,teacher=T \\
         --config=spirit:method=esd,teacher=T \\
-        --ratio_to=configs/spirit.py:method=finetune,start=S --ratio_to="configs/spirit.py:method=esd,teacher=T teacher"
+        --ratio_to=spirit:method=finetune,start=S --ratio_to="spirit:method=esd,teacher=T teacher"
 
 gives shares of good images, variances as a ratio to plain fine-tuning, and MACs as a ratio to the teacher's; the
 network alone is scratch. With 16 images ten to choose by would be no experiment of so few: --at_end shows the last
@@ -86,7 +86,7 @@ def get_config(arg=None):
         config.data.max_train_examples = None
         config.epochs = arg.epochs
     if arg.method == "finetune":
-        config.network.init = {"source": arg.start, "head": True}
+        config.network.init = {"source": arg.start, "head": True, "changed": True}
     config.data.domains = domains(arg, config.method)
     config.weight_decay = 1e-4
     config.precision = "mixed_bfloat16"

@@ -40,15 +40,21 @@ def network_of(name):
     return functools.partial(_from_application, found)
 
 
-def shape_for(spec: Specification) -> Shape | None:
+def shape_for(spec: Specification, image_size: tuple[int, int] | None = None) -> Shape | None:
     """Returns an image shape that the network of a specification takes in any case; None where 32x32x3 is one.
 
     Args:
         spec: mapping with the "name" of the network, as for `build`.
+        image_size: (height, width) of the images that it is to take, where that is known: odtf's own networks take
+            those or none.
     """
     name = spec.get("name", "")
     if not is_model(name):
-        return None
+        if image_size is not None:
+            return *image_size, 3
+        levels = spec.get("levels", 8) if name == "unet_generator" else 0
+        # Of other numbers the network itself tells what is wrong with them.
+        return (2**levels, 2**levels, 3) if isinstance(levels, int) and 5 < levels < 12 else None
     if name.startswith(APPLICATIONS):
         return 96, 96, 3
     shape = tuple(keras_file.load(name).input_shape[1:])

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from odtf import data, methods, models, names, quantization, tasks
+from odtf.data import arguments
 from odtf.errors import UserError
 from odtf.methods.shared.given_answers import GivenAnswers
 from odtf.models import automatic_names
@@ -73,9 +74,10 @@ def rehearse(config, load_teacher, load_start=None):
     make_optimizer(config.optimizer, 0.1)
     data.Augmentation.from_config(config.data.augment)
     task, info = make_task(config), data.Info("rehearsal", (32, 32, 3), tuple("0123456789"), (0.5, 0.25))
+    size = arguments.image_size(config.data.image_size)
 
     def network(key, spec):
-        shown = dataclasses.replace(info, image_shape=models.shape_for(spec) or info.image_shape)
+        shown = dataclasses.replace(info, image_shape=models.shape_for(spec, size) or info.image_shape)
         _build(_aware(config, key), key, spec, task, shown, False, 0, "network", starts_lib.Starts(load_start))
         return _rehearsed
 
@@ -107,7 +109,7 @@ def make_method(config, info, load_teacher, *, load_start=None, synchronized=Fal
     a mapping into a callable that builds it; `config.method.teacher_workdir` into a trained, frozen teacher. A number
     in a list of networks stands for `config.network` at that fraction of its channels after `config.method.cut`. What
     a network starts from is `init` in its mapping: a source of `odtf.models.start`, a workdir, or a mapping of
-    "source" and "head".
+    "source", "head" and "changed", whether the source is what `cheap` and `fraction` make of the network.
 
     Args:
         config: `ConfigDict`.
@@ -290,6 +292,11 @@ def _check_teacher(options):
 def _build(aware, key, spec, task, info, synchronized, seed, name, starts=None):
     head = task.head(info)
     init, spec = spec.get("init"), {k: value for k, value in spec.items() if k != "init"}
+
+    def start(network, changed):
+        if starts is not None:
+            starts.apply(network, init, spec["name"], changed)
+
     try:
         network = models.build(
             spec,
@@ -300,8 +307,9 @@ def _build(aware, key, spec, task, info, synchronized, seed, name, starts=None):
             synchronized=synchronized,
             normalization=info.normalization,
             output=task.output,
-            prepare=None if starts is None else lambda network: starts.apply(network, init, spec["name"]),
+            prepare=functools.partial(start, changed=False),
         )
+        start(network, changed=True)
         if task.output not in network.output:
             raise ValueError(
                 f"The task {task.name!r} takes its answer from the tap {task.output!r}, which its head should give. "

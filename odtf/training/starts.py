@@ -22,13 +22,15 @@ class Starts:
         self._load = load
         self.made = {}
 
-    def apply(self, network, init, maker):
+    def apply(self, network, init, maker, changed):
         """Gives a network the weights that its specification names, unless they are loaded later.
 
         Args:
             network: network, as it was built; its weights change.
-            init: its `init`: text, a mapping of "source" and "head", or None for no start.
+            init: its `init`: text, a mapping of "source", "head" and "changed", or None for no start.
             maker: the name in its specification.
+            changed: bool, whether this is the network that `cheap` and `fraction` have made, not the one that they
+                change. Its `init` is for one of the two.
 
         Raises:
             ValueError: if they do not fit, or `init` is of another form.
@@ -36,12 +38,17 @@ class Starts:
         if init is None or self._load is None:
             return
         init = dict(init) if isinstance(init, collections.abc.Mapping) else {"source": init}
-        source, head = init.pop("source", None), init.pop("head", None)
-        if init or not isinstance(source, str) or not isinstance(head, bool | None):
+        source, head, of_changed = init.pop("source", None), init.pop("head", None), init.pop("changed", False)
+        fits = isinstance(source, str), isinstance(head, bool | None), isinstance(of_changed, bool)
+        if init or not all(fits):
+            said = {"source": source, "head": head, "changed": of_changed}
             raise ValueError(
-                "init is what to start from, as text, or a mapping of 'source' and 'head' (True, False or None). "
-                f"Received: init={init or {'source': source, 'head': head}!r}."
+                "init is what to start from, as text, or a mapping of 'source', 'head' (True, False or None) and "
+                "'changed' (True where the source already is what cheap and fraction make). "
+                f"Received: init={init or said!r}."
             )
+        if of_changed != changed:
+            return
         if source == "imagenet":  # Of a function of keras.applications, whose name the network need not have.
             source = f"imagenet:{maker.rpartition(':')[2]}"
         self.made[network.name] = models.start(network, self._load(source), head=head, title=source)

@@ -330,7 +330,7 @@ def test_names_in_a_config(tmp_path):
     spec = {"name": str(tmp_path / "net.keras"), "taps": {"stage1": "re_lu"}}
     network = models.build(spec, (16, 16, 3), 4, seed=1, normalization=(MEAN, STD))
     assert shapes(network)["logits"] == (4,) and network.get_layer("pixels")
-    assert models.shape_for(spec) == (16, 16, 3)
+    assert models.shape_for(spec) == models.shape_for(spec, (64, 64)) == (16, 16, 3)
     spec = {"name": "keras.applications:MobileNet", "alpha": 0.25}
     network = models.build(spec, (32, 32, 3), 4, seed=1)
     assert shapes(network)["stage5"] == (1, 1, 256) and shapes(network)["logits"] == (4,)

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from odtf.errors import UserError
+from odtf.training import cohorts, config_checks
 from odtf.training import config as config_lib
-from odtf.training import config_checks
 
 
 def takes_epochs(path):
@@ -226,6 +226,15 @@ def test_epochs_of_streets_are_chosen_by_either_of_two_metrics():
         config_lib.load_config("configs/omgd.py", "segmenter=runs/roads")
     with pytest.raises(UserError, match=r"network must be one of resnet\. Received: 'unet'"):
         config_lib.load_config("configs/omgd.py", "task=horse2zebra,network=unet")
+
+
+def test_networks_are_rehearsed_with_images_of_the_size_that_is_said():
+    """A U-Net of eight levels takes no smaller ones than 256x256."""
+    config = config_lib.load_config("configs/omgd.py", "task=cityscapes,size=0.5")
+    cohorts.rehearse(config, None)
+    config.data.image_size = (64, 64)
+    with pytest.raises(UserError, match=r"8 levels takes sides that are multiples of 256.*Received: \(64, 64\)"):
+        cohorts.rehearse(config, None)
 
 
 UNPAIRED = [("task=horse2zebra,", name) for name in ("channels", "stages")]

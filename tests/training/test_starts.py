@@ -49,6 +49,26 @@ def test_a_run_says_what_it_started_from(source, tmp_path, capsys):
     assert run.network("peer_1").name == "peer_1" and run.cohort().peers
 
 
+def test_a_start_is_of_the_network_before_it_is_made_narrow_or_behind_it(source, tmp_path):
+    """A run of a narrow network is a start for that network, and none for the one that it was made from."""
+    narrow, config = {**CNN, "fraction": 0.5}, small(epochs=1, batch_size=512)
+    config.network = free(narrow)
+    train(config, tmp_path / "narrow")
+    begun = started({"source": str(tmp_path / "narrow"), "changed": True}, epochs=1)
+    begun.network.fraction = 0.5
+    row = train(begun, tmp_path / "begun")["peers"][0]["start"]
+    assert not row["new"] and sum(row["taken"].values()) == runs.Run(tmp_path / "narrow").network().count_params()
+    before = started(str(source), epochs=1)
+    before.network.fraction = 0.5
+    assert not train(before, tmp_path / "before")["peers"][0]["start"]["new"]
+    begun.network.init = {"source": str(source), "changed": True}
+    with pytest.raises(UserError, match=r"config\.network: The layers before the head .*Received: the shape"):
+        train(begun, tmp_path / "other")
+    begun.network.init = {"source": str(source), "changed": 1}
+    with pytest.raises(UserError, match=r"'changed' \(True where the source already is .*Received: .*'changed': 1"):
+        train(begun, tmp_path / "other")
+
+
 def test_weights_of_a_workdir_are_those_that_validation_chose(source):
     run = runs.Run(source)
     for name in run.peers:

@@ -19,8 +19,8 @@ _NAME = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*\.py):(?P<attrib
 
 
 # What stands before the colon of names that are not own code: the data sets that odtf reads itself, such as
-# "folder:PATH", and Keras' networks.
-_NOT_OWN = frozenset((*names.sources(), "keras.applications"))
+# "folder:PATH", Keras' networks, and the zoo's.
+_NOT_OWN = frozenset((*names.sources(), "keras.applications", "zoo"))
 # Folders of configs, whose modules can be named.
 _FOLDERS = []
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from odtf import paths
 from odtf.errors import UserError
-from odtf.models import file_record, keras_file, torch_file
+from odtf.models import file_record, keras_file, network_files, torch_file
 from odtf.models.graph import run
 from odtf.models.pixel_ranges import GIVEN, fed, find_pixels
 
@@ -42,13 +42,13 @@ def perceptual_features(
 
     Args:
         source: a callable that is such a function, returned as it is; the path of torchvision's VGG16 (.pth, its state
-            dict), or of the .keras file that tools/perceptual.py makes of it; or any network, a `keras.Model` or a
-            .keras file, such as a classifier of odtf's.
+            dict), or of the .keras file that tools/perceptual.py makes of it; or any network, a `keras.Model`, a
+            .keras file, such as a classifier of odtf's, or "zoo:NAME", one that comes with odtf.
         taps: names of a network's taps, or of layers where it has none, in their order; None: all stages, or all
             outputs of a network that has a list of them.
         pixels: what a network takes, as for `from_keras`: "0..255", "0..1", "-1..1", "given" (images in [-1, 1]), or
-            the pair (mean, std) by which its training normalised pixels in [0, 1]. None: found by its first layer,
-            and "given" for a network with a list of outputs.
+            the pair (mean, std) by which its training normalised pixels in [0, 1]. None: as the zoo's card or a file of
+            odtf's says, else found by its first layer, and "given" for a network with a list of outputs.
 
     Returns:
         Callable from images `[batch, height, width, 3]` in [-1, 1] to a list of float maps `[batch, h, w, c]`. Of a
@@ -59,10 +59,11 @@ def perceptual_features(
         ValueError: if an argument is wrong, or which pixels a network takes must be said.
     """
     if isinstance(source, (str, os.PathLike)):
-        path = paths.at(source)
+        name, path = source, network_files.path_of(source)
         source = torchvision_vgg16(path) if path.suffix in _PTH else keras_file.load(path)
         if path.suffix not in _PTH:
             file_record.check_pixels(path, pixels)
+            pixels = network_files.pixels_of(name) if pixels is None else pixels
     if not isinstance(source, keras.Model):
         if not callable(source):
             raise ValueError(f"Features come from a network, a path or a callable. Received: {source!r}")
@@ -169,8 +170,16 @@ def _of_network(network, taps, pixels):
                 "Which pixels the network takes must be said, for images come in [-1, 1]: pixels=(mean, std) of its "
                 f"training, or {GIVEN!r} if it takes them so. Received: pixels=None of {network.name!r}"
             )
-    image = keras.Input(network.input_shape[1:], name="images")
-    return _frozen(keras.Model(image, run(copied, fed(image, pixels, _IMAGES)), name=network.name))
+    height, width, channels = network.input_shape[1:]
+    try:
+        return _of_images(copied, (None, None, channels), pixels)
+    except (TypeError, ValueError):  # It has layers for images of one size.
+        return _of_images(copied, (height, width, channels), pixels)
+
+
+def _of_images(network, shape, pixels):
+    image = keras.Input(shape, name="images")
+    return _frozen(keras.Model(image, run(network, fed(image, pixels, _IMAGES)), name=network.name))
 
 
 def _outputs(network, taps):

@@ -9,9 +9,8 @@ from keras import ops
 
 from odtf import zoo
 from odtf.errors import UserError
-from odtf.models import keras_file
+from odtf.models import keras_file, network_files
 
-_ZOO = "zoo:"
 IMAGENET = "imagenet"
 
 
@@ -34,10 +33,8 @@ def read(source, network=None):
         return {path: np.asarray(value) for path, value in source.items()}
     if source == IMAGENET or (isinstance(source, str) and source.startswith(f"{IMAGENET}:")):
         return arrays_of(_of_imagenet(source.partition(":")[2] or network.name))
-    if isinstance(source, str) and source.startswith(_ZOO):
-        return arrays_of(keras_file.load(zoo.path(source.removeprefix(_ZOO))))
-    if str(source).endswith(".keras"):
-        return arrays_of(keras_file.load(source))
+    if network_files.is_of_zoo(source) or str(source).endswith(".keras"):
+        return arrays_of(keras_file.load(network_files.path_of(source)))
     raise UserError(
         f"A start is zoo:NAME with one of {', '.join(zoo.names())}, a .keras file, the workdir of a finished run, or "
         f"'imagenet' for a network of keras.applications. Received: {str(source)!r}."

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from odtf import models
+from odtf import models, zoo
 from odtf.errors import UserError
 from odtf.models import perception, torch_file
 from tests.layers import oracles
@@ -144,3 +144,16 @@ def test_a_callable_is_taken_as_it_is():
     assert perception.perceptual_features(features) is features
     with pytest.raises(ValueError, match="Received: 7"):
         perception.perceptual_features(7)
+
+
+def test_a_network_of_the_zoo_takes_the_pixels_of_its_card_in_any_size():
+    constants = zoo.card("standard")["normalisation"]
+    given = perception.perceptual_features("zoo:standard")
+    said = perception.perceptual_features(zoo.path("standard"), pixels=(constants["mean"], constants["std"]))
+    x = images(64)
+    maps = given(x)
+    assert [m.shape[1] for m in maps] == [64, 32, 16]
+    for a, b in zip(maps, said(x), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(UserError, match=r"The zoo has depthwise, .*Received: 'nothing'"):
+        perception.perceptual_features("zoo:nothing")

@@ -8,7 +8,7 @@ from keras import ops
 
 from odtf import own_code, paths
 from odtf.errors import UserError
-from odtf.models import fid_inception
+from odtf.models import fid_inception, network_files
 
 # A pixel that was a whole number stays one, although it went through [-1, 1].
 _SLACK = 2.0**-8
@@ -22,9 +22,9 @@ class Judge:
 
     Args:
         name: path of a .keras file, of a .tflite file with raw pixels for input, or of the workdir of a finished run,
-            whose student.keras is taken; or, for features, of the FID's Inception weights (.pth), see
-            `odtf.models.fid_inception`; or FILE.py:NAME or package.module:NAME of a function of float32 pixels
-            `[batch, height, width, channels]`, whole numbers from 0 to 255.
+            whose student.keras is taken; or "zoo:NAME", a classifier that comes with odtf; or, for features, of the
+            FID's Inception weights (.pth), see `odtf.models.fid_inception`; or FILE.py:NAME or package.module:NAME of a
+            function of float32 pixels `[batch, height, width, channels]`, whole numbers from 0 to 255.
         tap: what a .keras file is asked for: "embedding", what its last layer with weights takes, or "logits", its
             answer. Another file, or a function, gives its answer.
 
@@ -42,7 +42,7 @@ class Judge:
         if own_code.is_own(name):
             self.title = name.rpartition(":")[2]
         else:
-            self.title = paths.at(name).stem
+            self.title = paths.at(name.removeprefix(network_files.ZOO)).stem
 
     @functools.cached_property
     def is_of_fid(self):
@@ -70,7 +70,7 @@ class Judge:
     def _load(self):
         if own_code.is_own(self.name):
             return own_code.find(self.name, "a network that judges pictures")
-        path = paths.at(self.name)
+        path = network_files.path_of(self.name)
         if path.is_dir():
             path = path / "student.keras"
         if not path.is_file():
@@ -80,17 +80,22 @@ class Judge:
             )
         if path.suffix in _PTH:
             return _of_inception(path)
-        return _of_tflite(path) if path.suffix == ".tflite" else _of_keras(path, self._tap)
+        if path.suffix == ".tflite":
+            return _of_tflite(path)
+        pixels = network_files.pixels_of(self.name if network_files.is_of_zoo(self.name) else path)
+        return _of_keras(path, pixels, self._tap)
 
 
-def _of_keras(path, tap):
-    from odtf.models import file_record, from_keras
+def _of_keras(path, pixels, tap):
+    from odtf.models import from_keras
     from odtf.models.keras_file import load
 
-    model, record = load(path), file_record.read(path)
+    model = load(path)
+    if isinstance(model.output, dict) and "logits" in model.output:  # One of odtf's, with its taps.
+        model = keras.Model(model.input, model.output["logits"])
     # The images that come are pixels / 255: what the file records, or its Rescaling, makes of them what it takes.
     try:
-        options = {"pixels": file_record.pixels_of(record), "normalization": (0.0, 1.0), "weights": "keep"}
+        options = {"pixels": pixels, "normalization": (0.0, 1.0), "weights": "keep"}
         network = from_keras(model, **options)(seed=0, name="judge")
     except ValueError as error:
         raise UserError(f"Pictures are judged by a network of one image: {error}") from error

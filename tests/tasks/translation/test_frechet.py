@@ -7,9 +7,10 @@ import scipy.linalg
 import tensorflow as tf
 from sklearn.metrics import confusion_matrix
 
+from odtf import zoo
 from odtf.errors import UserError
 from odtf.metrics import evaluate, joined_of, merged, results, sums_of
-from odtf.models import file_record
+from odtf.models import file_record, keras_file
 from odtf.tasks.translation.frechet import FrechetDistance, frechet_distance
 from odtf.tasks.translation.judges import Judge
 from odtf.tasks.translation.segmented import SegmentedOverlap
@@ -103,6 +104,17 @@ def test_a_run_gives_its_embedding_of_pixels_in_its_own_size(classifier):
     assert Judge(str(folder / "student.keras"), "embedding").title == "student"
     levels = np.arange(256, dtype=np.float32).reshape(1, 16, 16, 1)
     np.testing.assert_array_equal(Judge(f"{__file__}:as_they_are", "")(levels / np.float32(127.5) - 1.0), levels)
+
+
+def test_a_network_of_the_zoo_judges_by_its_embedding():
+    """It takes pixels as its card says, and its taps are its own."""
+    card, network = zoo.card("standard"), keras_file.load(zoo.path("standard"))
+    mean, std = (card["normalisation"][key] for key in ("mean", "std"))
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    judge = Judge("zoo:standard", "embedding")
+    expected = network(np.float32((whole(images) / 255.0 - mean) / std))["embedding"]
+    np.testing.assert_allclose(judge(images), expected, rtol=1e-4, atol=1e-4)
+    assert judge.title == "standard"
 
 
 def whole(images):

@@ -17,10 +17,12 @@ The teacher has 32, 64, 128, 256 and 64 channels, of standard convolutions.
 The methods: alone; deep mutual learning (dml) and online distillation with cheap convolutions (od) of two equal peers;
 online ensemble compression (oem) of four students on one base, with 1, 4/5, 3/5 and 2/5 of the channels after it;
 offline distillation per pixel (kd) and channel-wise (cwd) from a larger network with standard convolutions, which the
-same command trains with method=teacher. The protocol is a DESIGN CHOICE throughout.
+same command trains with method=teacher. The protocol is a DESIGN CHOICE throughout. Weights of the classes and the rate
+were chosen on validation, from 40 epochs of the network alone: mIoU 40 % without weights at a rate of 0.05, 45 % with
+those of the median frequency, and with them 50 % at 0.15 and at 0.4.
 
 Arguments: method (alone, dml, od, oem, kd, cwd, teacher), teacher (workdir of a finished run with method=teacher, for
-kd and cwd), size (of the network, where it is one: full, 4/5, 3/5, 2/5), peers (of dml and od), epochs, smoke (two
+kd and cwd), size (of the network, where it is one: full, 4/5, 3/5, 2/5), peers (of dml and od), epochs (40), smoke (two
 epochs on synthetic scenes).
 """
 
@@ -53,11 +55,11 @@ TEACHER = {
 
 def get_config(arg=None):
     """Returns the experiment's `ConfigDict`; see the module's docstring for `arg`."""
-    arg = parse_arg(arg, method="alone", teacher="", size="full", peers=2, epochs=120, smoke=False)
+    arg = parse_arg(arg, method="alone", teacher="", size="full", peers=2, epochs=40, smoke=False)
     config = default_config()
     config.data.name = "folder:camvid"
     config.data.augment = free({"flip": True, "scale": (0.7, 1.8), "rotate": 5.0, "color": 0.2})
-    config.task = free({"name": "segmentation", "class_weights": "none"})
+    config.task = free({"name": "segmentation", "class_weights": "median_frequency"})
     config.network = free(network(arg.size))
     config.method = free(choose("method", arg.method, methods(arg)))
     if arg.method == "teacher":
@@ -70,7 +72,7 @@ def get_config(arg=None):
     config.weight_decay = 1e-4
     config.precision = "mixed_bfloat16"
     config.schedule.name = "cosine"
-    config.schedule.learning_rate = 0.05
+    config.schedule.learning_rate = 0.15
     config.schedule.warmup_epochs = min(2.0, config.epochs / 4)  # Also of a run of few epochs.
     if arg.smoke:
         shrink(config)

@@ -78,7 +78,8 @@ def rehearse(config, load_teacher, load_start=None):
 
     def network(key, spec):
         shown = dataclasses.replace(info, image_shape=models.shape_for(spec, size) or info.image_shape)
-        _build(_aware(config, key), key, spec, task, shown, False, 0, "network", starts_lib.Starts(load_start))
+        starts = starts_lib.Starts(load_start, knows_head=False)  # How many classes there are the data will tell.
+        _build(_aware(config, key), key, spec, task, shown, False, 0, "network", starts)
         return _rehearsed
 
     def teacher(workdir):

@@ -13,13 +13,14 @@ class Starts:
     Args:
         load: callable `load(source)` that turns the source of an `init` into what `odtf.models.start` takes; None: no
             network starts from anything.
+        knows_head: bool, whether the networks have the heads that they will have; otherwise none is demanded.
 
     Attributes:
         made: dict from a network's name to the `odtf.models.Started` of what it took.
     """
 
-    def __init__(self, load):
-        self._load = load
+    def __init__(self, load, knows_head=True):
+        self._load, self._knows_head = load, knows_head
         self.made = {}
 
     def apply(self, network, init, maker, changed):
@@ -49,6 +50,7 @@ class Starts:
             )
         if of_changed != changed:
             return
+        head = None if head and not self._knows_head else head
         if source == "imagenet":  # Of a function of keras.applications, whose name the network need not have.
             source = f"imagenet:{maker.rpartition(':')[2]}"
         self.made[network.name] = models.start(network, self._load(source), head=head, title=source)

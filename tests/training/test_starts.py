@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from odtf import models, runs, stopping
+from odtf import data, models, runs, stopping
 from odtf.errors import UserError
 from odtf.training import experiment
 from odtf.training.config import free
@@ -47,6 +47,23 @@ def test_a_run_says_what_it_started_from(source, tmp_path, capsys):
     # Its workdir names no code that is not odtf's; it is read, and its peers are built, without what it started from.
     run = runs.Run(tmp_path / "run")
     assert run.network("peer_1").name == "peer_1" and run.cohort().peers
+
+
+def test_a_head_is_demanded_where_the_classes_are_not_ten(tmp_path):
+    """The networks are tried with ten classes before data are read."""
+
+    images, labels = data.load("digits").splits["train"].take(range(600))
+    three = (images, labels % 3)
+    name = data.from_arrays(three, test=three)
+
+    def config(**init):
+        made = small(epochs=1, batch_size=512)
+        made.data.name, made.network = name, free({**CNN, **init})
+        return made
+
+    train(config(), tmp_path / "run")
+    row = train(config(init={"source": str(tmp_path / "run"), "head": True}), tmp_path / "begun")["peers"][0]
+    assert not row["start"]["new"]
 
 
 def test_a_start_is_of_the_network_before_it_is_made_narrow_or_behind_it(source, tmp_path):

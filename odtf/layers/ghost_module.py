@@ -109,7 +109,10 @@ class GhostModule(keras.layers.Layer):
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         primary = self.activation(self.primary_norm(self.primary(inputs), training=training))
         ghosts = self.activation(self.cheap_norm(self.cheap(primary), training=training))
-        return ops.concatenate([primary, ghosts], axis=-1)[..., : self.filters]
+        features = ops.concatenate([primary, ghosts], axis=-1)
+        if features.shape[-1] == self.filters:
+            return features
+        return ops.split(features, [self.filters], axis=-1)[0]  # The gradient of a slice takes ten times as long.
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*self.primary.compute_output_shape(input_shape)[:-1], self.filters)

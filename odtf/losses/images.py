@@ -119,8 +119,13 @@ def total_variation(images: Tensor) -> Tensor:
         Johnson, Alahi, Fei-Fei, "Perceptual Losses for Real-Time Style Transfer", 2016, section 3.2.
     """
     x = _float32(images)
-    down, right = x[:, 1:] - x[:, :-1], x[:, :, 1:] - x[:, :, :-1]
-    return ops.sum(ops.abs(down), axis=(1, 2, 3)) + ops.sum(ops.abs(right), axis=(1, 2, 3))
+    total = 0.0
+    for axis in (1, 2):
+        # Splits, for the gradient of a slice takes ten times as long on a CPU.
+        _, behind = ops.split(x, [1], axis=axis)
+        before, _ = ops.split(x, [x.shape[axis] - 1], axis=axis)
+        total = total + ops.sum(ops.abs(behind - before), axis=(1, 2, 3))
+    return total
 
 
 def channel_distillation(teacher_maps: Tensor, student_maps: Tensor) -> Tensor:

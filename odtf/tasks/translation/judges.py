@@ -96,6 +96,8 @@ def _of_keras(path, pixels, tap):
     # The images that come are pixels / 255: what the file records, or its Rescaling, makes of them what it takes.
     try:
         options = {"pixels": pixels, "normalization": (0.0, 1.0), "weights": "keep"}
+        if len(getattr(model.output, "shape", ())) == 4:  # A segmenter's scores, which are no classifier's.
+            options["answer"] = "logits"
         network = from_keras(model, **options)(seed=0, name="judge")
     except ValueError as error:
         raise UserError(f"Pictures are judged by a network of one image: {error}") from error

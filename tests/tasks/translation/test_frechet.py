@@ -117,6 +117,16 @@ def test_a_network_of_the_zoo_judges_by_its_embedding():
     assert judge.title == "standard"
 
 
+def test_a_run_gives_its_scores_of_every_pixel(tmp_path):
+    image = keras.Input((6, 6, 3))
+    segmenter = keras.Model(image, keras.layers.Conv2D(4, 3, padding="same")(image))
+    segmenter.save(tmp_path / "student.keras")
+    file_record.write(tmp_path / "student.keras", list("abcd"), (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 6, 6, 3)).astype(np.float32)
+    expected = segmenter(np.float32((whole(images) / 255.0 - (0.4, 0.5, 0.6)) / (0.2, 0.3, 0.4)))
+    np.testing.assert_allclose(Judge(str(tmp_path), "logits")(images), expected, rtol=1e-4, atol=1e-4)
+
+
 def whole(images):
     """Truncated to pixels, which those within 1/256 of the next one are already."""
     return np.floor(np.float32(127.5) * (images + np.float32(1.0)) + np.float32(2**-8))

@@ -96,7 +96,14 @@ def main(argv):
                 rows.append(row)
                 if row[3] == "-" and row[:2] not in REFUSED:
                     refused.append(row)
-    print(table([("network", "target", "as", "bytes", "to Keras", "latency", "refused", "took"), *rows]))
+    print(
+        table(
+            [("network", "target", "as", "bytes", "to Keras", "latency", "took"), *((*row[:6], row[7]) for row in rows)]
+        )
+    )
+    for form, target, _, *_, reason, _ in rows:
+        if reason:
+            print(f"\n{form}, {target}: {reason}")
     return 1 if refused else 0
 
 

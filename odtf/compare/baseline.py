@@ -7,6 +7,10 @@ from odtf.quiet import import_tensorflow
 from odtf.training import config as config_lib
 
 
+# What of a task says how networks teach each other, which one alone does not ask.
+TEACHING = ("distillation", "distil")
+
+
 def alone(config, name, networks):
     """Returns the config of a peer's network alone, with the epochs, the schedule and the rate that the peer has.
 
@@ -33,6 +37,7 @@ def alone(config, name, networks):
     network = networks[name][0] if isinstance(networks[name], list) else networks[name]
     data["network"] = json.loads(json.dumps(dict(network)))
     data["method"] = {"name": "Solo"}
+    data["task"] = {key: value for key, value in data["task"].items() if key not in TEACHING}
     data["data"]["num_views"] = 1
     data["data"]["domains"] = []
     data["compare"] = {"alone": False, "recorded": None}

@@ -106,6 +106,12 @@ def test_a_method_without_stages_changes_nothing_but_method_and_views():
     assert after == {**before, "method": {"name": "Solo"}, "data": {**before["data"], "num_views": 1}}
 
 
+def test_alone_nobody_teaches():
+    found = [alone(f"configs/camvid.py:method={method}") for method in ("kd", "cwd", "alone")]
+    assert found[0].to_dict() == found[1].to_dict() == found[2].to_dict()
+    assert "distillation" not in found[1].task
+
+
 def test_alone_a_network_has_no_images_of_other_domains():
     config = config_file.load("configs/spirit.py:method=esd")
     found = alone("configs/spirit.py:method=esd")

@@ -47,6 +47,7 @@ def test_an_override_adds_an_argument_and_drops_what_another_name_does_not_take(
         ["configs/pacemaker.py", "configs/pacemaker.py:method=kd"],  # 600 epochs and 400.
         ["configs/kdcl.py", "configs/dml.py:recipe=okddip"],  # Two views and one; see below for the data.
         [f"configs/spirit.py:method={name}" for name in ("scratch", "sd", "esd")],
+        [f"configs/camvid.py:method={name}" for name in ("alone", "kd", "cwd")],  # What is taught, by pixel or channel.
     ],
 )
 def test_epochs_views_and_domains_are_each_configs_own(paths):

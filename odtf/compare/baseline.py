@@ -6,7 +6,6 @@ from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 from odtf.training import config as config_lib
 
-
 # What of a task says how networks teach each other, which one alone does not ask.
 TEACHING = ("distillation", "distil")
 

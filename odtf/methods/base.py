@@ -129,7 +129,8 @@ class Method(Hooks, TrainingStep, KerasLoops, Evaluation, Saved, keras.Model):
         # What a recipe does otherwise: an `Averaging` of the weights, `Norms` for batch normalisation, a `Resizing`.
         self.averaging = self.norms = self.resizing = None
         self._forwards: dict[Any, Any] = {}
-        self._step_function = self._pass_function = None
+        self._step_functions: dict[Any, Any] = {}
+        self._pass_function = None
         self._sums_functions: dict[bool | None, Any] = {}
         self.forget_loops()
         self.reached = Reached()

@@ -116,7 +116,7 @@ class Experiment:
         window = Window(self.log, self.checkpoints)
         started, before = time.monotonic(), progress["seconds"]
         for step in range(first + 1, self.total_steps + 1):
-            window.add(step, self.method.step_function(iterator))
+            window.add(step, self.method.step_function_at(step)(iterator))
             self.log.advance()
             progress["step"] = step
             if (step - 1) % steps_per_epoch == 0:

@@ -1,5 +1,7 @@
 """Players: a generator and a discriminator, trained in one step as a hand-written loop trains them."""
 
+import collections
+
 import keras
 import numpy as np
 import pytest
@@ -44,11 +46,11 @@ def discriminator(seed):
 class Adversarial(Method):
     """A generator against a discriminator, both by least squares; the pair's images count as well."""
 
-    def __init__(self, every=1, when=None, **common):
+    def __init__(self, every=1, when=None, counts=None, **common):
         super().__init__(**common)
         self.peers = {"peer_0": generator(self.seed)}
         self.discriminator = discriminator(self.seed + 10)
-        self.every, self.when = every, when
+        self.every, self.when, self.counts = every, when, counts
 
     def players(self):
         return [
@@ -60,6 +62,7 @@ class Adversarial(Method):
                 terms=("discriminator/",),
                 every=self.every,
                 when=self.when,
+                counts=self.counts,
             )
         ]
 
@@ -108,8 +111,8 @@ def cohort(strategy, **options):
     return method
 
 
-def train(method, strategy, first=0, last=STEPS):
-    """Takes the steps from `first` to `last`; returns what they log."""
+def train(method, strategy, first=0, last=STEPS, known=False):
+    """Takes the steps from `first` to `last`, as a loop does that knows their numbers or not; returns what they log."""
     replicas = strategy.num_replicas_in_sync
     data = np.stack(pairs()[first:last])
     shards = data.reshape(len(data), 2, replicas, -1, 4, 4, 1).swapaxes(1, 2).reshape(-1, 2, 8 // replicas, 4, 4, 1)
@@ -117,9 +120,11 @@ def train(method, strategy, first=0, last=STEPS):
     def dataset(context=None):
         return tf.data.Dataset.from_tensor_slices((shards[:, 0], shards[:, 1]))
 
-    step = method.step_function
-    iterator = iter(strategy.distribute_datasets_from_function(dataset) if replicas > 1 else dataset())
-    return [{name: float(value) for name, value in step(iterator).items()} for _ in range(last - first)]
+    iterator, logs = iter(strategy.distribute_datasets_from_function(dataset) if replicas > 1 else dataset()), []
+    for number in range(first, last):
+        step = method.step_function_at(number + 1) if known else method.step_function
+        logs.append({name: float(value) for name, value in step(iterator).items()})
+    return logs
 
 
 def values(method):
@@ -136,16 +141,44 @@ def one():
     return tf.distribute.get_strategy()
 
 
+@pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize(("every", "when"), [(1, None), (2, None), (1, far), (2, far)])
-def test_updates_are_those_of_a_hand_written_loop(every, when, one):
+def test_updates_are_those_of_a_hand_written_loop(every, when, known, one):
     method = cohort(one, every=every, when=when)
-    logs = train(method, one)
+    logs = train(method, one, known=known)
     wished = {number for number, log in enumerate(logs, start=1) if when is None or log["peer_0/pair"] > 3.0}
     assert when is None or 0 < len(wished) < STEPS
     expected = by_hand({number for number in wished if number % every == 0}, decay=0.01)
     for found, value in zip(values(method), expected, strict=True):
         np.testing.assert_allclose(found, value, rtol=2e-5, atol=2e-6)
     assert int(method.update.optimizers[1].iterations.numpy()) == len([n for n in wished if n % every == 0])
+
+
+@pytest.mark.parametrize("counts", [None, "all", "own"])
+@pytest.mark.parametrize("when", [None, far])
+def test_a_step_whose_number_is_known_is_the_same_bit_by_bit(when, counts, one):
+    methods = [cohort(one, every=3, when=when, counts=counts) for _ in range(2)]
+    logs = [train(method, one, known=known) for method, known in zip(methods, (False, True), strict=True)]
+    assert logs[0] == logs[1]
+    for a, b in zip(*([*m.variables, *m.update.optimizers[1].variables] for m in methods), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+def test_no_gradient_is_computed_of_a_player_that_rests(one):
+    """Nor is anything of it changed and taken back: the step has fewer operations of both kinds."""
+    method, (images, targets) = cohort(one, every=2), pairs()[0]
+
+    def operations(resting):
+        step = tf.function(lambda data: method.step(data, resting), autograph=False)
+        graph = step.get_concrete_function((images, targets)).graph
+        counts = collections.Counter(op.type for op in graph.get_operations())
+        return counts["Conv2DBackpropFilter"], counts["AssignVariableOp"], counts["SelectV2"]
+
+    assert method.update.resting(1) == {"discriminator"} and method.update.resting(2) == frozenset()
+    rests, steps, unknown = (operations(each) for each in ({"discriminator"}, frozenset(), None))
+    assert rests[0] < steps[0] == unknown[0] and rests[1] < steps[1] < unknown[1]
+    assert rests[2] == steps[2] < unknown[2]
+    assert cohort(one).update.resting(1) is None
 
 
 def test_no_player_moves_another(one):
@@ -158,11 +191,11 @@ def test_no_player_moves_another(one):
         np.testing.assert_array_equal(found.numpy(), value)
 
 
-@pytest.mark.parametrize(("every", "when"), [(2, None), (1, far)])
-def test_one_replica_is_two(every, when, one, mirrored):
+@pytest.mark.parametrize(("every", "when", "known"), [(2, None, False), (2, None, True), (1, far, False)])
+def test_one_replica_is_two(every, when, known, one, mirrored):
     methods = cohort(one, every=every, when=when), cohort(mirrored, every=every, when=when)
     with variable_order.executed_graphs() as graphs:
-        logs = train(methods[0], one), train(methods[1], mirrored)
+        logs = train(methods[0], one, known=known), train(methods[1], mirrored, known=known)
     assert variable_order.unordered(graphs) == []
     if when is None:  # The halves of a batch may be on two sides of a condition.
         for found, value in zip(values(methods[1]), values(methods[0]), strict=True):

@@ -96,7 +96,8 @@ class KerasLoops(Part):
         self.update = Update(self.optimizer, self.trainable_variables, self.weight_decay, players, factors)
         if self.averaging is not None:
             self.averaging.build(self)
-        self._step_function = self._pass_function = None
+        self._step_functions: dict[Any, Any] = {}
+        self._pass_function = None
         self._sums_functions = {}
         self.forget_loops()
 

@@ -122,6 +122,22 @@ class Update:
                     self._decays[index] = player.weight_decay
         return owner
 
+    def resting(self, step):
+        """Returns the names of the players that do not step in a step whatever comes, a frozenset.
+
+        Args:
+            step: int, its number from 1.
+
+        Returns:
+            None where all players may step in every step.
+        """
+        paced = [player for player in self._pausing if player.every > 1]
+        return frozenset(player.name for player in paced if step % player.every) if paced else None
+
+    def variables_of(self, names):
+        """Returns the identities of the variables of the named players that pause, a set."""
+        return {id(v) for player in self._pausing if player.name in names for v in player.variables}
+
     @property
     def has_several_objectives(self):
         """Whether not all players minimise the same."""
@@ -153,9 +169,10 @@ class Update:
         found = [None] * len(self.variables)
         for key, objective in objectives.items():
             members = [i for i, terms in enumerate(self._terms) if terms == key and not waits[i]]
-            for i, gradient in zip(
-                members, tape.gradient(objective, [self.variables[i].value for i in members]), strict=True
-            ):
+            if not members:
+                continue
+            gradients = tape.gradient(objective, [self.variables[i].value for i in members])
+            for i, gradient in zip(members, gradients, strict=True):
                 found[i] = gradient
         return found
 
@@ -180,7 +197,7 @@ class Update:
                 penalties.append(penalty)
         return gradients, {"regularization": sum(penalties)} if penalties else {}
 
-    def apply(self, gradients, scale, forward_pass=(), when=()):
+    def apply(self, gradients, scale, forward_pass=(), when=(), resting=None):
         """Adds the weight decay to the gradients and steps every optimizer.
 
         A variable without a gradient stays as it is, decay and momentum included, as in PyTorch: what a phase of
@@ -192,12 +209,17 @@ class Update:
             forward_pass: nest of tensors, all that the forward pass computed: no variable changes before they are
                 there, neither here nor in anything that reads what changes here.
             when: the arguments of `Player.when`; of need where a player has one.
+            resting: what `resting` returned of this step, whose gradients are None; None where its number is not known
+                beforehand.
         """
         decayed = [
             g if g is None or not decay else g + decay * scale * v
             for g, v, decay in zip(gradients, self.variables, self._decays, strict=True)
         ]
-        pauses = [(player, self._steps(player, when), _values(player)) for player in self._pausing]
+        rest = [player for player in self._pausing if player.name in (resting or ())]
+        unsure = [p for p in self._pausing if p not in rest and (resting is None or p.when is not None)]
+        pauses = [(player, self._steps(player, when), _values(player)) for player in unsure]
+        uncounted = [player.optimizer for player in rest if player.counts != "all"]
         before = [(steps, values) for _, steps, values in pauses]
         # Every gradient waits by itself. A `tf.function` orders what reads a variable before what assigns to it, but
         # Keras passes all gradients through one IdentityN (its all-reduce, also of one replica), so that all that comes
@@ -211,7 +233,8 @@ class Update:
             pairs = [(decayed[i], self.variables[i]) for i in members if decayed[i] is not None]
             if pairs:
                 optimizer.apply_gradients(pairs)
-            elif not counts_own:  # Its iterations count the steps all the same: a schedule goes by them.
+            elif not counts_own and all(optimizer is not each for each in uncounted):
+                # Its iterations count the steps all the same: a schedule goes by them.
                 with tf.control_dependencies(computed):
                     optimizer.iterations.assign_add(1)
         for player, steps, values in pauses:

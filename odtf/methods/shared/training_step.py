@@ -24,7 +24,7 @@ class TrainingStep(Part):
     """The part of `odtf.methods.Method` that makes a step on every replica, and knows which phase of training it is."""
 
     phase: int
-    _step_function: Any
+    _step_functions: dict[Any, Any]
     _pass_function: Any
     _sums_functions: dict[bool | None, Any]
 
@@ -39,21 +39,22 @@ class TrainingStep(Part):
             raise ValueError(f"{type(self).__name__} depends on the epoch: compile(..., steps_per_epoch=N) is needed.")
         return ops.cast(self.optimizer.iterations // self.steps_per_epoch, "float32")
 
-    def step(self, data: Any) -> dict[str, Tensor]:
+    def step(self, data: Any, resting: frozenset[str] | None = None) -> dict[str, Tensor]:
         """One step on one replica's share of a batch.
 
         Args:
             data: images, targets and optionally weights `[batch]`, how much an example counts in every term.
+            resting: names of the players that are known to rest in it; None where nothing is known.
 
         Returns:
             dict of scalars: "loss", the mean of every term by its name, and "NAME/METRIC" of every peer and the
             teacher, for what the task calls progress.
         """
         images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
-        return self.learn(images, self.task.standard(targets), weights)[0]
+        return self.learn(images, self.task.standard(targets), weights, resting)[0]
 
     def learn(
-        self, images: Tensor, targets: Targets, weights: Tensor | None = None
+        self, images: Tensor, targets: Targets, weights: Tensor | None = None, resting: frozenset[str] | None = None
     ) -> tuple[dict[str, Tensor], Outputs]:
         """As `step`, for targets as the task has them; returns its values, and what `call` returned."""
         images = images if self.resizing is None else self.resizing(images)
@@ -65,13 +66,14 @@ class TrainingStep(Part):
                 outputs = self.with_targets(self(images, training=True), targets, training=True)
             terms = self.mean_terms(targets, outputs, weights)
             objectives = {key: loss * scale for key, loss in self.update.objectives(terms).items()}
-        waiting = {id(v) for v in self.waiting()}
+        waiting = {id(v) for v in self.waiting()} | self.update.variables_of(resting or ())
         waiting |= set() if self.warm_start is None else self.warm_start.waiting(self)
         gradients = self.update.gradients(tape, objectives, waiting)
         self.reached.note(self.update.variables, gradients)
         gradients, penalties = self.update.regularized(gradients, scale)
         # All of the forward pass first: what it reads, an optimizer or `after_step` may assign to.
-        self.update.apply(gradients, scale, forward_pass=(outputs, terms), when=(targets, outputs, terms))
+        computed = outputs, terms
+        self.update.apply(gradients, scale, forward_pass=computed, when=(targets, *computed), resting=resting)
         self.after_step(targets, outputs)
         if self.averaging is not None:
             self.averaging.after_step(self)
@@ -123,7 +125,7 @@ class TrainingStep(Part):
         turned |= self.resizing is not None and self.resizing.begin_epoch(epoch)
         if turned or phase != self.phase:
             self.phase, self.phase_began = phase, self._first_epoch_of(phase, epoch)
-            self._step_function = None
+            self._step_functions = {}
             self.forget_loops()
 
     def has_begun(self, name: str) -> bool:
@@ -165,9 +167,23 @@ class TrainingStep(Part):
 
         On every replica at once; the values are those of the global batch.
         """
-        if self._step_function is None:
-            self._step_function = self._distribute(self.step, tf.distribute.ReduceOp.MEAN)
-        return self._step_function
+        return self._step_function(None)
+
+    def step_function_at(self, step: int) -> Callable[[Iterator[Any]], dict[str, Tensor]]:
+        """As `step_function`, for one step alone: no gradient is computed of a player that rests in it.
+
+        Args:
+            step: int, the number of the step from 1, over the whole run.
+        """
+        return self._step_function(self.update.resting(step))
+
+    def _step_function(self, resting):
+        def step(data):  # A partial would have TensorFlow look for a tensor in `resting`.
+            return self.step(data) if resting is None else self.step(data, resting)
+
+        if resting not in self._step_functions:
+            self._step_functions[resting] = self._distribute(step, tf.distribute.ReduceOp.MEAN)
+        return self._step_functions[resting]
 
     @property
     def pass_function(self) -> Callable[[Iterator[Any]], dict[str, Tensor]]:

@@ -7,7 +7,7 @@
 
 train: medians and ratios of alternatives that are timed in turns, in one process: group_conv (GroupConv2D against
 Keras' grouped convolution), cheap_layers (each against the standard one), batch_norm (fused against stock Keras, and
-with channels that fill no vector), cropping (against Keras' own), forms (grouped and depthwise convolutions computed in
+of odd numbers of channels), cropping (against Keras' own), forms (grouped and depthwise convolutions computed in
 other ways, against the kernels that layers take), joint_step (m peers at once against one by one), ensemble_step (OEM's
 five students against five separate steps), shared_trunk (PCL against the same without sharing, passes counted),
 distillation (its share of the step), pipeline (against a constant batch), reading (random-resized crops of JPEG files,

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from odtf.losses.tensors import Tensor
 
 
-# oneDNN normalises full vectors of channels, and where one is not full, five to fifteen times slower: vectors of 8 in
-# float32, of 16 in the dtypes of two bytes. `odtf-benchmark train --only=batch_norm` has both.
-_VECTOR = 16
+# Channels that oneDNN normalises together: where they leave some over, it does all of them one by one, three to fifteen
+# times slower. `odtf-benchmark train --only=batch_norm` has both.
+_TOGETHER = {"float32": 4, "bfloat16": 16, "float16": 16}
+# A multiple of all of these.
+_FILLED = 16
 
 
 @keras.saving.register_keras_serializable(package="odtf")
@@ -115,7 +117,7 @@ def _normalized(inputs, scale, offset, moving, epsilon):
     channels = inputs.shape[-1]
     scale = tf.ones([channels]) if scale is None else scale
     offset = tf.zeros([channels]) if offset is None else offset
-    missing = -channels % _VECTOR if _is_slow(inputs) else 0
+    missing = -channels % _FILLED if _is_slow(inputs) else 0
     if missing:
         # Concatenated and split, for the gradient of a slice takes longer than the norm.
         inputs = tf.concat([inputs, tf.zeros([*tf.unstack(tf.shape(inputs)[:-1]), missing], inputs.dtype)], axis=-1)
@@ -136,5 +138,5 @@ def _normalized(inputs, scale, offset, moving, epsilon):
 
 
 def _is_slow(inputs):
-    """Whether the kernel would leave a vector of channels partly empty; see `_VECTOR`."""
-    return inputs.shape[-1] % (_VECTOR * 2 // inputs.dtype.size) != 0 and native_kernels.are_onednn()
+    """Whether the kernel would normalise channels one by one."""
+    return inputs.shape[-1] % _TOGETHER[inputs.dtype.name] != 0 and native_kernels.are_onednn()

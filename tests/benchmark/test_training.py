@@ -43,7 +43,7 @@ def test_every_name_has_its_measurement():
 
 def test_layers(setup):
     assert names(single_layers.group_conv(setup, SHAPE)) == [("GroupConv2D", "keras.layers.Conv2D", 1 / 40)]
-    norms = [("fused", "stock Keras", None), *[("vectors filled", "left", None)] * len(single_layers.UNEVEN)]
+    norms = [("fused", "stock Keras", None), *[("filled up", "as it is", None)] * len(single_layers.UNEVEN)]
     assert names(single_layers.batch_norm(setup, SHAPE)) == norms
     cropping = [("Cropping2D", "keras.layers.Cropping2D", 1 / 2)]
     assert names(single_layers.cropping(setup, (1, 8, 8, 2))) == cropping

@@ -170,7 +170,7 @@ def test_no_gradient_is_computed_of_a_player_that_rests(one):
     method, (images, targets) = cohort(one, every=2), pairs()[0]
 
     def operations(resting):
-        step = tf.function(lambda data: method.step(data, resting), autograph=False)
+        step = tf.function(lambda data: method._step_with(data, resting), autograph=False)
         graph = step.get_concrete_function((images, targets)).graph
         counts = collections.Counter(op.type for op in graph.get_operations())
         return counts["Conv2DBackpropFilter"], counts["AssignVariableOp"], counts["SelectV2"]

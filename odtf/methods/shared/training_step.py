@@ -39,24 +39,30 @@ class TrainingStep(Part):
             raise ValueError(f"{type(self).__name__} depends on the epoch: compile(..., steps_per_epoch=N) is needed.")
         return ops.cast(self.optimizer.iterations // self.steps_per_epoch, "float32")
 
-    def step(self, data: Any, resting: frozenset[str] | None = None) -> dict[str, Tensor]:
+    def step(self, data: Any) -> dict[str, Tensor]:
         """One step on one replica's share of a batch.
 
         Args:
             data: images, targets and optionally weights `[batch]`, how much an example counts in every term.
-            resting: names of the players that are known to rest in it; None where nothing is known.
 
         Returns:
             dict of scalars: "loss", the mean of every term by its name, and "NAME/METRIC" of every peer and the
             teacher, for what the task calls progress.
         """
+        return self._step_with(data, None)
+
+    def _step_with(self, data, resting):
+        """A step in which it is known which players rest; None: in which it is not."""
         images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
         return self.learn(images, self.task.standard(targets), weights, resting)[0]
 
     def learn(
         self, images: Tensor, targets: Targets, weights: Tensor | None = None, resting: frozenset[str] | None = None
     ) -> tuple[dict[str, Tensor], Outputs]:
-        """As `step`, for targets as the task has them; returns its values, and what `call` returned."""
+        """As `step`, for targets as the task has them; returns its values, and what `call` returned.
+
+        Of players that are known to rest in it, no gradient is computed; `resting` is what `Update.resting` returns.
+        """
         images = images if self.resizing is None else self.resizing(images)
         # The one place that scales: optimizers sum gradients over replicas, and the loss scale of mixed precision
         # must reach the decay too.
@@ -178,8 +184,8 @@ class TrainingStep(Part):
         return self._step_function(self.update.resting(step))
 
     def _step_function(self, resting):
-        def step(data):  # A partial would have TensorFlow look for a tensor in `resting`.
-            return self.step(data) if resting is None else self.step(data, resting)
+        def step(data):
+            return self.step(data) if resting is None else self._step_with(data, resting)
 
         if resting not in self._step_functions:
             self._step_functions[resting] = self._distribute(step, tf.distribute.ReduceOp.MEAN)

@@ -6,12 +6,12 @@
     odtf-benchmark edge runs/digits/export/phone/*.tflite --adb
 
 train: medians and ratios of alternatives that are timed in turns, in one process: group_conv (GroupConv2D against
-Keras' grouped convolution), cheap_layers (each against the standard one), batch_norm (fused against stock Keras, and
-of odd numbers of channels), cropping (against Keras' own), forms (grouped and depthwise convolutions computed in
-other ways, against the kernels that layers take), joint_step (m peers at once against one by one), ensemble_step (OEM's
-five students against five separate steps), shared_trunk (PCL against the same without sharing, passes counted),
-distillation (its share of the step), pipeline (against a constant batch), reading (random-resized crops of JPEG files,
-against tf.data alone). All of it takes some ten minutes on two cores.
+Keras' grouped convolution), cheap_layers (each against the standard one), batch_norm (fused against stock Keras, and of
+odd numbers of channels), cropping (against Keras' own), forms (grouped and depthwise convolutions computed in other
+ways, against the kernels that layers take), joint_step (m peers at once against one by one), ensemble_step (OEM's five
+students against five separate steps), shared_trunk (PCL against the same without sharing, passes counted), distillation
+(its share of the step), pipeline (against a constant batch), reading (random-resized crops of JPEG files, against
+tf.data alone). All of it takes some ten minutes on two cores.
 
 edge: latency of TFLite files by the interpreter and by LiteRT's own litert-benchmark, time per operator, size, TFLite
 Micro's arena (its own figure where tflite-micro is installed, else an estimate); cycles, SRAM and flash of an Ethos-U

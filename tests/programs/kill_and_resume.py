@@ -45,6 +45,11 @@ class Work(NamedTuple):
     epochs: int
     base: pathlib.Path | None = None
 
+    @property
+    def settles(self):
+        """Seconds in which children end behind their parent."""
+        return 1.0
+
     def begun(self, folder):
         """Makes the directory as it is before the first command."""
         folder.mkdir()
@@ -161,7 +166,7 @@ def disturb(work, root, kills, draw):
             process.send_signal(how)
             process.wait()
             kills -= 1
-            time.sleep(1)  # Children end as their parent does.
+            time.sleep(work.settles)
             found += [f"goes on after {how.name}: {line}" for line in running(folder)]
             print(f"{work.name}: {how.name}; {kills} to go", flush=True)
             continue

@@ -13,7 +13,7 @@ folder = pathlib.Path(sys.argv[1], "run")
 folder.mkdir(exist_ok=True)
 for step in range(4):
     if not (folder / f"{step}").exists():
-        time.sleep(0.2)
+        time.sleep(0.1)
         (folder / f"{step}").touch()
 (folder / ".half").write_text(json.dumps({"seconds": time.time(), "where": str(folder), "value": 3}))
 os.replace(folder / ".half", folder / "report.json")
@@ -36,12 +36,14 @@ _FAULTY = {
 
 
 class Work(kill_and_resume.Work):
+    settles = 0.1
+
     def command(self, folder):
         return [sys.executable, "-c", self.name, str(folder)]
 
 
 def test_what_goes_on_is_equal(tmp_path, capsys):
-    assert kill_and_resume.disturb(Work(_SOUND, 0), tmp_path, 4, random.Random(0)) == []
+    assert kill_and_resume.disturb(Work(_SOUND, 0), tmp_path, 3, random.Random(0)) == []
     assert "0 to go" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["quiet"]
 

@@ -44,6 +44,7 @@ def shrunk(values):
     return [shrunk(value) for value in values] if isinstance(values, list | tuple) else values
 
 
+@pytest.mark.usefixtures("eagerly")  # Two steps of each.
 @pytest.mark.parametrize("name", ["cifar10_od", "ffl", "ffsd", "mcod", "oem", "pacemaker", "pcl"])
 def test_a_method_trains_on_photos_that_are_read_meanwhile(name, photos, tmp_path, capsys):
     config = config_lib.load_config(f"configs/{name}.py", "data=imagenet2012,epochs=1")

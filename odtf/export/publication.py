@@ -153,8 +153,8 @@ def _picture(content, network, dataset, task, target, split):
     """What student and file say of some images, PNG; None where the task has no picture, or matplotlib is missing."""
     if task.draw is None:
         return None
-    examples = dataset.splits[split]
-    images, targets = examples.take(np.arange(min(_SHOWN, len(examples))))
+    examples = dataset.splits[split].part(_SHOWN)  # The first ones may be of one place and time.
+    images, targets = examples.take(np.arange(len(examples)))
     predict = student_of(network, dataset, task.output)
     answers = {"student": task.folded(predict(images), target), "file": Runner(content).predict(images)}
     answers = {name: task.comparable(one, dataset.info, target) for name, one in answers.items()}

@@ -6,8 +6,13 @@ from odtf.errors import UserError
 from odtf.quiet import import_tensorflow
 from odtf.training import config as config_lib
 
-# What of a task says how networks teach each other, which one alone does not ask.
-TEACHING = ("distillation", "distil")
+# What of a task says how networks teach each other.
+_TEACHING = ("distillation", "distil")
+
+
+def untaught(task):
+    """Returns `config.task`, a dict, without how networks teach each other, which one alone does not ask."""
+    return {key: value for key, value in task.items() if key not in _TEACHING}
 
 
 def alone(config, name, networks):
@@ -36,7 +41,7 @@ def alone(config, name, networks):
     network = networks[name][0] if isinstance(networks[name], list) else networks[name]
     data["network"] = json.loads(json.dumps(dict(network)))
     data["method"] = {"name": "Solo"}
-    data["task"] = {key: value for key, value in data["task"].items() if key not in TEACHING}
+    data["task"] = untaught(data["task"])
     data["data"]["num_views"] = 1
     data["data"]["domains"] = []
     data["compare"] = {"alone": False, "recorded": None}

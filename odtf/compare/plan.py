@@ -29,7 +29,7 @@ def make_plan(paths, given, seeds, equal="epochs", images=()):
 
     They must agree in the task and the data, which decide what the test set is and how it is judged. Everything else is
     a config's own: network, rate, batch, length, how many images it trains on, how many views of an image there are,
-    which other images join, and of the task how networks teach each other (`baseline.TEACHING`).
+    which other images join, and of the task how networks teach each other (`baseline.untaught`).
 
     Args:
         paths: list of "FILE.py" or "FILE.py:arg".
@@ -90,8 +90,7 @@ def _check_same_test(entries):
 
     def decisive(config):
         data = config_lib.to_json(config)
-        task = {key: value for key, value in data["task"].items() if key not in baseline.TEACHING}
-        return {"task": task, "data": {**data["data"], **_OWN}}
+        return {"task": baseline.untaught(data["task"]), "data": {**data["data"], **_OWN}}
 
     (first, config), *others = entries
     for label, other in others:

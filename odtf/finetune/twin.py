@@ -2,10 +2,9 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 import tf_keras
 
-from odtf.layers.native_kernels import has_grouped_gradient
+from odtf.layers import native_kernels
 
 # For each layer that a deployed student may have, what of its config says what it computes. The names are those of
 # tf_keras too.
@@ -103,8 +102,7 @@ def _copy(layer):
     # dtype explicitly: another policy may be set for the process.
     options = {key: config[key] for key in _CONFIG[kind]}
     copy = getattr(tf_keras.layers, kind)(**options, name=layer.name, dtype="float32")
-    device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-    if options.get("groups", 1) > 1 and has_grouped_gradient(device, "float32"):
+    if options.get("groups", 1) > 1 and native_kernels.has_grouped_gradient(native_kernels.device(), "float32"):
         # tf_keras, too, compiles grouped convolutions with XLA, which on CPU makes a step 30 times slower.
         copy._jit_compiled_convolution_op = copy.convolution_op
     return copy

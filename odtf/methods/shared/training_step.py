@@ -184,10 +184,8 @@ class TrainingStep(Part):
         return self._step_function(self.update.resting(step))
 
     def _step_function(self, resting):
-        def step(data):
-            return self.step(data) if resting is None else self._step_with(data, resting)
-
         if resting not in self._step_functions:
+            step = self.step if resting is None else lambda data: self._step_with(data, resting)
             self._step_functions[resting] = self._distribute(step, tf.distribute.ReduceOp.MEAN)
         return self._step_functions[resting]
 
